@@ -1,0 +1,367 @@
+//! Labelled controls. Each is uncontrolled: what a person types before hydration stays. Value and
+//! error come from the form around the field; the id is the field's name unless given.
+
+use leptos::html;
+use leptos::prelude::*;
+
+use super::{Glyph, Icon};
+use crate::form::FormState;
+
+/// The kind of a one-line [`Field`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Input {
+    /// Any text.
+    #[default]
+    Text,
+    /// An e-mail address.
+    Email,
+}
+
+impl Input {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Email => "email",
+        }
+    }
+}
+
+/// What every control needs from its name, and the label, hint and error around it.
+struct Frame {
+    id: String,
+    label: String,
+    hint: Option<String>,
+    optional: bool,
+    whole: bool,
+    value: Option<String>,
+    error: Option<String>,
+}
+
+impl Frame {
+    fn new(name: &str, id: Option<String>, label: String, hint: Option<String>) -> Self {
+        let form = FormState::current();
+        Self {
+            id: id.unwrap_or_else(|| name.to_owned()),
+            label,
+            hint,
+            optional: false,
+            whole: false,
+            value: form.value(name),
+            error: form.error(name),
+        }
+    }
+
+    fn with(self, optional: bool, whole: bool) -> Self {
+        Self { optional, whole, ..self }
+    }
+
+    fn hint_id(&self) -> String {
+        format!("{}-hint", self.id)
+    }
+
+    fn error_id(&self) -> String {
+        format!("{}-error", self.id)
+    }
+
+    /// The ids of error and hint, for `aria-describedby`.
+    fn described_by(&self) -> Option<String> {
+        let error = self.error.is_some().then(|| self.error_id());
+        let hint = self.hint.is_some().then(|| self.hint_id());
+        match (error, hint) {
+            (Some(error), Some(hint)) => Some(format!("{error} {hint}")),
+            (error, hint) => error.or(hint),
+        }
+    }
+
+    fn invalid(&self) -> Option<&'static str> {
+        self.error.is_some().then_some("true")
+    }
+
+    fn around(self, control: AnyView) -> AnyView {
+        let (hint_id, error_id) = (self.hint_id(), self.error_id());
+        let optional = self.optional.then(|| view! { <span class="optional">" (optional)"</span> });
+        let hint = self.hint.map(|hint| view! { <span class="hint" id=hint_id>{hint}</span> });
+        let error = self.error.map(|error| {
+            view! {
+                <span class="field-error" id=error_id>
+                    <Icon glyph=Glyph::Alert />
+                    {error}
+                </span>
+            }
+        });
+        view! {
+            <div class="field" class:whole=self.whole>
+                <label for=self.id>{self.label} {optional}</label>
+                {control}
+                {hint}
+                {error}
+            </div>
+        }
+        .into_any()
+    }
+}
+
+/// A line of text.
+#[component]
+pub fn Field(
+    /// The name in the form.
+    #[prop(into)]
+    name: String,
+    /// The words above it.
+    #[prop(into)]
+    label: String,
+    /// The id, where the name is on the page more than once.
+    #[prop(optional, into)]
+    id: Option<String>,
+    /// The kind of input.
+    #[prop(optional)]
+    kind: Input,
+    /// What to know before typing.
+    #[prop(optional, into)]
+    hint: Option<String>,
+    /// What is in it at first.
+    #[prop(optional, into)]
+    value: String,
+    /// What the browser may fill in.
+    #[prop(default = "off")]
+    autocomplete: &'static str,
+    /// The most characters.
+    #[prop(default = 200)]
+    maxlength: u32,
+    /// May be left empty.
+    #[prop(optional)]
+    optional: bool,
+    /// Takes the whole width among fields side by side.
+    #[prop(optional)]
+    whole: bool,
+    /// Takes the focus when the page opens.
+    #[prop(optional)]
+    autofocus: bool,
+) -> impl IntoView {
+    let frame = Frame::new(&name, id, label, hint).with(optional, whole);
+    let control = view! {
+        <input
+            class="input"
+            type=kind.as_str()
+            id=frame.id.clone()
+            name=name
+            value=frame.value.clone().unwrap_or(value)
+            autocomplete=autocomplete
+            maxlength=maxlength.to_string()
+            required=!optional
+            autofocus=autofocus && !FormState::current().is_refused()
+            aria-invalid=frame.invalid()
+            aria-describedby=frame.described_by()
+        />
+    };
+    frame.around(control.into_any())
+}
+
+/// A password, which can be shown while it is typed. It never comes back from the server.
+#[component]
+pub fn PasswordField(
+    /// The name in the form.
+    #[prop(into)]
+    name: String,
+    /// The words above it.
+    #[prop(into)]
+    label: String,
+    /// `current-password` or `new-password`.
+    autocomplete: &'static str,
+    /// What to know before typing.
+    #[prop(optional, into)]
+    hint: Option<String>,
+    /// The fewest characters, for a new password.
+    #[prop(optional, into)]
+    minlength: Option<usize>,
+) -> impl IntoView {
+    let frame = Frame::new(&name, None, label, hint);
+    let shown = RwSignal::new(false);
+    let control = view! {
+        <div class="input-with">
+            <input
+                class="input"
+                type=move || if shown.get() { "text" } else { "password" }
+                id=frame.id.clone()
+                name=name
+                autocomplete=autocomplete
+                minlength=minlength.map(|count| count.to_string())
+                maxlength="256"
+                required=true
+                spellcheck="false"
+                autocapitalize="off"
+                aria-invalid=frame.invalid()
+                aria-describedby=frame.described_by()
+            />
+            <button
+                class="btn ghost small icon live-only"
+                type="button"
+                aria-pressed=move || shown.get().to_string()
+                aria-label="Show password"
+                on:click=move |_| shown.update(|shown| *shown = !*shown)
+            >
+                <Icon glyph=Glyph::Eye />
+            </button>
+        </div>
+    };
+    frame.around(control.into_any())
+}
+
+/// Several lines of text.
+#[component]
+pub fn TextArea(
+    /// The name in the form.
+    #[prop(into)]
+    name: String,
+    /// The words above it.
+    #[prop(into)]
+    label: String,
+    /// What to know before typing.
+    #[prop(optional, into)]
+    hint: Option<String>,
+    /// What is in it at first.
+    #[prop(optional, into)]
+    value: String,
+    /// The most characters.
+    #[prop(default = 500)]
+    maxlength: u32,
+    /// The lines shown.
+    #[prop(default = 3)]
+    rows: u32,
+    /// May be left empty.
+    #[prop(optional)]
+    optional: bool,
+) -> impl IntoView {
+    let frame = Frame::new(&name, None, label, hint).with(optional, true);
+    let value = frame.value.clone().unwrap_or(value);
+    let control = view! {
+        <textarea
+            class="input"
+            id=frame.id.clone()
+            name=name
+            rows=rows.to_string()
+            maxlength=maxlength.to_string()
+            required=!optional
+            spellcheck="false"
+            aria-invalid=frame.invalid()
+            aria-describedby=frame.described_by()
+            // Without WASM the text must be between the tags, where Leptos escapes nothing.
+            inner_html=escape(&value)
+        ></textarea>
+    };
+    frame.around(control.into_any())
+}
+
+/// Text as HTML that means just this text.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// One of several values, folded away.
+#[component]
+pub fn Select(
+    /// The name in the form.
+    #[prop(into)]
+    name: String,
+    /// The words above it.
+    #[prop(into)]
+    label: String,
+    /// Values and the words for them, in order.
+    options: Vec<(String, String)>,
+    /// The id, where the name is on the page more than once.
+    #[prop(optional, into)]
+    id: Option<String>,
+    /// What to know before choosing.
+    #[prop(optional, into)]
+    hint: Option<String>,
+    /// What is chosen at first.
+    #[prop(optional, into)]
+    value: String,
+    /// Takes the whole width among fields side by side.
+    #[prop(optional)]
+    whole: bool,
+) -> impl IntoView {
+    let frame = Frame::new(&name, id, label, hint).with(false, whole);
+    let chosen = frame.value.clone().unwrap_or(value);
+    let options = options
+        .into_iter()
+        .map(|(value, words)| {
+            let selected = value == chosen;
+            view! { <option value=value selected=selected>{words}</option> }
+        })
+        .collect_view();
+    let control = view! {
+        <select
+            class="input"
+            id=frame.id.clone()
+            name=name
+            required=true
+            aria-invalid=frame.invalid()
+            aria-describedby=frame.described_by()
+        >
+            {options}
+        </select>
+    };
+    frame.around(control.into_any())
+}
+
+/// A date and a time. It means UTC until WASM runs, the viewer's zone from then on: what was chosen
+/// is then also sent as an instant in a hidden field `<name>_utc`, which counts when it is there.
+#[component]
+pub fn DateTimeField(
+    /// The name in the form.
+    #[prop(into)]
+    name: String,
+    /// The words above it.
+    #[prop(into)]
+    label: String,
+    /// May be left empty.
+    #[prop(optional)]
+    optional: bool,
+    /// Called after a change with the instant as RFC 3339, or nothing.
+    #[prop(optional, into)]
+    on_instant: Option<Callback<String>>,
+) -> impl IntoView {
+    let local = RwSignal::new(false);
+    let instant = RwSignal::new(String::new());
+    let input = NodeRef::<html::Input>::new();
+    let read = move || {
+        let Some(input) = input.get_untracked() else { return };
+        let text = super::time::local_to_instant(&input.value()).unwrap_or_default();
+        instant.set(text.clone());
+        if let Some(on_instant) = on_instant {
+            on_instant.run(text);
+        }
+    };
+    Effect::new(move |_| {
+        local.set(true);
+        read();
+    });
+
+    let hint_id = format!("{name}-hint");
+    let frame = Frame::new(&name, None, label, None).with(optional, false);
+    let described_by = match frame.described_by() {
+        Some(error) => format!("{error} {hint_id}"),
+        None => hint_id.clone(),
+    };
+    let hidden = format!("{name}_utc");
+    let control = view! {
+        <input
+            class="input"
+            type="datetime-local"
+            id=frame.id.clone()
+            name=name
+            value=frame.value.clone()
+            required=!optional
+            aria-invalid=frame.invalid()
+            aria-describedby=described_by
+            node_ref=input
+            on:change=move |_| read()
+        />
+        <input type="hidden" name=hidden prop:value=move || instant.get() />
+        <span class="hint" id=hint_id>
+            {move || if local.get() { "In your time zone." } else { "In UTC." }}
+        </span>
+    };
+    frame.around(control.into_any())
+}

@@ -1,0 +1,58 @@
+//! The frame of a form: a plain POST, the state of its fields, and what is wrong on top.
+
+use leptos::context::Provider;
+use leptos::prelude::*;
+
+use super::{Notice, Tone};
+use crate::form::{FormOutcome, FormState};
+
+/// A form that posts to a route of the server. Its fields find what was typed before and what is
+/// wrong with it in context. If it was refused, the first thing in it says so and takes the focus.
+#[component]
+pub fn PostForm(
+    /// The path that it posts to.
+    #[prop(into)]
+    action: String,
+    /// What came back from the server, of whichever form of the page.
+    #[prop(optional_no_strip)]
+    outcome: Option<FormOutcome>,
+    /// A class in place of `form`.
+    #[prop(default = "form")]
+    class: &'static str,
+    /// Fields and buttons.
+    children: Children,
+) -> impl IntoView {
+    let state = FormState::of(&action, outcome);
+    let summary = state.is_refused().then(|| view! { <Refused state=state.clone() /> });
+    view! {
+        <form class=class method="post" action=action>
+            <Provider value=state>{summary} {children()}</Provider>
+        </form>
+    }
+    .into_any()
+}
+
+/// What is wrong, with a link to each field.
+#[component]
+fn Refused(state: FormState) -> impl IntoView {
+    let message = state
+        .message()
+        .unwrap_or_else(|| "Nothing was saved. Some fields need another look:".to_owned());
+    let fields = state
+        .errors()
+        .iter()
+        .map(|error| {
+            let href = format!("#{}", error.field);
+            view! { <li><a href=href>{error.message.clone()}</a></li> }
+        })
+        .collect_view();
+    view! {
+        <div role="alert" tabindex="-1" autofocus=true>
+            <Notice tone=Tone::Bad>
+                <p>{message}</p>
+                <ul>{fields}</ul>
+            </Notice>
+        </div>
+    }
+    .into_any()
+}

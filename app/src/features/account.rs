@@ -1,0 +1,56 @@
+//! The viewer's own account: who they are and their password.
+
+use domain::password::Password;
+use leptos::prelude::*;
+
+use crate::components::{PageHead, PasswordField, PostForm};
+use crate::form::use_answer;
+use crate::viewer::Viewer;
+
+/// The account page.
+#[component]
+pub fn AccountPage() -> impl IntoView {
+    let outcome = use_answer().outcome;
+    let facts = Viewer::current().user().map(|user| {
+        view! {
+            <section class="card section">
+                <h2>"You"</h2>
+                <dl class="facts">
+                    <dt>"Name"</dt>
+                    <dd>{user.name}</dd>
+                    <dt>"E-mail"</dt>
+                    <dd>{user.email}</dd>
+                    <dt>"Role"</dt>
+                    <dd>{user.role.label()}</dd>
+                </dl>
+            </section>
+        }
+    });
+    view! {
+        <PageHead title="Account" lead="Your name, address and role are kept by the superusers." />
+        <div class="stack narrow">
+            {facts} <section class="card section">
+                <h2>"Password"</h2>
+                <p>"A new password ends your sessions on other devices."</p>
+                <PostForm action="/account/password" outcome=outcome>
+                    <PasswordField
+                        name="current_password"
+                        label="Current password"
+                        autocomplete="current-password"
+                    />
+                    <PasswordField
+                        name="new_password"
+                        label="New password"
+                        autocomplete="new-password"
+                        hint="At least 15 characters. A few unrelated words are easy to remember."
+                        minlength=Password::MINIMUM
+                    />
+                    <div class="form-actions">
+                        <button class="btn primary">"Change password"</button>
+                    </div>
+                </PostForm>
+            </section>
+        </div>
+    }
+    .into_any()
+}

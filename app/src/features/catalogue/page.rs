@@ -1,0 +1,190 @@
+//! The catalogue page: every scope with its endpoints, a search over them, and what a call needs.
+
+use domain::catalogue::{Catalogue, Endpoint, Scope};
+use domain::scope::Level;
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+
+use super::{Ask, get_catalogue, needs};
+use crate::components::{
+    Cell, Chip, Column, EmptyState, ErrorState, Glyph, Icon, PageHead, Skeleton, Table, Tone,
+};
+use crate::words::count;
+
+/// The catalogue page.
+#[component]
+pub fn CataloguePage() -> impl IntoView {
+    let catalogue = Resource::new_blocking(|| (), |()| get_catalogue());
+    view! {
+        <PageHead
+            title="Catalogue"
+            lead="Which calls of the API belong to which scope. The gate refuses what is not here."
+        />
+        <Transition fallback=|| {
+            view! { <div class="card"><Skeleton /></div> }
+        }>
+            {move || Suspend::new(async move {
+                match catalogue.await {
+                    Ok(catalogue) => view! { <Contents catalogue=catalogue /> }.into_any(),
+                    Err(error) => {
+                        view! { <div class="card"><ErrorState error=error /></div> }.into_any()
+                    }
+                }
+            })}
+        </Transition>
+    }
+    .into_any()
+}
+
+#[component]
+fn Contents(catalogue: Catalogue) -> impl IntoView {
+    let search = RwSignal::new(use_query_map().read_untracked().get("q").unwrap_or_default());
+    let facts = [
+        ("API", catalogue.name().to_owned()),
+        ("Version", catalogue.version().to_owned()),
+        ("Scopes", catalogue.scopes().len().to_string()),
+        ("Endpoints", catalogue.endpoint_count().to_string()),
+    ]
+    .map(|(term, text)| view! { <dt>{term}</dt><dd>{text}</dd> })
+    .collect_view();
+    let catalogue = StoredValue::new(catalogue);
+    let answer = move |(method, path): (String, String)| {
+        catalogue.with_value(|catalogue| needs(catalogue, &method, &path))
+    };
+    let found = move || {
+        let search = search.get().trim().to_lowercase();
+        catalogue.with_value(|catalogue| scopes_with(catalogue, &search))
+    };
+    view! {
+        <div class="split">
+            <div>
+                <form class="filters" method="get" on:submit=|event| event.prevent_default()>
+                    <label class="search">
+                        <Icon glyph=Glyph::Search />
+                        <input
+                            class="input"
+                            type="search"
+                            name="q"
+                            value=search.get_untracked()
+                            placeholder="Path, method or what it does"
+                            aria-label="Search the catalogue"
+                            on:input:target=move |event| search.set(event.target().value())
+                        />
+                    </label>
+                    <button class="btn until-live">"Search"</button>
+                </form>
+                {found}
+            </div>
+            <aside class="card summary">
+                <dl class="facts">{facts}</dl>
+                <Ask title="What does a call need?" page="/catalogue" answer=answer />
+            </aside>
+        </div>
+    }
+    .into_any()
+}
+
+/// The scopes that have something with the search term in it.
+fn scopes_with(catalogue: &Catalogue, search: &str) -> AnyView {
+    let found: Vec<AnyView> = catalogue
+        .scopes()
+        .iter()
+        .filter_map(|scope| {
+            let whole = search.is_empty() || is_in(&[&scope.title, scope.name.as_str()], search);
+            let endpoints: Vec<&Endpoint> =
+                scope.endpoints.iter().filter(|one| whole || has(one, search)).collect();
+            let some = whole || !endpoints.is_empty();
+            some.then(|| scope_card(scope, &endpoints, !search.is_empty()))
+        })
+        .collect();
+    if found.is_empty() {
+        return view! {
+            <div class="card">
+                <EmptyState
+                    glyph=Glyph::Search
+                    title="No endpoint like that"
+                    text="The gate refuses what the catalogue does not have. Search for a part of a path, a method or a few words of what the call does."
+                />
+            </div>
+        }
+        .into_any();
+    }
+    view! { <div class="stack">{found}</div> }.into_any()
+}
+
+fn has(endpoint: &Endpoint, search: &str) -> bool {
+    let call = format!("{} {}", endpoint.method, endpoint.path);
+    is_in(&[&call, &endpoint.summary], search)
+}
+
+/// Whether one of the texts has the term, which is in lower case, in it.
+fn is_in(texts: &[&str], search: &str) -> bool {
+    texts.iter().any(|text| text.to_lowercase().contains(search))
+}
+
+fn scope_card(scope: &Scope, endpoints: &[&Endpoint], open: bool) -> AnyView {
+    let writes = endpoints.iter().filter(|endpoint| endpoint.level == Level::Write).count();
+    let extent = format!(
+        "{}, {}",
+        count(endpoints.len(), "endpoint"),
+        if writes == 0 { "all reads".to_owned() } else { count(writes, "write") }
+    );
+    let rows = endpoints.iter().map(|endpoint| endpoint_row(endpoint)).collect_view();
+    let columns = vec![Column::new("Call"), Column::new("What it does"), Column::new("Needs")];
+    view! {
+        <details class="card unfolds" open=open>
+            <summary>
+                <Icon glyph=Glyph::Chevron />
+                <span class="two">
+                    <span class="line">
+                        <b>{scope.title.clone()}</b>
+                        <code class="quiet">{scope.name.to_string()}</code>
+                        <small class="quiet">{extent}</small>
+                    </span>
+                    <span class="quiet">{scope.description.clone()}</span>
+                </span>
+            </summary>
+            <Table caption=format!("Endpoints of {}", scope.title) columns=columns>
+                {rows}
+            </Table>
+        </details>
+    }
+    .into_any()
+}
+
+fn endpoint_row(endpoint: &Endpoint) -> AnyView {
+    let tone = if endpoint.level == Level::Write { Tone::Accent } else { Tone::Plain };
+    let call = format!("{} {}", endpoint.method, endpoint.path);
+    let summary = endpoint.summary.clone();
+    let level = endpoint.level.as_str();
+    view! {
+        <tr role="row">
+            <Cell names_row=true class="wrap">
+                <code>{call}</code>
+            </Cell>
+            <Cell class="wrap">{summary}</Cell>
+            <Cell>
+                <Chip tone=tone>{level}</Chip>
+            </Cell>
+        </tr>
+    }
+    .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::sample::catalogue;
+
+    #[test]
+    fn a_search_finds_paths_methods_and_purposes() {
+        let all = scopes_with(&catalogue(), "").to_html();
+        assert!(all.contains("/v1/accounts") && all.contains("/v1/journals"));
+        let some = scopes_with(&catalogue(), "post /v1/journals").to_html();
+        assert!(some.contains("/v1/journals") && !some.contains("/v1/accounts"));
+        assert!(some.contains("1 endpoint, 1 write"));
+        let by_purpose = scopes_with(&catalogue(), "open an account").to_html();
+        assert!(by_purpose.contains("POST /v1/accounts"));
+        assert!(scopes_with(&catalogue(), "nothing like it").to_html().contains("No endpoint"));
+    }
+}

@@ -1,0 +1,37 @@
+//! Credentials: the list, issuing one, the one page where its secret is shown, its story, edits.
+
+mod api;
+mod detail;
+mod draft;
+mod dto;
+mod edit;
+mod fields;
+mod issue;
+mod leave;
+mod list;
+mod live;
+mod query;
+mod rows;
+#[cfg(feature = "ssr")]
+mod server;
+mod shown;
+mod snippets;
+#[cfg(feature = "ssr")]
+mod story;
+mod summary;
+
+pub use api::{
+    credential_filters, credential_form, get_credential, issue_credential, list_credentials,
+};
+pub use detail::CredentialPage;
+pub use draft::read_draft;
+pub use dto::{
+    Change, Counts, CredentialDetail, CredentialList, CredentialRow, Filters, FormFacts, IssuedKey,
+    LastUse, LegacyHeaders, Life, Mark, Owner, PublicKey, StoryEntry,
+};
+pub use edit::EditCredentialPage;
+pub use issue::NewCredentialPage;
+pub use list::CredentialsPage;
+pub use query::{ListParams, Sort, Tab};
+#[cfg(feature = "ssr")]
+pub use server::shown_once;

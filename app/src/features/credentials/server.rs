@@ -1,0 +1,284 @@
+//! From the use cases' words to the pages' and back. Compiled for the server only.
+
+use chrono::TimeDelta;
+use domain::Instant;
+use domain::access::Access;
+use domain::catalogue::{Catalogue, Method};
+use domain::credential::{Credential, Mark as DomainMark};
+use domain::expiry::ExpiryChoice;
+use domain::key_id::KeyId;
+use domain::user::User;
+use service::{
+    CredentialCounts, CredentialFilter, CredentialPage, CredentialQuery, CredentialRecord,
+    CredentialSort, CredentialTab, IssuedCredential, PageStart, Position, Services, UserQuery,
+};
+
+use super::{
+    Counts, CredentialDetail, CredentialList, CredentialRow, Filters, FormFacts, IssuedKey,
+    LastUse, LegacyHeaders, Life, ListParams, Mark, Owner, PublicKey, Sort, StoryEntry, Tab,
+};
+use crate::form::ShownOnce;
+
+/// Rows of a page of the list.
+const PAGE: u32 = 50;
+
+/// Everybody in the team, which is people, not thousands.
+pub(super) fn everybody() -> UserQuery {
+    UserQuery { limit: 1000, ..UserQuery::default() }
+}
+
+pub(super) fn list_query(params: &ListParams, now: Instant) -> CredentialQuery {
+    let (sort, descending) = match params.sort {
+        Sort::Newest => (CredentialSort::Created, true),
+        Sort::Oldest => (CredentialSort::Created, false),
+        Sort::Name => (CredentialSort::Name, false),
+        Sort::NameDown => (CredentialSort::Name, true),
+        Sort::Expires => (CredentialSort::Expires, false),
+        Sort::ExpiresDown => (CredentialSort::Expires, true),
+        Sort::Used => (CredentialSort::LastUsed, false),
+        Sort::UsedDown => (CredentialSort::LastUsed, true),
+    };
+    let tab = match params.tab {
+        Tab::All => CredentialTab::All,
+        Tab::InUse => CredentialTab::InUse,
+        Tab::Expiring => CredentialTab::Expiring,
+        Tab::Never => CredentialTab::NeverExpires,
+        Tab::Quarantined => CredentialTab::Quarantined,
+        Tab::Ended => CredentialTab::Ended,
+    };
+    let from = match (position(&params.after), position(&params.before)) {
+        (Some(position), _) => PageStart::After(position),
+        (None, Some(position)) => PageStart::Before(position),
+        (None, None) => PageStart::First,
+    };
+    let filter = CredentialFilter {
+        search: Some(params.search.clone()).filter(|search| !search.is_empty()),
+        tab,
+        state: None,
+        flow: params.flow,
+        access: params.access,
+        scope: params.scope.clone(),
+        owner: params.owner.parse().ok(),
+    };
+    CredentialQuery { now, filter, sort, descending, from, limit: PAGE }
+}
+
+/// A place in the list, as the URL has it: `<key id>.<sort value>`.
+fn position(text: &str) -> Option<Position> {
+    let (key_id, value) = text.split_once('.')?;
+    Some(Position { value: value.to_owned(), key_id: key_id.parse::<KeyId>().ok()? })
+}
+
+fn position_text(position: &Position) -> String {
+    format!("{}.{}", position.key_id, position.value)
+}
+
+pub(super) fn list_page(
+    page: CredentialPage,
+    counts: CredentialCounts,
+    catalogue: &Catalogue,
+    now: Instant,
+) -> CredentialList {
+    let place = |row: Option<&service::CredentialRow>| row.map(|row| position_text(&row.position));
+    let before = place(page.rows.first()).filter(|_| page.has_before);
+    let after = place(page.rows.last()).filter(|_| page.has_after);
+    let rows = page.rows.into_iter().map(|row| list_row(row, catalogue, now)).collect();
+    let number = |count| usize::try_from(count).unwrap_or(usize::MAX);
+    CredentialList {
+        rows,
+        scopes: catalogue.scopes().iter().map(|scope| scope.title.clone()).collect(),
+        counts: Counts {
+            all: number(counts.all),
+            in_use: number(counts.in_use),
+            expiring: number(counts.expiring),
+            never: number(counts.never_expires),
+            quarantined: number(counts.quarantined),
+            ended: number(counts.ended),
+        },
+        before,
+        after,
+    }
+}
+
+fn list_row(row: service::CredentialRow, catalogue: &Catalogue, now: Instant) -> CredentialRow {
+    let credential = row.credential;
+    let scopes = catalogue.scopes().iter();
+    CredentialRow {
+        key_id: credential.key_id.to_string(),
+        name: credential.name.to_string(),
+        flow: credential.flow,
+        access: credential.access.kind(),
+        levels: scopes.map(|scope| credential.access.level(&scope.name)).collect(),
+        life: life(&credential, now),
+        last_use: row.last_use.map(LastUse::from),
+        owner: owner(&credential, row.owner_name, row.owner_is_active),
+        created_at: credential.created_at,
+        created_by: credential.created_by,
+    }
+}
+
+fn owner(credential: &Credential, name: String, active: bool) -> Owner {
+    Owner { id: credential.owner.to_string(), name, active }
+}
+
+fn life(credential: &Credential, now: Instant) -> Life {
+    Life {
+        state: credential.state(now),
+        expiring: credential.is_expiring(now),
+        expires_at: credential.expires_at,
+        mark: credential.standing.mark().map(Mark::from),
+    }
+}
+
+impl From<&DomainMark> for Mark {
+    fn from(mark: &DomainMark) -> Self {
+        let reason = mark.reason.as_ref().map(ToString::to_string);
+        Self { at: mark.at, by: mark.by.clone(), reason }
+    }
+}
+
+impl From<service::LastUse> for LastUse {
+    fn from(last: service::LastUse) -> Self {
+        Self { at: last.at, address: last.address, endpoint: last.endpoint }
+    }
+}
+
+pub(super) fn filters(people: Vec<User>, catalogue: &Catalogue) -> Filters {
+    let scopes = catalogue.scopes().iter();
+    Filters {
+        scopes: scopes.map(|scope| (scope.name.to_string(), scope.title.clone())).collect(),
+        owners: people.into_iter().map(|one| (one.id.to_string(), one.name.to_string())).collect(),
+    }
+}
+
+pub(super) fn form_facts(
+    people: Vec<User>,
+    maximum_life: Option<TimeDelta>,
+    now: Instant,
+) -> FormFacts {
+    let lifetimes = ExpiryChoice::FIXED.into_iter();
+    FormFacts {
+        owners: people
+            .into_iter()
+            .map(|person| (person.id.to_string(), person.name.to_string(), person.role))
+            .collect(),
+        lifetimes: lifetimes.filter(|one| one.resolve(now, maximum_life).is_ok()).collect(),
+        idempotency_key: service::Token::generate().expose().to_owned(),
+    }
+}
+
+pub(super) fn detail(
+    record: CredentialRecord,
+    story: Vec<StoryEntry>,
+    now: Instant,
+) -> CredentialDetail {
+    let credential = record.credential;
+    CredentialDetail {
+        key_id: credential.key_id.to_string(),
+        name: credential.name.to_string(),
+        purpose: credential.purpose.to_string(),
+        owner: owner(&credential, record.owner_name, record.owner_is_active),
+        flow: credential.flow,
+        life: life(&credential, now),
+        access: credential.access,
+        created_at: credential.created_at,
+        created_by: credential.created_by,
+        updated_at: credential.updated_at,
+        last_use: record.last_use.map(LastUse::from),
+        secrets: record.secrets.into_iter().map(|secret| secret.created_at).collect(),
+        public_keys: record
+            .public_keys
+            .into_iter()
+            .map(|key| PublicKey {
+                thumbprint: key.thumbprint,
+                algorithm: key.algorithm,
+                created_at: key.created_at,
+            })
+            .collect(),
+        story,
+    }
+}
+
+/// What is shown once of a credential that was just issued, whichever way it was asked for.
+#[must_use]
+pub fn shown_once(
+    services: &Services,
+    issued: IssuedCredential,
+    headers: LegacyHeaders,
+) -> ShownOnce {
+    let credential = issued.credential;
+    ShownOnce::Credential(IssuedKey {
+        key_id: credential.key_id.to_string(),
+        name: credential.name.to_string(),
+        flow: credential.flow,
+        secret: issued.secret.map(|secret| secret.expose().to_owned()),
+        expires_at: credential.expires_at,
+        issuer: services.settings().issuer.clone(),
+        example_path: example_path(services.catalogue(), &credential.access),
+        headers,
+    })
+}
+
+/// A call to begin with: the first that the access allows and that needs nothing filled in.
+fn example_path(catalogue: &Catalogue, access: &Access) -> String {
+    catalogue
+        .scopes()
+        .iter()
+        .flat_map(|scope| scope.endpoints.iter().map(|endpoint| (access.level(&scope.name), endpoint)))
+        .find(|(level, endpoint)| {
+            level.allows(endpoint.level)
+                && endpoint.method == Method::Get
+                && !endpoint.path.contains('{')
+        })
+        .map_or_else(|| "/".to_owned(), |(_, endpoint)| endpoint.path.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::sample::catalogue;
+    use domain::scope::AccessLevel;
+
+    fn start(after: &str, before: &str) -> PageStart {
+        let params = ListParams {
+            after: after.to_owned(),
+            before: before.to_owned(),
+            ..ListParams::default()
+        };
+        list_query(&params, Instant::UNIX_EPOCH).from
+    }
+
+    #[test]
+    fn places_in_the_list_survive_the_url() {
+        let position = Position {
+            value: "v1.2 worker".to_owned(),
+            key_id: "KRQ7M2XZLP4TAVJ6NDB3EH".parse().unwrap(),
+        };
+        let text = position_text(&position);
+        assert!(matches!(start(&text, ""), PageStart::After(found) if found == position));
+        assert!(matches!(start("", &text), PageStart::Before(found) if found == position));
+        for bad in ["x", "KR.", "KRQ7M2XZLP4TAVJ6NDB3EH", ".name"] {
+            assert!(matches!(start(bad, bad), PageStart::First), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_example_is_a_call_that_the_credential_may_make() {
+        let of = |access| example_path(&catalogue(), &access);
+        assert_eq!(of(Access::Full), "/v1/accounts");
+        let journaling = [("journaling".parse().unwrap(), AccessLevel::Write)].into();
+        assert_eq!(of(Access::Custom(journaling)), "/v1/journals");
+        assert_eq!(of(Access::Custom([].into())), "/");
+    }
+
+    #[test]
+    fn lifetimes_beyond_the_policy_are_not_offered() {
+        let now = "2026-11-24T09:00:00Z".parse().unwrap();
+        let offered = |maximum| form_facts(Vec::new(), maximum, now).lifetimes;
+        assert_eq!(offered(None), ExpiryChoice::FIXED);
+        assert_eq!(
+            offered(Some(TimeDelta::days(45))),
+            [ExpiryChoice::OneWeek, ExpiryChoice::ThirtyDays]
+        );
+    }
+}

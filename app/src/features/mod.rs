@@ -1,0 +1,9 @@
+//! The features, each with its pages, data types and server functions.
+
+pub mod account;
+pub mod catalogue;
+pub mod credentials;
+#[cfg(test)]
+mod sample;
+pub mod session;
+pub mod users;

@@ -1,0 +1,43 @@
+//! A small catalogue for the tests of pages.
+
+use domain::catalogue::{Catalogue, CatalogueFile, EndpointEntry, ScopeEntry};
+
+/// Accounts and Journaling, which read and write, and SSE events, which only read.
+pub fn catalogue() -> Catalogue {
+    let endpoint = |(method, path, summary): (&str, &str, &str)| EndpointEntry {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        summary: summary.to_owned(),
+        level: None,
+    };
+    let scope = |name: &str, title: &str, endpoints: &[(&str, &str, &str)]| ScopeEntry {
+        name: name.to_owned(),
+        title: title.to_owned(),
+        description: String::new(),
+        endpoints: endpoints.iter().copied().map(endpoint).collect(),
+    };
+    let file = CatalogueFile {
+        name: "Sample".to_owned(),
+        version: "1".to_owned(),
+        scopes: vec![
+            scope(
+                "accounts",
+                "Accounts",
+                &[
+                    ("GET", "/v1/accounts", "List accounts"),
+                    ("POST", "/v1/accounts", "Open an account"),
+                ],
+            ),
+            scope(
+                "journaling",
+                "Journaling",
+                &[
+                    ("GET", "/v1/journals", "List journals"),
+                    ("POST", "/v1/journals", "Move cash"),
+                ],
+            ),
+            scope("sse_events", "SSE events", &[("GET", "/v1/events/trades", "Follow trades")]),
+        ],
+    };
+    Catalogue::try_from(file).unwrap()
+}

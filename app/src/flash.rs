@@ -1,0 +1,59 @@
+//! What a redirect says about the thing that was just done: a fixed word in `?done=…`, so that
+//! nobody can put words into the page by a link.
+
+use std::str::FromStr;
+
+macro_rules! flashes {
+    ($($(#[$doc:meta])* $name:ident $word:literal $message:literal,)*) => {
+        /// Something that was just done.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Flash { $($(#[$doc])* $name,)* }
+
+        impl Flash {
+            /// The word in the URL.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// The sentence that people see.
+            #[must_use]
+            pub const fn message(self) -> &'static str {
+                match self { $(Self::$name => $message,)* }
+            }
+        }
+
+        impl FromStr for Flash {
+            type Err = ();
+
+            fn from_str(word: &str) -> Result<Self, ()> {
+                match word { $($word => Ok(Self::$name),)* _ => Err(()) }
+            }
+        }
+    };
+}
+
+flashes! {
+    /// A credential was edited.
+    Saved "saved" "Saved. It counts from the next request on.",
+    /// A credential was quarantined.
+    Quarantined "quarantined" "Quarantined. The next call with this key is refused.",
+    /// A credential was re-enabled.
+    Reenabled "re-enabled" "Re-enabled. The key works again.",
+    /// A credential was revoked.
+    Revoked "revoked" "Revoked. This key will never work again.",
+    /// A person's role was changed.
+    RoleChanged "role-changed" "Role changed.",
+    /// A person was disabled.
+    PersonDisabled "person-disabled" "Disabled. This person can no longer log in.",
+    /// A person was enabled.
+    PersonEnabled "person-enabled" "Enabled. This person can log in again.",
+    /// The viewer's password was changed.
+    PasswordChanged "password-changed" "Password changed. Your other sessions were ended.",
+    /// The viewer logged out.
+    LoggedOut "logged-out" "You are logged out.",
+    /// A person chose their first password.
+    Welcome "welcome" "Your password is set. Log in with it.",
+    /// The first superuser was made.
+    SetUp "set-up" "Keyrack is set up. Log in to issue the first credential.",
+}

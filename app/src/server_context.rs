@@ -1,0 +1,134 @@
+//! The one place where pages meet the server: who asks, what answers, with which HTTP status.
+//! Compiled for the server only.
+
+use axum::body::Body;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use domain::draft::FieldError;
+use http::request::Parts;
+use http::{Method, Request, StatusCode, Uri};
+use leptos::prelude::*;
+use leptos_axum::ResponseOptions;
+use service::{Actor, ServiceError, Services};
+
+use crate::error::ApiError;
+use crate::form::{Answer, AnsweredPage};
+use crate::viewer::CurrentUser;
+
+/// The id under which a request is logged; the server puts it into the request's extensions.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+/// The use cases; the server provides them to every render and every server function.
+///
+/// # Errors
+/// It did not, so nothing can be answered.
+pub fn services() -> Result<Services, ApiError> {
+    use_context().ok_or_else(|| refused(ApiError::Unavailable))
+}
+
+/// Who asks; the server's session layer puts them into the request's extensions.
+///
+/// # Errors
+/// Nobody is logged in.
+pub fn actor() -> Result<Actor, ApiError> {
+    extension().ok_or_else(|| refused(ApiError::Unauthenticated))
+}
+
+/// The result of a use case as server functions give it on: an error sets the HTTP status.
+pub fn reply<T>(result: Result<T, ServiceError>) -> Result<T, ApiError> {
+    result.map_err(|error| refused(explain(error, extension::<RequestId>().as_ref())))
+}
+
+/// What people are told about an error of a use case. What only the log may know goes there.
+#[must_use]
+pub fn explain(error: ServiceError, request_id: Option<&RequestId>) -> ApiError {
+    let request_id = request_id.map_or("unknown", |id| id.0.as_str());
+    match error {
+        ServiceError::Denied(permission) => ApiError::Forbidden {
+            message: format!("Your role may not {}. Ask a superuser.", permission.label()),
+        },
+        ServiceError::NotFound(what) => ApiError::NotFound { what: what.to_owned() },
+        ServiceError::Invalid(fields) => ApiError::Invalid { fields },
+        ServiceError::WrongLogin => {
+            ApiError::Invalid { fields: vec![FieldError::new("", ServiceError::WrongLogin)] }
+        }
+        ServiceError::Conflict(conflict) => ApiError::Conflict { message: sentence(&conflict) },
+        ServiceError::Transition(reason) => ApiError::Conflict { message: sentence(&reason) },
+        ServiceError::Throttled(wait) => ApiError::Throttled {
+            retry_after_seconds: u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(1),
+        },
+        ServiceError::Busy => ApiError::Unavailable,
+        ServiceError::Unavailable(cause) => {
+            tracing::error!(request_id, error = &cause as &dyn std::error::Error, "store failed");
+            ApiError::Unavailable
+        }
+        ServiceError::Internal(cause) => {
+            tracing::error!(request_id, error = cause.as_ref() as &dyn std::error::Error, "bug");
+            ApiError::Internal { request_id: request_id.to_owned() }
+        }
+    }
+}
+
+/// An error's text, which begins in lower case, as a sentence.
+fn sentence(error: &impl std::fmt::Display) -> String {
+    FieldError::new("", error).message + "."
+}
+
+/// Sets the HTTP status of the answer.
+pub fn set_status(status: u16) {
+    if let Some(response) = use_context::<ResponseOptions>()
+        && let Ok(status) = StatusCode::from_u16(status)
+    {
+        response.set_status(status);
+    }
+}
+
+/// Sets the status that says the same as an error.
+fn refused(error: ApiError) -> ApiError {
+    set_status(error.status());
+    error
+}
+
+/// Who looks at the page, if anybody is logged in.
+pub(crate) fn current_user() -> Option<CurrentUser> {
+    let actor: Actor = extension()?;
+    actor.person().map(|person| CurrentUser {
+        id: person.id.to_string(),
+        name: person.name.clone(),
+        email: person.email.clone(),
+        role: person.role,
+    })
+}
+
+/// The time of the use cases' clock; outside a request (when routes are listed) it does not matter.
+pub(crate) fn now() -> DateTime<Utc> {
+    use_context::<Services>().map_or(DateTime::UNIX_EPOCH, |services| services.now())
+}
+
+/// Something that the server left in the request.
+fn extension<T: Clone + Send + Sync + 'static>() -> Option<T> {
+    use_context::<Parts>()?.extensions.get::<T>().cloned()
+}
+
+/// Renders a page as the answer to a POST: `parts` are those of the request, `page` is the path of
+/// the page (with its query, where it needs one) and `answer` what it has to say.
+pub async fn render_answer(
+    options: LeptosOptions,
+    services: Services,
+    mut parts: Parts,
+    page: &str,
+    answer: Answer,
+) -> Response {
+    parts.method = Method::GET;
+    parts.uri = page.parse().unwrap_or_else(|_| Uri::from_static("/"));
+    let page = page.to_owned();
+    let context = move || {
+        provide_context(services.clone());
+        provide_context(answer.clone());
+        provide_context(AnsweredPage(page.clone()));
+    };
+    let render =
+        leptos_axum::render_app_async_with_context(context, move || crate::shell(options.clone()));
+    render(Request::from_parts(parts, Body::empty())).await
+}

@@ -1,0 +1,161 @@
+//! The catalogue: which calls of the protected API belong to which scope, at which level.
+//!
+//! One list draws the permission matrix, answers "can this key call …?" and is what the gate
+//! enforces. It is data: a deployment may bring its own. Whatever it doesn't list is refused.
+
+mod build;
+mod file;
+mod method;
+mod path;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::build::{EndpointFault, InvalidCatalogue, MAX_RULES, MAX_SCOPES, Problem};
+pub use self::file::{CatalogueFile, EndpointEntry, ScopeEntry};
+pub use self::method::Method;
+pub use self::path::{MAX_PATH_BYTES, MAX_TEMPLATE_BYTES, PathFault, TemplateFault};
+
+use self::tree::Node;
+use crate::scope::{Level, ScopeName};
+
+/// A checked catalogue. It serialises as the [`CatalogueFile`] that it was built from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "CatalogueFile", into = "CatalogueFile")]
+pub struct Catalogue {
+    file: CatalogueFile,
+    scopes: Vec<Scope>,
+    root: Node,
+}
+
+/// One area of the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// The name in wire scopes.
+    pub name: ScopeName,
+    /// The name that people see.
+    pub title: String,
+    /// What the area is about, in a sentence.
+    pub description: String,
+    /// The calls that belong to it, in the file's order.
+    pub endpoints: Vec<Endpoint>,
+}
+
+impl Scope {
+    /// Whether nothing in it changes data, so that write access gives no more than read access.
+    #[must_use]
+    pub fn all_reads(&self) -> bool {
+        self.endpoints
+            .iter()
+            .all(|endpoint| endpoint.level == Level::Read)
+    }
+}
+
+/// One call of the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The HTTP method.
+    pub method: Method,
+    /// The path template, for example `/v1/accounts/{account_id}`.
+    pub path: String,
+    /// What the call does, in a few words.
+    pub summary: String,
+    /// What it takes to make the call.
+    pub level: Level,
+}
+
+/// What a credential must have to make a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requirement<'a> {
+    /// The scope that the call belongs to.
+    pub scope: &'a Scope,
+    /// The level that it needs there.
+    pub level: Level,
+    /// The path template that matched.
+    pub template: &'a str,
+}
+
+/// Why a call is refused whatever the credential. It says nothing of the call's own text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The path alone, without the query, is over [`MAX_PATH_BYTES`].
+    #[error("the path is too long")]
+    PathTooLong,
+    /// A proxy and the API could understand the path differently.
+    #[error("the path is not in its plain form: {0}")]
+    NotCanonical(#[from] PathFault),
+    /// No endpoint has this path.
+    #[error("the catalogue doesn't have this path")]
+    UnknownPath,
+    /// The path is known, but not with this method. Methods are in upper case.
+    #[error("the catalogue has this path, but not with this method")]
+    MethodNotInCatalogue,
+}
+
+impl Catalogue {
+    /// The API's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.file.name
+    }
+
+    /// The catalogue's version.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.file.version
+    }
+
+    /// The scopes, in the file's order.
+    #[must_use]
+    pub fn scopes(&self) -> &[Scope] {
+        &self.scopes
+    }
+
+    /// The scope of that name.
+    #[must_use]
+    pub fn scope(&self, name: &ScopeName) -> Option<&Scope> {
+        self.scopes.iter().find(|scope| scope.name == *name)
+    }
+
+    /// How many endpoints all scopes have together.
+    #[must_use]
+    pub fn endpoint_count(&self) -> usize {
+        self.scopes.iter().map(|scope| scope.endpoints.len()).sum()
+    }
+
+    /// The file that it was built from, for the browser and for storage.
+    #[must_use]
+    pub fn file(&self) -> &CatalogueFile {
+        &self.file
+    }
+
+    /// What a call needs. `raw_path` is the request's target as it came, escapes and all. A query
+    /// is cut off first, so nothing in it can change the answer.
+    ///
+    /// The path decides before the method: the template with the earliest literal segment wins,
+    /// and a method that the winner lacks is refused, not looked for under a looser template.
+    /// `HEAD` follows the `GET` rule. `OPTIONS` is a read in the scope of the path's `GET` rule,
+    /// or else of its first one.
+    pub fn find(&self, method: &str, raw_path: &str) -> Result<Requirement<'_>, Refusal> {
+        let path = path::canonical(raw_path)?;
+        let node = self.root.find(&path).ok_or(Refusal::UnknownPath)?;
+        let method = Method::from_name(method).ok_or(Refusal::MethodNotInCatalogue)?;
+        let rule = node.rule_for(method).ok_or(Refusal::MethodNotInCatalogue)?;
+        let scope = &self.scopes[rule.scope];
+        let endpoint = &scope.endpoints[rule.endpoint];
+        let implied_options = method == Method::Options && endpoint.method != Method::Options;
+        let level = if implied_options {
+            Level::Read
+        } else {
+            endpoint.level
+        };
+        Ok(Requirement {
+            scope,
+            level,
+            template: &endpoint.path,
+        })
+    }
+}

@@ -1,0 +1,30 @@
+//! Keyrack's rules, as pure types: what a credential is, what it may do, who may change it.
+//!
+//! No IO, no async, no clock: the time is an argument. The crate compiles to WASM, so the browser
+//! and the server answer from the same rules. A value of one of these types is already valid;
+//! text becomes one by parsing.
+
+pub mod access;
+pub mod audit;
+pub mod catalogue;
+pub mod credential;
+pub mod draft;
+pub mod expiry;
+pub mod key_id;
+pub mod password;
+pub mod role;
+pub mod scope;
+pub mod secret;
+pub mod text;
+pub mod user;
+
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+
+/// An instant in UTC, cut to milliseconds so that every database gives back what was stored.
+pub type Instant = DateTime<Utc>;
+
+/// Cuts an instant to the milliseconds that the databases keep.
+#[must_use]
+pub fn to_millis(at: Instant) -> Instant {
+    at.duration_trunc(TimeDelta::milliseconds(1)).unwrap_or(at)
+}

@@ -1,0 +1,30 @@
+//! `keyrack config`.
+
+use std::path::Path;
+
+use clap::Subcommand;
+
+use crate::cli::output;
+use crate::config::{self, Config};
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check the configuration file and the environment.
+    Check,
+    /// Print a configuration file with every setting explained.
+    Example,
+}
+
+/// Runs one.
+pub fn run(command: &ConfigCommand, file: Option<&Path>) -> anyhow::Result<()> {
+    match command {
+        ConfigCommand::Check => {
+            Config::load(file, std::env::vars())?;
+            let from = file.map_or("the environment".to_owned(), |file| file.display().to_string());
+            output::line(format!("The configuration from {from} is good."));
+        }
+        ConfigCommand::Example => output::line(config::example()),
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! `keyrack db`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use crate::cli::output;
+use crate::config::Config;
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum DbCommand {
+    /// Bring the database's schema up to this version; `serve` does this by itself.
+    Migrate,
+    /// Write a copy of the SQLite database to a new file, while the server goes on.
+    Backup {
+        /// The new file.
+        file: PathBuf,
+    },
+}
+
+/// Runs one.
+pub async fn run(config: &Config, command: DbCommand) -> anyhow::Result<()> {
+    match command {
+        DbCommand::Migrate => {
+            super::open_store(config).await?.migrate().await?;
+            output::line("The database is up to date.");
+        }
+        DbCommand::Backup { file } => {
+            super::open(config).await?.back_up(&super::host(), &file).await?;
+            output::line(format!(
+                "The database was copied to {}. Keep the master key with it: without it the copy \
+                 is of no use.",
+                file.display()
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! The command line. Each group of commands has its file; all of them go through the same use
+//! cases as the dashboard, with the host as actor.
+
+mod audit;
+mod config;
+mod credential;
+mod db;
+mod demo;
+mod healthcheck;
+mod output;
+mod serve;
+mod user;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use service::{Actor, Clock, Services, SharedStore, SystemClock};
+
+use crate::config::Config;
+
+/// The catalogue that ships with the program.
+const DEFAULT_CATALOGUE: &str = include_str!("../../../catalogue/alpaca-broker.toml");
+/// The file with the master key in the data folder, when none is configured.
+const MASTER_KEY_FILE: &str = "master.key";
+
+/// Issue, see, rotate and enforce the credentials of your API.
+#[derive(Debug, Parser)]
+#[command(name = "keyrack", version)]
+struct Cli {
+    /// The configuration file [default: keyrack.toml, if there is one].
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the dashboard, the issuer and the gate.
+    Serve,
+    /// Start with made-up people, credentials and usage, to look around.
+    Demo,
+    /// The people of the team.
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// The credentials.
+    #[command(subcommand)]
+    Credential(credential::CredentialCommand),
+    /// The configuration.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// The database.
+    #[command(subcommand)]
+    Db(db::DbCommand),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Ask a running server whether it is ready; for containers.
+    Healthcheck,
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::failure(&anyhow::Error::from(error)),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output::failure(&error),
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let file = cli.config.or_else(|| Some(PathBuf::from("keyrack.toml")).filter(|p| p.exists()));
+    if let Command::Config(command) = &cli.command {
+        return config::run(command, file.as_deref());
+    }
+    let config = Config::load(file.as_deref(), std::env::vars())?;
+    match cli.command {
+        Command::Serve => serve::run(config).await,
+        Command::Demo => demo::run(config).await,
+        Command::User(command) => user::run(&config, command).await,
+        Command::Credential(command) => credential::run(&config, command).await,
+        Command::Config(_) => Ok(()),
+        Command::Db(command) => db::run(&config, command).await,
+        Command::Audit(command) => audit::run(&config, command).await,
+        Command::Healthcheck => healthcheck::run(&config).await,
+    }
+}
+
+/// Opens the use cases with the system's clock.
+async fn open(config: &Config) -> anyhow::Result<Services> {
+    open_with(config, Arc::new(SystemClock)).await
+}
+
+/// Opens the database, brings its schema up to date, and opens the use cases over it.
+async fn open_with(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Services> {
+    let store = open_store(config).await?;
+    store.migrate().await?;
+    let text = match &config.catalogue {
+        None => DEFAULT_CATALOGUE.to_owned(),
+        Some(path) => std::fs::read_to_string(path)
+            .with_context(|| format!("the catalogue {} can't be read", path.display()))?,
+    };
+    let catalogue: domain::catalogue::Catalogue = toml::from_str(&text).with_context(|| {
+        let name = config.catalogue.as_ref().map(|path| path.display().to_string());
+        format!("the catalogue {} can't be used", name.unwrap_or_default())
+    })?;
+    let master = master_key(config)?;
+    let settings = config.settings.clone();
+    Ok(Services::open(store, &master, catalogue, settings, clock).await?)
+}
+
+async fn open_store(config: &Config) -> anyhow::Result<SharedStore> {
+    make_private_folder(&config.data_dir)?;
+    service::connect(config.database_url.expose())
+        .await
+        .context("the database can't be opened: check the setting database_url")
+}
+
+/// The configured master key, or the one in the data folder, which is made when there is none.
+fn master_key(config: &Config) -> anyhow::Result<service::MasterKey> {
+    if let Some(key) = &config.master_key {
+        return Ok(key.clone());
+    }
+    let path = config.data_dir.join(MASTER_KEY_FILE);
+    let problem = || format!("the master key {} can't be read", path.display());
+    match std::fs::read_to_string(&path) {
+        Ok(text) => service::MasterKey::from_text(&text)
+            .with_context(|| format!("{} does not hold a master key", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let key = service::MasterKey::generate();
+            match output::write_private(&path, key.to_text().as_bytes()) {
+                Ok(()) => Ok(key),
+                // Another process was faster: its key is the one.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                    let text = std::fs::read_to_string(&path).with_context(problem)?;
+                    service::MasterKey::from_text(&text).with_context(problem)
+                }
+                Err(error) => Err(error).with_context(|| {
+                    format!("the master key {} can't be written", path.display())
+                }),
+            }
+        }
+        Err(error) => Err(error).with_context(problem),
+    }
+}
+
+fn make_private_folder(path: &std::path::Path) -> anyhow::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(path)
+        .with_context(|| format!("the data folder {} can't be made", path.display()))
+}
+
+/// The host as actor, named after the account that runs the command.
+fn host() -> Actor {
+    let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
+    Actor::host(&format!("host ({})", user.as_deref().unwrap_or("unknown")))
+}

@@ -1,0 +1,45 @@
+//! What commands print: results to standard output, problems to standard error.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands print; nothing else does")]
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// A line of a result.
+pub fn line(text: impl std::fmt::Display) {
+    println!("{text}");
+}
+
+/// A result for machines.
+pub fn json(value: &serde_json::Value) {
+    println!("{value}");
+}
+
+/// Something for the person at the terminal that is not the result.
+pub fn note(text: impl std::fmt::Display) {
+    eprintln!("{text}");
+}
+
+/// Tells why the command failed, cause by cause.
+pub fn failure(error: &anyhow::Error) -> ExitCode {
+    eprintln!("keyrack: {error:#}");
+    for problem in error.chain().filter_map(|e| e.downcast_ref::<service::ServiceError>()) {
+        if let service::ServiceError::Invalid(fields) = problem {
+            for field in fields {
+                eprintln!("  {}: {}", field.field, field.message);
+            }
+        }
+    }
+    ExitCode::FAILURE
+}
+
+/// Writes a new file that only its owner can read.
+pub fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}

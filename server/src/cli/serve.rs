@@ -1,0 +1,87 @@
+//! `keyrack serve`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use leptos::config::LeptosOptions;
+use service::Services;
+use tokio::net::TcpListener;
+
+use crate::cli::output;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::state::AppState;
+use crate::{http, serve, telemetry};
+
+/// Serves until the operating system asks for the end.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    telemetry::start(&config.log, config.log_format);
+    let services = super::open(&config).await?;
+    serve_with(config, services).await
+}
+
+/// Serves use cases that are open already.
+pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("can't listen on {}: is another Keyrack running?", config.listen))?;
+    let metrics = Arc::new(Metrics::default());
+    let state = AppState {
+        services: services.clone(),
+        http: Arc::new(config.http.clone()),
+        metrics: metrics.clone(),
+        leptos: leptos_options(&config),
+    };
+    let router = http::router(state);
+    services.catch_up().await?;
+    let background = serve::start_background(&services);
+    let _metrics = match config.metrics_listen {
+        None => None,
+        Some(address) => {
+            let listener = TcpListener::bind(address)
+                .await
+                .with_context(|| format!("can't listen on {address} for metrics"))?;
+            let router = serve::metrics_router(metrics);
+            let never = std::future::pending();
+            Some(tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
+                serve::serve(listener, router, never).await;
+            })))
+        }
+    };
+    let url = config.http.link("");
+    if !config.http.is_https() && !config.listen.ip().is_loopback() {
+        tracing::warn!("{url} is plain http and reachable from outside: put TLS in front and set public_url");
+    }
+    tracing::info!(listen = %config.listen, "Keyrack is ready at {url}");
+    if let Some(token) = services.offer_set_up().await? {
+        // To standard output, not to the log: it opens the door.
+        let link = config.http.link(&format!("/setup?token={}", token.expose()));
+        output::line(format!("Set up Keyrack (this link works once, for 24 hours): {link}"));
+    }
+    serve::serve(listener, router, serve::asked_to_end()).await;
+    drop(background);
+    services.flush_usage().await?;
+    tracing::info!("Keyrack has ended");
+    Ok(())
+}
+
+/// Where the pages find their files: as configured, beside the program, or where the build put them.
+fn leptos_options(config: &Config) -> LeptosOptions {
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|program| Some(program.parent()?.join("site")))
+        .filter(|folder| folder.is_dir());
+    let site = config
+        .site_dir
+        .clone()
+        .or_else(|| std::env::var_os("LEPTOS_SITE_ROOT").map(PathBuf::from))
+        .or(beside)
+        .unwrap_or_else(|| PathBuf::from("target/site"));
+    LeptosOptions::builder()
+        .output_name("keyrack")
+        .site_root(site.display().to_string())
+        .site_addr(config.listen)
+        .hash_files(true)
+        .build()
+}

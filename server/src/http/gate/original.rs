@@ -1,0 +1,115 @@
+//! The call that the gateway asks about. Each kind of gateway says it in one way, and only that
+//! of the configured kind is read: gateways pass the other headers on as their clients sent them.
+
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName};
+
+use super::PATH;
+use crate::http::authorization::single;
+use crate::state::GateMode;
+
+/// Method and raw target of the original call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Original<'a> {
+    pub method: &'a str,
+    pub target: &'a str,
+}
+
+impl<'a> Original<'a> {
+    /// The call, if the gateway says clearly what it was.
+    pub fn of(parts: &'a Parts, mode: GateMode) -> Option<Self> {
+        let names = match mode {
+            GateMode::Nginx => ["x-original-method", "x-original-uri"],
+            GateMode::Caddy | GateMode::Traefik => ["x-forwarded-method", "x-forwarded-uri"],
+            GateMode::Envoy => {
+                // Envoy keeps the method, and appends path and query to the prefix.
+                let target = parts.uri.path_and_query()?.as_str().strip_prefix(PATH)?;
+                return Some(Self { method: parts.method.as_str(), target });
+            }
+        };
+        if parts.uri.path() != PATH {
+            return None;
+        }
+        let [method, target] = names.map(HeaderName::from_static);
+        Some(Self { method: stated(&parts.headers, &method)?, target: stated(&parts.headers, &target)? })
+    }
+}
+
+/// The value of a header that must be there once. A request line has no blanks in method or
+/// target: one here would mean that two values were joined.
+fn stated<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let value = single(headers, name).ok()??;
+    let is_plain = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
+    is_plain.then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::{HeaderValue, Request};
+
+    fn parts(uri: &str, headers: &[(&'static str, &'static [u8])]) -> Parts {
+        let (mut parts, ()) = Request::post(uri).body(()).unwrap().into_parts();
+        for (name, value) in headers {
+            let value = HeaderValue::from_bytes(value).unwrap();
+            parts.headers.append(HeaderName::from_static(name), value);
+        }
+        parts
+    }
+
+    const NGINX: [(&str, &[u8]); 2] = [("x-original-method", b"PUT"), ("x-original-uri", b"/n?q")];
+    const CADDY: [(&str, &[u8]); 2] = [("x-forwarded-method", b"GET"), ("x-forwarded-uri", b"/c")];
+
+    #[test]
+    fn check_50_only_the_configured_family_is_read() {
+        let both = parts(PATH, &[NGINX, CADDY].concat());
+        let nginx = Original { method: "PUT", target: "/n?q" };
+        let caddy = Original { method: "GET", target: "/c" };
+        assert_eq!(Original::of(&both, GateMode::Nginx), Some(nginx));
+        assert_eq!(Original::of(&both, GateMode::Caddy), Some(caddy));
+        assert_eq!(Original::of(&both, GateMode::Traefik), Some(caddy));
+        assert_eq!(Original::of(&parts(PATH, &CADDY), GateMode::Nginx), None);
+        assert_eq!(Original::of(&parts(PATH, &NGINX), GateMode::Caddy), None);
+        assert_eq!(Original::of(&parts("/v1/verify/c", &CADDY), GateMode::Caddy), None);
+    }
+
+    #[test]
+    fn check_50_missing_doubled_or_unclear_headers_say_nothing() {
+        let uri = ("x-original-uri", b"/v1/accounts".as_slice());
+        let method = ("x-original-method", b"GET".as_slice());
+        let unclear: [&[(&'static str, &'static [u8])]; 11] = [
+            &[],
+            &[uri],
+            &[method],
+            &[uri, uri, method],
+            &[uri, method, method],
+            &[uri, ("x-original-method", b"")],
+            &[("x-original-uri", b""), method],
+            &[("x-original-uri", b"/v1/a, /v1/b"), method],
+            &[("x-original-uri", b"/v1/\xc3\xa4"), method],
+            &[("x-original-uri", b"/v1/a\tb"), method],
+            &[uri, ("x-original-method", b"GET POST")],
+        ];
+        for headers in unclear {
+            assert_eq!(Original::of(&parts(PATH, headers), GateMode::Nginx), None, "{headers:?}");
+        }
+        assert!(Original::of(&parts(PATH, &[uri, method]), GateMode::Nginx).is_some());
+    }
+
+    #[test]
+    fn envoy_appends_the_raw_target() {
+        let table = [
+            ("/v1/verify", ""),
+            ("/v1/verify?x=/v1/accounts", "?x=/v1/accounts"),
+            ("/v1/verify/", "/"),
+            ("/v1/verify/v1/accounts?q=1", "/v1/accounts?q=1"),
+            ("/v1/verify//v1/accounts", "//v1/accounts"),
+            ("/v1/verify/v1/%2e%2E/../x", "/v1/%2e%2E/../x"),
+        ];
+        for (uri, target) in table {
+            let parts = parts(uri, &[NGINX, CADDY].concat());
+            let expected = Some(Original { method: "POST", target });
+            assert_eq!(Original::of(&parts, GateMode::Envoy), expected, "{uri}");
+        }
+    }
+}

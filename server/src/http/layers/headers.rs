@@ -1,0 +1,59 @@
+//! Security headers on every answer, errors included.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderName, HeaderValue};
+
+use crate::state::AppState;
+
+/// What everything but a page may load: nothing.
+const NOTHING: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
+/// Two years, the least that browsers' preload lists take.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+const PERMISSIONS: HeaderValue = HeaderValue::from_static(
+    "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()",
+);
+
+/// The policy of a page: its scripts by nonce, and everything else from here.
+#[must_use]
+pub fn page_policy(nonce: &str) -> String {
+    // `strict-dynamic` lets the script that has the nonce load the WASM's script; browsers that
+    // don't know it fall back to 'self'.
+    format!(
+        "default-src 'self'; script-src 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval'; \
+         style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
+         frame-ancestors 'none'; form-action 'self'"
+    )
+}
+
+/// The layer. What a handler has set itself stays.
+pub async fn secure(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let is_gate = request.uri().path().starts_with("/v1/verify");
+    let mut response = next.run(request).await;
+    // The gate's answers go to a gateway, which reads the status: no header is worth its time.
+    if is_gate {
+        return response;
+    }
+    let headers = response.headers_mut();
+    let mut default = |name: HeaderName, value: HeaderValue| {
+        headers.entry(name).or_insert(value);
+    };
+    default(CONTENT_SECURITY_POLICY, NOTHING);
+    default(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    default(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    default(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
+    default(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));
+    default(HeaderName::from_static("permissions-policy"), PERMISSIONS);
+    if state.http.is_https() {
+        default(STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+    // Nothing that depends on who asks is kept anywhere; files with a hash in their name say so.
+    default(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,7 @@
+//! What happens to every request before and after its handler; each layer has its file and reason.
+
+pub mod headers;
+pub mod limits;
+pub mod origin;
+pub mod request;
+pub mod session;

@@ -1,0 +1,116 @@
+//! Refuses changes that another site's page asks for (cross-site request forgery).
+//!
+//! Browsers say where a request comes from, in `Origin` and `Sec-Fetch-Site`; a change is made
+//! only for our own pages. Programs with tokens use `/v1`, which knows no cookies.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, ORIGIN, REFERER};
+use http::{HeaderMap, Method, StatusCode};
+use url::Url;
+
+use crate::state::AppState;
+
+/// The layer.
+pub async fn same_origin(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    if request.uri().path().starts_with("/v1/") {
+        return next.run(request).await;
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+        if !is_ours(request.headers(), &state.http.public_url) {
+            let text = format!(
+                "This form was not sent from {}. Open that address and try again.",
+                state.http.public_url
+            );
+            return (StatusCode::FORBIDDEN, text).into_response();
+        }
+        if !is_form(request.headers()) {
+            let text = "Send a form (application/x-www-form-urlencoded).";
+            return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
+        }
+    }
+    // Server functions redirect forms back to where they came from: only ever to a page of ours.
+    let comes_from_us = request
+        .headers()
+        .get(REFERER)
+        .and_then(|value| Url::parse(value.to_str().ok()?).ok())
+        .is_some_and(|url| url.origin() == state.http.public_url.origin());
+    if !comes_from_us {
+        request.headers_mut().remove(REFERER);
+    }
+    next.run(request).await
+}
+
+fn is_ours(headers: &HeaderMap, public_url: &Url) -> bool {
+    let site = headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes);
+    if site.is_some_and(|site| site != b"same-origin") {
+        return false;
+    }
+    let mut origins = headers.get_all(ORIGIN).iter();
+    match (origins.next(), origins.next()) {
+        (Some(origin), None) => {
+            // Compared as scheme, host and port: a longer host that ends alike is another.
+            origin
+                .to_str()
+                .ok()
+                .and_then(|origin| Url::parse(origin).ok())
+                .is_some_and(|origin| origin.origin() == public_url.origin())
+        }
+        (None, _) => site.is_some(),
+        _ => false,
+    }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .and_then(|kind| kind.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn check_78_only_our_own_pages_may_ask_for_changes() {
+        let ours = Url::parse("https://keys.example.com/").unwrap();
+        let table: [(&[(&str, &str)], bool); 11] = [
+            (&[("origin", "https://keys.example.com")], true),
+            (&[("origin", "https://keys.example.com"), ("sec-fetch-site", "same-origin")], true),
+            (&[("sec-fetch-site", "same-origin")], true),
+            (&[], false),
+            (&[("origin", "null")], false),
+            (&[("origin", "https://evil.example")], false),
+            (&[("origin", "https://badkeys.example.com")], false),
+            (&[("origin", "http://keys.example.com")], false),
+            (&[("origin", "https://keys.example.com:8443")], false),
+            (&[("origin", "https://keys.example.com"), ("sec-fetch-site", "same-site")], false),
+            (&[("origin", "https://keys.example.com"), ("sec-fetch-site", "cross-site")], false),
+        ];
+        for (pairs, expected) in table {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.append(*name, value.parse().unwrap());
+            }
+            assert_eq!(is_ours(&headers, &ours), expected, "{pairs:?}");
+        }
+        let mut doubled = HeaderMap::new();
+        doubled.append("origin", "https://keys.example.com".parse().unwrap());
+        doubled.append("origin", "https://evil.example".parse().unwrap());
+        assert!(!is_ours(&doubled, &ours));
+    }
+
+    #[test]
+    fn check_78_only_forms_are_read() {
+        let with = |kind: &str| HeaderMap::from_iter([(CONTENT_TYPE, kind.parse().unwrap())]);
+        assert!(is_form(&with("application/x-www-form-urlencoded")));
+        assert!(is_form(&with("application/x-www-form-urlencoded; charset=UTF-8")));
+        for kind in ["text/plain", "multipart/form-data; boundary=x", "application/json", ""] {
+            assert!(!is_form(&with(kind)), "{kind}");
+        }
+        assert!(!is_form(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,92 @@
+//! Gives each request an id and its caller's address, and writes one log line about it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use ipnet::IpNet;
+use service::RequestFacts;
+
+use crate::state::AppState;
+
+/// The header with the id of a request; anybody on the team can look it up.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The layer. The gate's calls are logged at debug only: they are counted, and there are many.
+pub async fn describe(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    let id = hex::encode(service::clock::random_bytes::<12>());
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let address = peer.map(|peer| {
+        client_address(peer, request.headers(), &state.http.trusted_proxies)
+    });
+    let facts = RequestFacts { address, request_id: Some(id.clone()) };
+    request.extensions_mut().insert(facts);
+    request.extensions_mut().insert(app::server_context::RequestId(id.clone()));
+    let began = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    // The path template, never the path: that may hold what nobody should read in a log.
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    let status = response.status().as_u16();
+    let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let address = address.map(|address| address.to_string()).unwrap_or_default();
+    if route.starts_with("/v1/verify") || route == "/healthz" {
+        tracing::debug!(request_id = id, %method, route, status, micros, address, "request");
+    } else {
+        tracing::info!(request_id = id, %method, route, status, micros, address, "request");
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// The caller's address: the peer, or, behind trusted proxies, the last address in
+/// `X-Forwarded-For` that none of them has.
+fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
+    let mut address = peer.to_canonical();
+    let hops = headers.get_all("x-forwarded-for").iter().rev().flat_map(|value| {
+        value.to_str().unwrap_or_default().rsplit(',').map(str::trim).collect::<Vec<_>>()
+    });
+    for hop in hops {
+        if !is_trusted(address) {
+            break;
+        }
+        let Ok(hop) = hop.parse::<IpAddr>() else { break };
+        address = hop.to_canonical();
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forwarded_addresses_are_believed_only_from_trusted_proxies() {
+        let trusted = ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
+        let table: [(&str, &[&str], &str); 8] = [
+            ("192.0.2.1", &["198.51.100.7"], "192.0.2.1"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
+            ("10.0.0.1", &["1.1.1.1, 198.51.100.7"], "198.51.100.7"),
+            ("10.0.0.1", &["1.1.1.1, 198.51.100.7, 10.0.0.2"], "198.51.100.7"),
+            ("10.0.0.1", &["1.1.1.1", "198.51.100.7"], "198.51.100.7"),
+            ("10.0.0.1", &["198.51.100.7, junk"], "10.0.0.1"),
+            ("::ffff:10.0.0.1", &["::ffff:198.51.100.7"], "198.51.100.7"),
+        ];
+        for (peer, forwarded, expected) in table {
+            let mut headers = HeaderMap::new();
+            for value in forwarded {
+                headers.append("x-forwarded-for", value.parse().unwrap());
+            }
+            let address = client_address(peer.parse().unwrap(), &headers, &trusted);
+            assert_eq!(address.to_string(), expected, "{peer} {forwarded:?}");
+        }
+    }
+}

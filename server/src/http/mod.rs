@@ -1,0 +1,141 @@
+//! HTTP: which address goes where, and what lies around every handler.
+
+mod authorization;
+pub mod gate;
+pub mod health;
+pub mod layers;
+pub mod oauth;
+pub mod pages;
+
+use std::any::Any;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use http::{HeaderValue, Method, StatusCode};
+use leptos::nonce::use_nonce;
+use leptos::prelude::{provide_context, use_context};
+use leptos_axum::{LeptosRoutes as _, ResponseOptions, generate_route_list};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::services::ServeDir;
+use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
+
+use crate::state::AppState;
+use layers::limits::{ANSWER_TIME, BODY_BYTES, BODY_TIME};
+
+/// Everything that the server answers.
+pub fn router(state: AppState) -> Router {
+    let programs = Router::new().merge(oauth::routes()).merge(gate::routes()).merge(health::routes());
+    programs
+        .merge(dashboard(&state))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES))
+        .layer(RequestBodyTimeoutLayer::new(BODY_TIME))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_TIME))
+        .layer(from_fn(refuse_trace))
+        .layer(from_fn_with_state(state.clone(), layers::headers::secure))
+        .layer(from_fn_with_state(state.clone(), layers::request::describe))
+        .with_state(state)
+}
+
+/// What people see: pages, the forms that they send, the functions that pages call.
+fn dashboard(state: &AppState) -> Router<AppState> {
+    let services = state.services.clone();
+    let context = move || {
+        provide_context(services.clone());
+        set_page_policy();
+    };
+    let options = state.leptos.clone();
+    let shell = {
+        let options = options.clone();
+        move || app::shell(options.clone())
+    };
+    let functions = {
+        let services = state.services.clone();
+        move |request: Request| {
+            let services = services.clone();
+            async move {
+                let context = move || provide_context(services.clone());
+                leptos_axum::handle_server_fns_with_context(context, request).await
+            }
+        }
+    };
+    pages::routes()
+        .route("/_fn/{*function}", post(functions))
+        .leptos_routes_with_context(state, generate_route_list(app::App), context, shell)
+        .fallback(not_found)
+        .layer(from_fn_with_state(state.clone(), layers::session::authenticate))
+        .layer(layers::session::cookies(&state.services))
+        .layer(from_fn_with_state(state.clone(), layers::origin::same_origin))
+        .merge(files(&options))
+}
+
+/// Hashed files never change; the few others are asked for again.
+fn files(options: &leptos::config::LeptosOptions) -> Router<AppState> {
+    let root = options.site_root.to_string();
+    let package = format!("{root}/{}", options.site_pkg_dir);
+    let immutable = |mut response: Response| async {
+        let kept = if response.status().is_success() {
+            HeaderValue::from_static("public, max-age=31536000, immutable")
+        } else {
+            HeaderValue::from_static("no-store")
+        };
+        response.headers_mut().insert(CACHE_CONTROL, kept);
+        response
+    };
+    let folder = ServeDir::new(package).precompressed_br().precompressed_gzip();
+    let hashed =
+        Router::new().fallback_service(folder).layer(axum::middleware::map_response(immutable));
+    let icon = tower_http::services::ServeFile::new(format!("{root}/favicon.svg"));
+    Router::new().nest(&format!("/{}", options.site_pkg_dir), hashed).route_service("/favicon.svg", icon)
+}
+
+/// The nonce that Leptos gives to the scripts of a page goes into the page's policy.
+fn set_page_policy() {
+    let policy = use_nonce()
+        .and_then(|nonce| HeaderValue::from_str(&layers::headers::page_policy(&nonce)).ok());
+    if let (Some(response), Some(policy)) = (use_context::<ResponseOptions>(), policy) {
+        response.insert_header(CONTENT_SECURITY_POLICY, policy);
+    }
+}
+
+/// Any other address: a page that says so, for people who are logged in.
+async fn not_found(State(state): State<AppState>, request: Request) -> Response {
+    if request.method() != Method::GET {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let services = state.services.clone();
+    let context = move || {
+        provide_context(services.clone());
+        set_page_policy();
+    };
+    let options = state.leptos.clone();
+    let render =
+        leptos_axum::render_app_async_with_context(context, move || app::shell(options.clone()));
+    let mut response = render(request).await;
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+/// TRACE echoes what it gets, cookies included (ASVS 13.4.4).
+async fn refuse_trace(request: Request, next: axum::middleware::Next) -> Response {
+    if request.method() == Method::TRACE {
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
+    next.run(request).await
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
+fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
+    let cause = cause
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| cause.downcast_ref::<&str>().copied())
+        .unwrap_or("unknown");
+    tracing::error!(cause, "a handler panicked");
+    (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on the server.").into_response()
+}

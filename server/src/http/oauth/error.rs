@@ -1,0 +1,160 @@
+//! Every way in which the token endpoint says no (RFC 6749 section 5.2), and the one place that
+//! turns it into an answer. The texts are fixed: nothing that was sent comes back.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use service::{ServiceError, TokenError};
+
+use crate::http::authorization::BASIC_CHALLENGE;
+
+/// Why there is no token.
+#[derive(Debug)]
+pub enum TokenFailure {
+    /// The request is malformed; the text says how.
+    InvalidRequest(&'static str),
+    /// The body is no form.
+    UnsupportedMediaType,
+    /// The body is over the limit.
+    TooLarge,
+    /// No client authentication, or a wrong or unsupported one: which, is not said.
+    InvalidClient {
+        /// Whether it came in the `Authorization` header, so that the answer must name a scheme.
+        by_header: bool,
+    },
+    /// Another grant than client credentials.
+    UnsupportedGrantType,
+    /// A scope that is malformed, unknown, or more than the client has.
+    InvalidScope,
+    /// A resource that this issuer makes no tokens for.
+    InvalidTarget,
+    /// Too many failures of this client from this address.
+    Throttled(Duration),
+    /// The store, or signing, failed; the cause is for the log.
+    Unavailable(ServiceError),
+}
+
+impl TokenFailure {
+    /// What the use case answered, to a client that authenticated by header or in the body.
+    pub fn of(error: TokenError, by_header: bool) -> Self {
+        match error {
+            TokenError::InvalidClient => Self::InvalidClient { by_header },
+            TokenError::InvalidScope => Self::InvalidScope,
+            TokenError::InvalidTarget => Self::InvalidTarget,
+            TokenError::Throttled(wait) => Self::Throttled(wait),
+            TokenError::Unavailable(cause) => Self::Unavailable(cause),
+        }
+    }
+
+    /// Status, error code and description. A description holds only what RFC 6749 section 5.2
+    /// lets it: visible ASCII without `"` and `\`.
+    ///
+    /// The standard has no code for "not now" at this endpoint; `temporarily_unavailable`, which
+    /// it defines for the authorization endpoint, is what clients show best.
+    const fn describe(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::InvalidRequest(how) => (StatusCode::BAD_REQUEST, "invalid_request", how),
+            Self::UnsupportedMediaType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "invalid_request",
+                "Send the parameters as application/x-www-form-urlencoded",
+            ),
+            Self::TooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "The body is over 64 KiB")
+            }
+            Self::InvalidClient { .. } => (
+                StatusCode::UNAUTHORIZED,
+                "invalid_client",
+                "Send the key id and the secret of an active client credential, either in the body or by Basic",
+            ),
+            Self::UnsupportedGrantType => (
+                StatusCode::BAD_REQUEST,
+                "unsupported_grant_type",
+                "The only grant type is client_credentials",
+            ),
+            Self::InvalidScope => (
+                StatusCode::BAD_REQUEST,
+                "invalid_scope",
+                "The scope is malformed, unknown, or more than this client has",
+            ),
+            Self::InvalidTarget => (
+                StatusCode::BAD_REQUEST,
+                "invalid_target",
+                "This server issues no tokens for that resource",
+            ),
+            Self::Throttled(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "temporarily_unavailable",
+                "Too many failed tries of this client: wait as long as Retry-After says",
+            ),
+            Self::Unavailable(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "temporarily_unavailable",
+                "The server can't issue tokens at the moment",
+            ),
+        }
+    }
+
+    /// The answer.
+    pub fn respond(&self, request_id: Option<&str>) -> Response {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            error: &'static str,
+            error_description: &'static str,
+            request_id: Option<&'a str>,
+        }
+        let (status, error, error_description) = self.describe();
+        let body = Json(Body { error, error_description, request_id });
+        let mut response = (status, [(header::CACHE_CONTROL, "no-store")], body).into_response();
+        let headers = response.headers_mut();
+        match self {
+            // RFC 6749 section 5.2: only who tried a header gets a challenge. Clients that sent a
+            // form would take it for a question and not read the error.
+            Self::InvalidClient { by_header: true } => {
+                headers.insert(header::WWW_AUTHENTICATE, BASIC_CHALLENGE);
+            }
+            Self::Throttled(wait) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+            }
+            Self::Unavailable(cause) => {
+                tracing::error!(
+                    request_id,
+                    error = cause as &dyn std::error::Error,
+                    "a token could not be issued"
+                );
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(1_u64));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn check_13_descriptions_hold_only_what_the_standard_lets_them() {
+        let all = [
+            TokenFailure::InvalidRequest(""),
+            TokenFailure::UnsupportedMediaType,
+            TokenFailure::TooLarge,
+            TokenFailure::InvalidClient { by_header: true },
+            TokenFailure::UnsupportedGrantType,
+            TokenFailure::InvalidScope,
+            TokenFailure::InvalidTarget,
+            TokenFailure::Throttled(Duration::ZERO),
+            TokenFailure::Unavailable(ServiceError::Busy),
+        ];
+        for failure in all {
+            let (_, code, description) = failure.describe();
+            for byte in [code, description].concat().bytes() {
+                assert!(matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e), "{failure:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The authorization server metadata (RFC 8414): what this issuer does, and only that. Its URLs
+//! come from the configured address, whatever the request's `Host` says.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use domain::access::Access;
+use serde::Serialize;
+use service::Services;
+
+use super::{EVERY_ORIGIN, KEYS_PATH, PUBLIC_FOR_A_WHILE, TOKEN_PATH};
+use crate::state::HttpSettings;
+
+/// RFC 8414 section 2.
+#[derive(Serialize)]
+struct Metadata {
+    issuer: String,
+    token_endpoint: String,
+    jwks_uri: String,
+    scopes_supported: Vec<String>,
+    /// Required by the standard; empty, as there is no authorization endpoint.
+    response_types_supported: [&'static str; 0],
+    grant_types_supported: [&'static str; 1],
+    token_endpoint_auth_methods_supported: [&'static str; 2],
+}
+
+/// The endpoint.
+pub async fn metadata(
+    State(services): State<Services>,
+    State(http): State<Arc<HttpSettings>>,
+) -> impl IntoResponse {
+    let scopes = Access::Full.scopes(services.catalogue());
+    let metadata = Metadata {
+        issuer: http.issuer(),
+        token_endpoint: http.link(TOKEN_PATH),
+        jwks_uri: http.link(KEYS_PATH),
+        scopes_supported: scopes.iter().map(ToString::to_string).collect(),
+        response_types_supported: [],
+        grant_types_supported: ["client_credentials"],
+        token_endpoint_auth_methods_supported: ["client_secret_post", "client_secret_basic"],
+    };
+    let headers = [
+        (header::CACHE_CONTROL, PUBLIC_FOR_A_WHILE),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, EVERY_ORIGIN),
+    ];
+    (headers, Json(metadata))
+}

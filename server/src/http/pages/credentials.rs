@@ -1,0 +1,134 @@
+//! The forms of the credentials pages.
+
+use app::flash::Flash;
+use app::form::ShownOnce;
+use axum::Router;
+use axum::extract::Path;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use chrono::DateTime;
+use domain::credential::Credential;
+use domain::draft::CredentialDraft;
+use domain::key_id::KeyId;
+use service::{CredentialChange, ServiceError, ServiceResult};
+
+use super::form::Form;
+use super::{Context, done};
+use crate::state::AppState;
+
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/credentials/new", post(issue))
+        .route("/credentials/{key_id}/edit", post(edit))
+        .route("/credentials/{key_id}/disable", post(disable))
+        .route("/credentials/{key_id}/enable", post(enable))
+        .route("/credentials/{key_id}/revoke", post(revoke))
+}
+
+/// The fields that a new credential and an edit have in common.
+fn draft(form: &mut Form) -> CredentialDraft {
+    // With WASM on, the browser adds the chosen time in UTC; without, the field is read as UTC.
+    let (local, utc) = (form.take("expires_at"), form.take("expires_at_utc"));
+    CredentialDraft {
+        name: form.take("name"),
+        purpose: form.take("purpose"),
+        owner: form.take("owner"),
+        flow: form.take("flow"),
+        expires: form.take("expires"),
+        expires_at: if utc.is_empty() { local } else { utc },
+        access: form.take("access"),
+        levels: form.take_all("scope.").into_iter().collect(),
+        public_key: form.take("public_key"),
+    }
+}
+
+async fn issue(context: Context, mut form: Form) -> Result<Response, Response> {
+    const PAGE: &str = "/credentials/new";
+    let typed = form.typed(&["public_key"]);
+    let draft = draft(&mut form);
+    let key = form.take("idempotency_key");
+    form.finish().map_err(IntoResponse::into_response)?;
+    let actor = context.actor()?;
+    let issued = match context.state.services.issue_credential(&actor, &draft, Some(&key)).await {
+        Ok(issued) => issued,
+        Err(error) => {
+            // A public key goes back to who typed it; a private one, pasted by mistake, does not.
+            let mut typed = typed;
+            if !draft.public_key.contains("PRIVATE") && !draft.public_key.contains("\"d\"") {
+                typed.push(("public_key".to_owned(), draft.public_key));
+            }
+            return Ok(context.refuse(PAGE, PAGE, typed, error).await);
+        }
+    };
+    let credential = issued.credential;
+    let shown = ShownOnce::Credential {
+        key_id: credential.key_id.to_string(),
+        name: credential.name.to_string(),
+        flow: credential.flow.as_str().to_owned(),
+        secret: issued.secret.map(|secret| secret.expose().to_owned()),
+        expires_at: credential.expires_at,
+        token_url: context.state.http.link("/v1/oauth2/token"),
+    };
+    Ok(context.show_once(PAGE, shown).await)
+}
+
+async fn edit(context: Context, Path(key_id): Path<KeyId>, mut form: Form) -> Result<Response, Response> {
+    let typed = form.typed(&[]);
+    let (draft, read) = (draft(&mut form), form.take("read"));
+    form.finish().map_err(IntoResponse::into_response)?;
+    let actor = context.actor()?;
+    let services = &context.state.services;
+    let result = match DateTime::parse_from_rfc3339(&read) {
+        Ok(read) => {
+            let change = CredentialChange { draft, read: read.to_utc() };
+            services.edit_credential(&actor, key_id, &change).await
+        }
+        Err(_) => Err(ServiceError::field("", "load the page again and repeat your change")),
+    };
+    match result {
+        Ok(_) => Ok(done(&format!("/credentials/{key_id}"), Flash::Saved)),
+        Err(error) => {
+            let page = format!("/credentials/{key_id}/edit");
+            Ok(context.refuse(&page, &page, typed, error).await)
+        }
+    }
+}
+
+async fn disable(context: Context, Path(key_id): Path<KeyId>, mut form: Form) -> Result<Response, Response> {
+    let (typed, reason) = (form.typed(&[]), form.take("reason"));
+    form.finish().map_err(IntoResponse::into_response)?;
+    let actor = context.actor()?;
+    let result = context.state.services.disable_credential(&actor, key_id, &reason).await;
+    Ok(answer(context, key_id, "disable", typed, result, Flash::Quarantined).await)
+}
+
+async fn enable(context: Context, Path(key_id): Path<KeyId>, mut form: Form) -> Result<Response, Response> {
+    let (typed, reason) = (form.typed(&[]), form.take("reason"));
+    form.finish().map_err(IntoResponse::into_response)?;
+    let actor = context.actor()?;
+    let result = context.state.services.enable_credential(&actor, key_id, &reason).await;
+    Ok(answer(context, key_id, "enable", typed, result, Flash::Reenabled).await)
+}
+
+async fn revoke(context: Context, Path(key_id): Path<KeyId>, mut form: Form) -> Result<Response, Response> {
+    let (typed, reason) = (form.typed(&[]), form.take("reason"));
+    form.finish().map_err(IntoResponse::into_response)?;
+    let actor = context.actor()?;
+    let result = context.state.services.revoke_credential(&actor, key_id, &reason).await;
+    Ok(answer(context, key_id, "revoke", typed, result, Flash::Revoked).await)
+}
+
+async fn answer(
+    context: Context,
+    key_id: KeyId,
+    step: &str,
+    typed: Vec<(String, String)>,
+    result: ServiceResult<Credential>,
+    flash: Flash,
+) -> Response {
+    let page = format!("/credentials/{key_id}");
+    match result {
+        Ok(_) => done(&page, flash),
+        Err(error) => context.refuse(&page, &format!("{page}/{step}"), typed, error).await,
+    }
+}

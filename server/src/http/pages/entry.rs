@@ -1,0 +1,73 @@
+//! Set-up, log-in, log-out, and the first password of a person who was added.
+
+use app::flash::Flash;
+use axum::Router;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::post;
+use service::ServiceError;
+use tower_sessions::Session;
+
+use super::form::Form;
+use super::{Context, done, safe_next};
+use crate::http::layers::session;
+use crate::state::AppState;
+
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/setup", post(set_up))
+        .route("/login", post(log_in))
+        .route("/logout", post(log_out))
+        .route("/welcome", post(welcome))
+}
+
+async fn set_up(context: Context, mut form: Form) -> Result<Response, Response> {
+    let typed = form.typed(&["password"]);
+    let [token, name, email, password] =
+        ["token", "name", "email", "password"].map(|field| form.take(field));
+    form.finish().map_err(IntoResponse::into_response)?;
+    let services = &context.state.services;
+    match services.set_up(&token, &name, &email, &password, &context.facts).await {
+        Ok(_) => Ok(done("/login", Flash::SetUp)),
+        Err(error) => Ok(context.refuse("/setup", "/setup", typed, error).await),
+    }
+}
+
+async fn log_in(context: Context, session: Session, mut form: Form) -> Result<Response, Response> {
+    let typed = form.typed(&["password"]);
+    let [email, password, next] = ["email", "password", "next"].map(|field| form.take(field));
+    form.finish().map_err(IntoResponse::into_response)?;
+    let user = match context.state.services.log_in(&email, &password, &context.facts).await {
+        Ok(user) => user,
+        Err(error) => return Ok(context.refuse("/login", "/login", typed, error).await),
+    };
+    if let Err(error) = session::begin(&session, user.id).await {
+        let error = ServiceError::internal(error);
+        return Ok(context.refuse("/login", "/login", typed, error).await);
+    }
+    Ok(Redirect::to(safe_next(&next)).into_response())
+}
+
+/// Ends the session and everything that the browser keeps of it, the pages behind Back included.
+async fn log_out(context: Context, form: Form) -> Result<Response, Response> {
+    form.finish().map_err(IntoResponse::into_response)?;
+    let actor = context.actor()?;
+    if let Err(error) = context.state.services.log_out(&actor).await {
+        return Err(super::failed(&error));
+    }
+    let mut response = done("/login", Flash::LoggedOut);
+    let (name, value) = session::end_cookie();
+    response.headers_mut().append(name, value);
+    let data = http::HeaderValue::from_static("\"cache\", \"storage\"");
+    response.headers_mut().insert("clear-site-data", data);
+    Ok(response)
+}
+
+async fn welcome(context: Context, mut form: Form) -> Result<Response, Response> {
+    let typed = form.typed(&["password"]);
+    let [token, password] = ["token", "password"].map(|field| form.take(field));
+    form.finish().map_err(IntoResponse::into_response)?;
+    match context.state.services.choose_password(&token, &password, &context.facts).await {
+        Ok(_) => Ok(done("/login", Flash::Welcome)),
+        Err(error) => Ok(context.refuse("/welcome", "/welcome", typed, error).await),
+    }
+}

@@ -1,0 +1,144 @@
+//! The forms that people send. Each is a plain POST that works with WASM off: the use case runs,
+//! and then the browser is sent on, or the page comes back with what was typed and what is wrong.
+
+mod account;
+mod credentials;
+mod entry;
+mod form;
+mod users;
+
+use app::error::ApiError;
+use app::flash::Flash;
+use app::form::{Answer, FormOutcome, ShownOnce};
+use app::server_context::{RequestId, explain, render_answer};
+use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Redirect, Response};
+use http::StatusCode;
+use http::request::Parts;
+use service::{Actor, RequestFacts, ServiceError};
+
+use crate::state::AppState;
+
+/// Every form.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .merge(entry::routes())
+        .merge(account::routes())
+        .merge(users::routes())
+        .merge(credentials::routes())
+}
+
+/// What each form's handler needs of its request.
+struct Context {
+    state: AppState,
+    parts: Parts,
+    facts: RequestFacts,
+}
+
+impl FromRequestParts<AppState> for Context {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+        let facts = parts.extensions.get().cloned().unwrap_or_default();
+        Ok(Self { state: state.clone(), parts: parts.clone(), facts })
+    }
+}
+
+impl Context {
+    /// Who sent the form. The session layer has turned strangers away from the forms that need
+    /// somebody; should it ever not, they stop here.
+    fn actor(&self) -> Result<Actor, Response> {
+        self.parts
+            .extensions
+            .get()
+            .cloned()
+            .ok_or_else(|| Redirect::to(&log_in_address("/")).into_response())
+    }
+
+    fn explain(&self, error: ServiceError) -> ApiError {
+        explain(error, self.parts.extensions.get::<RequestId>())
+    }
+
+    /// The page again, with what was typed and what is wrong.
+    async fn refuse(
+        self,
+        page: &str,
+        action: &str,
+        typed: Vec<(String, String)>,
+        error: ServiceError,
+    ) -> Response {
+        let outcome = FormOutcome::refused(action, typed, self.explain(error));
+        self.render(page, Answer { outcome: Some(outcome), shown_once: None }).await
+    }
+
+    /// A page that shows something this once.
+    async fn show_once(self, page: &str, shown: ShownOnce) -> Response {
+        self.render(page, Answer { outcome: None, shown_once: Some(shown) }).await
+    }
+
+    async fn render(self, page: &str, answer: Answer) -> Response {
+        let AppState { leptos, services, .. } = self.state;
+        render_answer(leptos, services, self.parts, page, answer).await
+    }
+}
+
+/// Sends the browser on, with a word about what was done.
+fn done(page: &str, flash: Flash) -> Response {
+    Redirect::to(&format!("{page}?done={}", flash.as_str())).into_response()
+}
+
+/// The address of the log-in page that leads on to `next` afterwards.
+#[must_use]
+pub fn log_in_address(next: &str) -> String {
+    match safe_next(next) {
+        "/" => "/login".to_owned(),
+        next => {
+            let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
+            format!("/login?next={next}")
+        }
+    }
+}
+
+/// Where to go after log-in: a path of this site, or the start.
+///
+/// Browsers read `//`, `/\` and what is between them with tabs and line ends taken out as another
+/// host; so only a slash with a plain character after it leads anywhere.
+#[must_use]
+pub fn safe_next(next: &str) -> &str {
+    let mut bytes = next.bytes();
+    let is_path = bytes.next() == Some(b'/')
+        && bytes.next().is_none_or(|second| second.is_ascii_alphanumeric() || b"?_-.~".contains(&second))
+        && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        && !next.split(['?', '#']).next().unwrap_or_default().split('/').any(|part| part == ".." || part == ".");
+    if is_path { next } else { "/" }
+}
+
+/// An answer for when not even the page can be rendered.
+#[must_use]
+pub fn failed(error: &ServiceError) -> Response {
+    tracing::error!(error = error as &dyn std::error::Error, "a request could not be authenticated");
+    let text = "The server can't reach its database. Try again in a moment.";
+    (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_in_leads_only_to_pages_of_this_site() {
+        for good in ["/", "/credentials", "/credentials?tab=all&q=a%20b", "/users?done=saved"] {
+            assert_eq!(safe_next(good), good);
+        }
+        for bad in [
+            "", "//e.example", "/\\e.example", "/%09/e.example", "\\\\e.example", "https:e.example",
+            "https://e.example/", "/..//e.example", "/a/../..//e", "/./x", "/a\r\nSet-Cookie: x", "javascript:alert(1)",
+            "/\t/e.example", " /credentials", "credentials",
+        ] {
+            assert_eq!(safe_next(bad), "/", "{bad:?}");
+        }
+        assert_eq!(log_in_address("/credentials?tab=all"), "/login?next=%2Fcredentials%3Ftab%3Dall");
+        assert_eq!(log_in_address("//e.example"), "/login");
+    }
+}

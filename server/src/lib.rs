@@ -1,0 +1,10 @@
+//! The server of Keyrack: command line, configuration, HTTP, jobs. The binary `keyrack` is a thin
+//! wrapper, so that tests drive the real thing.
+
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod metrics;
+pub mod serve;
+pub mod state;
+mod telemetry;

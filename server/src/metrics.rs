@@ -1,0 +1,61 @@
+//! Counters of this process, in Prometheus' text format on a listener of their own.
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+
+/// The counters. Each is a plain atomic: counting costs the gate nothing.
+#[derive(Debug)]
+pub struct Metrics {
+    /// Calls that the gate let through.
+    pub gate_allowed: Counter,
+    /// Calls that the gate refused for missing or wrong credentials.
+    pub gate_unauthenticated: Counter,
+    /// Calls that the gate refused for the path or too little access.
+    pub gate_forbidden: Counter,
+    /// Calls that the gate could not decide.
+    pub gate_unavailable: Counter,
+    /// Tokens issued.
+    pub tokens_issued: Counter,
+    /// Token requests refused.
+    pub tokens_refused: Counter,
+    registry: Registry,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("keyrack");
+        let mut counter = |name: &str, help: &str| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        Self {
+            gate_allowed: counter("gate_allowed", "Calls that the gate let through"),
+            gate_unauthenticated: counter(
+                "gate_unauthenticated",
+                "Calls refused for missing or wrong credentials",
+            ),
+            gate_forbidden: counter(
+                "gate_forbidden",
+                "Calls refused for their path or for too little access",
+            ),
+            gate_unavailable: counter("gate_unavailable", "Calls that could not be decided"),
+            tokens_issued: counter("tokens_issued", "Access tokens issued"),
+            tokens_refused: counter("tokens_refused", "Token requests refused"),
+            registry,
+        }
+    }
+}
+
+impl Metrics {
+    /// All counters as text.
+    ///
+    /// # Errors
+    /// Never in practice: writing to a string doesn't fail.
+    pub fn to_text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

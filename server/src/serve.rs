@@ -1,0 +1,136 @@
+//! The running server: listeners, connections with time limits, background work, an orderly end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use http::StatusCode;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use service::Services;
+use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
+use tower::ServiceExt as _;
+
+use crate::http::layers::limits::{HEADER_BYTES, HEADER_TIME};
+use crate::metrics::Metrics;
+
+/// How long open requests may take after the server was asked to end.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Serves until `end` comes, then lets open requests finish.
+///
+/// hyper serves the connections, not `axum::serve`, which sets no limit on how slowly a client may
+/// send its headers.
+pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Output = ()>) {
+    let graceful = GracefulShutdown::new();
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_buf_size(HEADER_BYTES)
+        .max_headers(64);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX))
+        .max_concurrent_streams(64)
+        .keep_alive_interval(HEADER_TIME);
+    let mut end = std::pin::pin!(end);
+    loop {
+        let (stream, peer) = tokio::select! {
+            () = &mut end => break,
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file handles, most likely: let some connections end first.
+                    tracing::warn!(error = &error as &dyn std::error::Error, "a connection could not be accepted");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+        };
+        // Small answers go out at once.
+        let _ = stream.set_nodelay(true);
+        let router = router.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo::<SocketAddr>(peer));
+            router.clone().oneshot(request)
+        });
+        let connection = graceful
+            .watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
+        tokio::spawn(async move {
+            // Clients that go away or talk nonsense are everyday life.
+            if let Err(error) = connection.await {
+                tracing::debug!(error, "a connection ended badly");
+            }
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not finish in time");
+    }
+}
+
+/// The work that goes on beside requests; it ends when the handles are dropped.
+pub fn start_background(services: &Services) -> Vec<AbortOnDropHandle<()>> {
+    let (follower, flusher, sweeper) = (services.clone(), services.clone(), services.clone());
+    [
+        tokio::spawn(async move { follower.follow_changes().await }),
+        tokio::spawn(async move { flusher.keep_flushing_usage().await }),
+        tokio::spawn(async move { sweep(&sweeper).await }),
+    ]
+    .map(AbortOnDropHandle::new)
+    .into()
+}
+
+async fn sweep(services: &Services) {
+    loop {
+        match services.sweep().await {
+            // More than one batch is waiting.
+            Ok(1_000..) => continue,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "ended sessions could not be removed");
+            }
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+    }
+}
+
+/// The router of the metrics listener.
+pub fn metrics_router(metrics: Arc<Metrics>) -> Router {
+    async fn show(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
+        let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        metrics
+            .to_text()
+            .map(|text| ([(http::header::CONTENT_TYPE, kind)], text))
+            .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+    }
+    Router::new().route("/metrics", get(show)).with_state(metrics)
+}
+
+/// Comes when the operating system asks the process to end.
+pub async fn asked_to_end() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! { _ = interrupt => {}, () = terminate => {} }
+}

@@ -1,0 +1,83 @@
+//! What every HTTP handler shares.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use ipnet::IpNet;
+use leptos::config::LeptosOptions;
+use service::Services;
+use url::Url;
+
+use crate::metrics::Metrics;
+
+/// The state of the router; cloning it is cheap.
+#[derive(Clone, Debug, FromRef)]
+pub struct AppState {
+    /// The use cases.
+    pub services: Services,
+    /// What is configured about HTTP.
+    pub http: Arc<HttpSettings>,
+    /// The counters.
+    pub metrics: Arc<Metrics>,
+    /// Where the pages find their WASM, script and style.
+    pub leptos: LeptosOptions,
+}
+
+/// What is configured about HTTP.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// Where browsers and programs reach Keyrack; links and metadata are made from it, never from
+    /// what a request says.
+    pub public_url: Url,
+    /// Peers whose `X-Forwarded-For` is believed; they stand in front of the dashboard.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The gate.
+    pub gate: GateSettings,
+}
+
+impl HttpSettings {
+    /// The issuer identifier (RFC 8414 section 2): `{public_url}/v1`.
+    #[must_use]
+    pub fn issuer(&self) -> String {
+        self.link("/v1")
+    }
+
+    /// An absolute link to a path that begins with a slash.
+    #[must_use]
+    pub fn link(&self, path: &str) -> String {
+        format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))
+    }
+
+    /// Whether browsers reach Keyrack over TLS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.public_url.scheme() == "https"
+    }
+}
+
+/// What is configured about the gate.
+#[derive(Debug, Clone)]
+pub struct GateSettings {
+    /// The kind of gateway that asks: it decides which headers carry the original request.
+    pub mode: GateMode,
+    /// Peers that may ask.
+    pub trusted: Vec<IpNet>,
+    /// The header with the key id in the legacy pair.
+    pub key_id_header: ::http::HeaderName,
+    /// The header with the secret in the legacy pair.
+    pub secret_header: ::http::HeaderName,
+}
+
+/// The kind of gateway that asks the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GateMode {
+    /// nginx `auth_request`.
+    Nginx,
+    /// Caddy `forward_auth`.
+    Caddy,
+    /// Traefik ForwardAuth.
+    Traefik,
+    /// Envoy `ext_authz` over HTTP.
+    Envoy,
+}

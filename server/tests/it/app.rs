@@ -1,0 +1,269 @@
+//! Keyrack ready for one test: a store in memory, the real router, one superuser.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, HeaderName, Request, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta};
+use domain::catalogue::Catalogue;
+use domain::draft::CredentialDraft;
+use domain::key_id::KeyId;
+use domain::user::User;
+use leptos::config::LeptosOptions;
+use serde_json::Value;
+use server::metrics::Metrics;
+use server::state::{AppState, GateMode, GateSettings, HttpSettings};
+use service::{Actor, AddPerson, ManualClock, MasterKey, Services, SessionLimits, Settings};
+use tower::ServiceExt as _;
+
+use crate::faulty::FaultyStore;
+
+pub const PUBLIC_URL: &str = "https://keys.example.com";
+pub const ISSUER: &str = "https://keys.example.com/v1";
+pub const OTHER_AUDIENCE: &str = "https://reports.example.com";
+
+/// A call of the default catalogue that only reads, one that changes money, one that nobody knows.
+pub const READ: (&str, &str) = ("GET", "/v1/accounts");
+pub const WRITE: (&str, &str) = ("POST", "/v1/journals");
+pub const UNKNOWN: (&str, &str) = ("GET", "/v1/nowhere");
+
+/// The public key of RFC 7515 appendix A.3.
+const PUBLIC_KEY: &str = r#"{"kty":"EC","crv":"P-256",
+    "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+
+pub struct TestApp {
+    pub services: Services,
+    pub clock: Arc<ManualClock>,
+    pub store: Arc<FaultyStore>,
+    pub metrics: Arc<Metrics>,
+    pub host: Actor,
+    pub owner: User,
+    pub router: Router,
+}
+
+/// An issued credential.
+#[derive(Clone)]
+pub struct Key {
+    pub key_id: KeyId,
+    pub id: String,
+    pub secret: String,
+}
+
+impl Key {
+    /// `Authorization: Basic`, as the gate reads it.
+    pub fn basic(&self) -> String {
+        basic(&self.id, &self.secret)
+    }
+}
+
+pub fn basic(id: &str, secret: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
+}
+
+pub fn default_catalogue() -> Catalogue {
+    toml::from_str(include_str!("../../../catalogue/alpaca-broker.toml")).unwrap()
+}
+
+impl TestApp {
+    pub async fn new() -> Self {
+        Self::with(GateMode::Nginx, default_catalogue()).await
+    }
+
+    pub async fn with(mode: GateMode, catalogue: Catalogue) -> Self {
+        let clock = Arc::new(ManualClock::at(DateTime::from_timestamp(1_795_500_000, 0).unwrap()));
+        let store = storage::connect("sqlite::memory:").await.unwrap();
+        store.migrate().await.unwrap();
+        let store = Arc::new(FaultyStore::new(store));
+        let settings = Settings {
+            issuer: ISSUER.to_owned(),
+            audiences: vec![ISSUER.to_owned(), OTHER_AUDIENCE.to_owned()],
+            token_life: TimeDelta::minutes(15),
+            maximum_credential_life: None,
+            sessions: SessionLimits { idle: TimeDelta::hours(1), absolute: TimeDelta::hours(24) },
+            password_hashers: 1,
+        };
+        let master = MasterKey::new([7; 32]);
+        let services =
+            Services::open(store.clone(), &master, catalogue, settings, clock.clone()).await.unwrap();
+        let host = Actor::host("test");
+        let person = AddPerson {
+            name: "Mara Okafor".to_owned(),
+            email: "mara@example.com".to_owned(),
+            role: "superuser".to_owned(),
+        };
+        let owner = services.add_person(&host, &person).await.unwrap().user;
+        let metrics = Arc::<Metrics>::default();
+        let router = server::http::router(AppState {
+            services: services.clone(),
+            http: Arc::new(HttpSettings {
+                public_url: PUBLIC_URL.parse().unwrap(),
+                trusted_proxies: Vec::new(),
+                gate: GateSettings {
+                    mode,
+                    trusted: ["127.0.0.0/8", "::1/128"].map(|net| net.parse().unwrap()).into(),
+                    key_id_header: HeaderName::from_static("apca-api-key-id"),
+                    secret_header: HeaderName::from_static("apca-api-secret-key"),
+                },
+            }),
+            metrics: metrics.clone(),
+            leptos: LeptosOptions::builder().output_name("keyrack").build(),
+        });
+        Self { services, clock, store, metrics, host, owner, router }
+    }
+
+    /// Issues a credential for 30 days. `access` is `read_only`, `full`, or levels such as
+    /// `accounts=read journaling=write`.
+    pub async fn issue(&self, flow: &str, access: &str) -> Key {
+        self.issue_until(flow, access, "30d").await
+    }
+
+    pub async fn issue_until(&self, flow: &str, access: &str, expires: &str) -> Key {
+        let levels = access.split(' ').filter_map(|item| item.split_once('='));
+        let draft = CredentialDraft {
+            name: "settlement-worker".to_owned(),
+            purpose: "Moves cash at night".to_owned(),
+            owner: self.owner.id.to_string(),
+            flow: flow.to_owned(),
+            expires: expires.to_owned(),
+            access: if access.contains('=') { "custom" } else { access }.to_owned(),
+            levels: levels.map(|(scope, level)| (scope.to_owned(), level.to_owned())).collect(),
+            public_key: if flow == "private_key_jwt" { PUBLIC_KEY } else { "" }.to_owned(),
+            ..CredentialDraft::default()
+        };
+        let issued = self.services.issue_credential(&self.host, &draft, None).await.unwrap();
+        let secret = issued.secret.map(|secret| secret.expose().to_owned()).unwrap_or_default();
+        let key_id = issued.credential.key_id;
+        Key { key_id, id: key_id.to_string(), secret }
+    }
+
+    /// Ends, narrows or quarantines behind the back of whoever holds a token.
+    pub async fn quarantine(&self, key: &Key) {
+        self.services.disable_credential(&self.host, key.key_id, "leaked").await.unwrap();
+    }
+
+    /// Sends a request from the loopback address.
+    pub async fn call(&self, request: Request<Body>) -> Answer {
+        self.call_from("127.0.0.1:40000", request).await
+    }
+
+    pub async fn call_from(&self, peer: &str, mut request: Request<Body>) -> Answer {
+        let peer: SocketAddr = peer.parse().unwrap();
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        Answer { status: parts.status, headers: parts.headers, body: body.to_vec() }
+    }
+
+    /// Sends a token request with this form, `a=b&c=d` as it stands, and these headers.
+    pub async fn ask_token(&self, form: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::post("/v1/oauth2/token")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.call(request.body(Body::from(form.to_owned())).unwrap()).await
+    }
+
+    /// The form with which a client authenticates and asks for a token.
+    pub async fn post_token(&self, key: &Key, more: &str) -> Answer {
+        let (id, secret) = (&key.id, &key.secret);
+        let form =
+            format!("grant_type=client_credentials&client_id={id}&client_secret={secret}{more}");
+        self.ask_token(&form, &[]).await
+    }
+
+    /// An access token.
+    pub async fn token(&self, key: &Key) -> String {
+        self.post_token(key, "").await.ok().json()["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks the gate as nginx would about a call, with these headers of the caller.
+    pub async fn ask_gate(&self, (method, uri): (&str, &str), headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::get("/v1/verify")
+            .header("X-Original-Method", method)
+            .header("X-Original-URI", uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.call(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// Asks the gate with a Bearer token.
+    pub async fn ask_with_token(&self, call: (&str, &str), token: &str) -> Answer {
+        self.ask_gate(call, &[("Authorization", &format!("Bearer {token}"))]).await
+    }
+
+    /// The router on a real port, as the server serves it.
+    pub async fn serve(&self) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(server::serve::serve(listener, self.router.clone(), std::future::pending()));
+        address
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The same, if it is a success.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert_eq!(self.status, StatusCode::OK, "{}", String::from_utf8_lossy(&self.body));
+        self
+    }
+
+    /// The only value of a header, or nothing.
+    #[track_caller]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(name).iter();
+        let value = values.next().map(|value| value.to_str().unwrap());
+        assert_eq!(values.next(), None, "{name} is there twice");
+        value
+    }
+
+    /// A refusal of the token endpoint: its status and code.
+    #[track_caller]
+    pub fn refuses(&self, status: u16, error: &str) {
+        let text = String::from_utf8_lossy(&self.body);
+        assert_eq!(self.status.as_u16(), status, "{text}");
+        assert_eq!(self.json()["error"], error, "{text}");
+        assert_eq!(self.header("cache-control"), Some("no-store"));
+        assert_eq!(self.json()["request_id"].as_str(), self.header("x-request-id"));
+    }
+
+    /// A refusal of the gate: its status and code; and who asked is not told to the API.
+    #[track_caller]
+    pub fn gate_refuses(&self, status: u16, code: &str) {
+        let text = String::from_utf8_lossy(&self.body);
+        assert_eq!(self.status.as_u16(), status, "{text}");
+        assert_eq!(self.json()["code"], code, "{text}");
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        assert_eq!(self.json()["request_id"].as_str(), self.header("x-request-id"));
+        assert!(self.json()["request_id"].is_string());
+        for name in ["x-keyrack-key-id", "x-keyrack-name", "x-keyrack-scope"] {
+            assert_eq!(self.header(name), None, "{text}");
+        }
+    }
+}
+
+/// One of the two JSON parts of a JWT: 0 for the header, 1 for the claims.
+pub fn jwt_part(token: &str, part: usize) -> Value {
+    let text = token.split('.').nth(part).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap()
+}

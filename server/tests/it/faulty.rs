@@ -1,0 +1,111 @@
+//! A store that fails or hangs on demand, around a real one.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::Instant;
+use domain::audit::{AuditEntry, AuditEvent, ChainHash, ObjectKind};
+use domain::credential::Credential;
+use domain::key_id::KeyId;
+use domain::role::Role;
+use domain::user::{EmailAddress, User, UserId};
+use storage::{
+    Change, CredentialCounts, CredentialPage, CredentialQuery, CredentialRecord, CredentialUse,
+    LiveCredential, Login, NewCredential, OneTimeToken, SessionRow, SharedStore, SigningKeyRow,
+    Store, StoreError, StoreResult, TokenHash, UserQuery,
+};
+
+/// What the store does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    Well,
+    Failing,
+    Hanging,
+}
+
+#[derive(Debug)]
+pub struct FaultyStore {
+    inner: SharedStore,
+    health: AtomicU8,
+}
+
+impl FaultyStore {
+    pub fn new(inner: SharedStore) -> Self {
+        Self { inner, health: AtomicU8::new(Health::Well as u8) }
+    }
+
+    pub fn set(&self, health: Health) {
+        self.health.store(health as u8, Ordering::SeqCst);
+    }
+
+    async fn trouble(&self) -> StoreResult<()> {
+        let health = self.health.load(Ordering::SeqCst);
+        if health == Health::Failing as u8 {
+            return Err(StoreError::Unavailable("SECRET-CAUSE: the disk is on fire".into()));
+        }
+        if health == Health::Hanging as u8 {
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+        }
+        Ok(())
+    }
+}
+
+macro_rules! around {
+    ($(fn $name:ident($($argument:ident: $kind:ty),*) -> $output:ty;)*) => {
+        #[async_trait]
+        impl Store for FaultyStore {
+            $(async fn $name(&self $(, $argument: $kind)*) -> StoreResult<$output> {
+                self.trouble().await?;
+                self.inner.$name($($argument),*).await
+            })*
+        }
+    };
+}
+
+around! {
+    fn ping() -> ();
+    fn migrate() -> ();
+    fn is_migrated() -> bool;
+    fn backup(to: &Path, audit: AuditEvent) -> ();
+    fn setting_or_insert(key: &str, value: &str) -> String;
+    fn changes_after(seq: i64) -> Vec<Change>;
+    fn wait_for_change(patience: Duration) -> ();
+    fn has_users() -> bool;
+    fn offer_set_up(token: OneTimeToken, audit: AuditEvent) -> ();
+    fn set_up_token_is_valid(hash: TokenHash, now: Instant) -> bool;
+    fn complete_set_up(token: TokenHash, user: User, hash: String, audit: AuditEvent) -> ();
+    fn add_user(user: User, hash: Option<String>, link: Option<OneTimeToken>, audit: AuditEvent) -> ();
+    fn find_user(id: UserId) -> Option<User>;
+    fn find_login(email: EmailAddress) -> Option<Login>;
+    fn find_password_hash(id: UserId) -> Option<String>;
+    fn list_users(query: UserQuery) -> Vec<User>;
+    fn set_role(id: UserId, role: Role, audit: AuditEvent) -> ();
+    fn disable_user(id: UserId, at: Instant, audit: AuditEvent) -> ();
+    fn enable_user(id: UserId, audit: AuditEvent) -> ();
+    fn set_password(id: UserId, hash: String, keep: Option<TokenHash>, audit: AuditEvent) -> ();
+    fn upgrade_password_hash(id: UserId, from: String, to: String) -> ();
+    fn offer_password_link(id: UserId, token: OneTimeToken, audit: AuditEvent) -> ();
+    fn find_password_link(hash: TokenHash, now: Instant) -> Option<User>;
+    fn redeem_password_link(link: TokenHash, now: Instant, hash: String, audit: AuditEvent) -> ();
+    fn record_login(id: UserId, at: Instant, audit: AuditEvent) -> ();
+    fn create_session(session: SessionRow) -> bool;
+    fn save_session(id: TokenHash, user: Option<UserId>, data: String, until: Instant) -> bool;
+    fn find_session(id: TokenHash, now: Instant) -> Option<SessionRow>;
+    fn delete_session(id: TokenHash) -> ();
+    fn delete_expired(now: Instant) -> u64;
+    fn issue_credential(new: NewCredential, audit: AuditEvent) -> ();
+    fn find_credential(key_id: KeyId) -> Option<CredentialRecord>;
+    fn find_live_credential(key_id: KeyId) -> Option<LiveCredential>;
+    fn list_credentials(query: CredentialQuery) -> CredentialPage;
+    fn count_credentials(now: Instant) -> CredentialCounts;
+    fn update_credential(credential: Credential, read: Instant, audit: AuditEvent) -> ();
+    fn record_uses(uses: Vec<CredentialUse>) -> ();
+    fn list_signing_keys() -> Vec<SigningKeyRow>;
+    fn add_first_signing_key(key: SigningKeyRow, audit: AuditEvent) -> bool;
+    fn append_audit(event: AuditEvent) -> ();
+    fn list_audit(after: i64, limit: u32) -> Vec<AuditEntry>;
+    fn list_audit_of(kind: ObjectKind, id: String, limit: u32) -> Vec<AuditEntry>;
+    fn audit_head() -> (i64, ChainHash);
+}

@@ -1,0 +1,79 @@
+//! What a client can cost the server, over real connections.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::app::TestApp;
+use crate::wire;
+
+const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+const TOKEN: &str = "POST /v1/oauth2/token";
+
+#[tokio::test]
+async fn check_18_large_bodies_and_headers_are_refused() {
+    let app = TestApp::new().await;
+    let server = app.serve().await;
+    let body = format!("grant_type=client_credentials&x={}", "a".repeat(64 * 1024));
+    assert_eq!(wire::send(server, TOKEN, &[FORM], &body).await.status, 413);
+    let chunk = "a".repeat(0x8000);
+    let chunked = format!(
+        "{TOKEN} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{}: {}\r\n\
+         Transfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n",
+        FORM.0,
+        FORM.1,
+        format!("8000\r\n{chunk}\r\n").repeat(3),
+    );
+    assert_eq!(wire::send_raw(server, chunked.as_bytes()).await.status, 413);
+    let long = "a".repeat(40 * 1024);
+    assert_eq!(wire::send(server, TOKEN, &[FORM, ("X-Long", &long)], "a=b").await.status, 431);
+    let line = format!("GET /v1/oauth2/keys?{long}");
+    let status = wire::send(server, &line, &[], "").await.status;
+    assert!(matches!(status.as_u16(), 414 | 431), "{status}");
+}
+
+#[tokio::test]
+async fn check_18_requests_with_two_lengths_are_refused() {
+    let app = TestApp::new().await;
+    let server = app.serve().await;
+    let two = [("Content-Length", "3"), ("Content-Length", "5"), FORM];
+    assert_eq!(wire::send(server, TOKEN, &two, "").await.status, 400);
+    for framing in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5",
+    ] {
+        // Behind the first answer a second request would show up.
+        let request = format!(
+            "{TOKEN} HTTP/1.1\r\nHost: x\r\n{}: {}\r\n{framing}\r\n\r\n\
+             0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            FORM.0, FORM.1,
+        );
+        let answer = wire::send_raw(server, request.as_bytes()).await;
+        assert_eq!(answer.status, 400, "{framing}");
+        assert!(!String::from_utf8_lossy(&answer.body).contains("alive"), "{framing}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_18_slow_clients_are_cut() {
+    let app = TestApp::new().await;
+    let server = app.serve().await;
+    let head = format!("{TOKEN} HTTP/1.1\r\nHost: x\r\n{}: {}\r\n", FORM.0, FORM.1);
+    let body = format!("{head}Content-Length: 50\r\n\r\ngrant_type=");
+    let (headers, body) = tokio::join!(time_until_closed(server, head), time_until_closed(server, body));
+    assert!(headers < Duration::from_secs(15), "headers: {headers:?}");
+    assert!(body < Duration::from_secs(15), "body: {body:?}");
+}
+
+/// Sends half a request, then waits.
+async fn time_until_closed(server: SocketAddr, half: String) -> Duration {
+    let began = Instant::now();
+    let mut stream = TcpStream::connect(server).await.unwrap();
+    stream.write_all(half.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer));
+    let _ = closed.await.expect("the connection stays open");
+    began.elapsed()
+}

@@ -1,0 +1,11 @@
+//! The issuer and the gate over HTTP: the real router, a real store, a clock moved by hand.
+//! Numbers in test names are those of the checks that the threat model lists.
+
+mod app;
+mod faulty;
+mod gate;
+mod gateways;
+mod limits;
+mod metadata;
+mod token;
+mod wire;

@@ -1,0 +1,171 @@
+//! Who acts: the type that opens each use case, made only where somebody has been authenticated.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use domain::Instant;
+use domain::audit::{Action, ActorKind, AuditEvent, ObjectKind, Outcome};
+use domain::role::{Permission, Role};
+use domain::user::{User, UserId};
+use serde_json::{Value, json};
+use storage::TokenHash;
+
+/// Where a request came from; goes into every audit event.
+#[derive(Debug, Clone, Default)]
+pub struct RequestFacts {
+    /// The caller's address, as the server trusts it.
+    pub address: Option<IpAddr>,
+    /// The id under which the request is logged.
+    pub request_id: Option<String>,
+}
+
+/// A team member who is logged in.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// Their id.
+    pub id: UserId,
+    /// What they are called.
+    pub name: String,
+    /// The address that they log in with.
+    pub email: String,
+    /// What they may do, as of this request.
+    pub role: Role,
+    /// Their session.
+    pub session: TokenHash,
+}
+
+#[derive(Debug)]
+enum Who {
+    Person(Person),
+    Host(String),
+    System,
+}
+
+/// Who acts in a use case. Only this crate makes one: from a session of an active person, or for a
+/// command on the host, whose user can read the database and the keys anyway.
+#[derive(Debug, Clone)]
+pub struct Actor(Arc<(Who, RequestFacts)>);
+
+impl Actor {
+    pub(crate) fn person_of(user: &User, session: TokenHash, facts: RequestFacts) -> Self {
+        let person = Person {
+            id: user.id,
+            name: user.name.to_string(),
+            email: user.email.to_string(),
+            role: user.role,
+            session,
+        };
+        Self(Arc::new((Who::Person(person), facts)))
+    }
+
+    /// The actor of a host command; `user` is the operating system's name of who runs it.
+    #[must_use]
+    pub fn host(user: &str) -> Self {
+        Self(Arc::new((Who::Host(user.to_owned()), RequestFacts::default())))
+    }
+
+    pub(crate) fn system() -> Self {
+        Self(Arc::new((Who::System, RequestFacts::default())))
+    }
+
+    /// The person, if it is one.
+    #[must_use]
+    pub fn person(&self) -> Option<&Person> {
+        match &self.0.0 {
+            Who::Person(person) => Some(person),
+            Who::Host(_) | Who::System => None,
+        }
+    }
+
+    /// Whether the actor may do something. The host may do everything; its commands are audited.
+    #[must_use]
+    pub fn can(&self, permission: Permission) -> bool {
+        self.person().is_none_or(|person| person.role.can(permission))
+    }
+
+    /// The name that the audit log and the credential's facts show.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.0.0 {
+            Who::Person(person) => &person.name,
+            Who::Host(user) => user,
+            Who::System => "Keyrack",
+        }
+    }
+
+    pub(crate) fn event(
+        &self,
+        at: Instant,
+        action: Action,
+        outcome: Outcome,
+        object: Object,
+        detail: Value,
+    ) -> AuditEvent {
+        let (kind, id) = match &self.0.0 {
+            Who::Person(person) => (ActorKind::Person, Some(person.id.to_string())),
+            Who::Host(_) => (ActorKind::Host, None),
+            Who::System => (ActorKind::System, None),
+        };
+        event(at, (kind, id, self.name().to_owned()), action, outcome, object, &self.0.1, detail)
+    }
+}
+
+/// What an audit event is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
+    pub kind: ObjectKind,
+    pub id: Option<String>,
+    pub name: String,
+}
+
+impl Object {
+    pub(crate) fn new(kind: ObjectKind, id: impl ToString, name: impl ToString) -> Self {
+        Self { kind, id: Some(id.to_string()), name: name.to_string() }
+    }
+
+    pub(crate) fn user(user: &User) -> Self {
+        Self::new(ObjectKind::User, user.id, &user.name)
+    }
+
+    pub(crate) fn system(name: &str) -> Self {
+        Self { kind: ObjectKind::System, id: None, name: name.to_owned() }
+    }
+}
+
+/// An event of somebody who has not logged in.
+pub(crate) fn anonymous_event(
+    at: Instant,
+    action: Action,
+    outcome: Outcome,
+    object: Object,
+    facts: &RequestFacts,
+    reason: &str,
+) -> AuditEvent {
+    let actor = (ActorKind::Anonymous, None, "Not logged in".to_owned());
+    event(at, actor, action, outcome, object, facts, json!({ "reason": reason }))
+}
+
+fn event(
+    at: Instant,
+    (actor_kind, actor_id, actor_name): (ActorKind, Option<String>, String),
+    action: Action,
+    outcome: Outcome,
+    object: Object,
+    facts: &RequestFacts,
+    detail: Value,
+) -> AuditEvent {
+    AuditEvent {
+        at,
+        actor_kind,
+        actor_id,
+        actor_name,
+        action,
+        object_kind: object.kind,
+        object_id: object.id,
+        object_name: object.name,
+        outcome,
+        address: facts.address.map(|address| address.to_canonical().to_string()),
+        request_id: facts.request_id.clone(),
+        detail: detail.to_string(),
+    }
+}

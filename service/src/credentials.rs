@@ -1,0 +1,327 @@
+//! Issuing, listing, editing and ending credentials.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use domain::audit::{Action, ObjectKind, Outcome};
+use domain::credential::{Credential, Flow, Mark, Standing, Transition};
+use domain::draft::CredentialDraft;
+use domain::expiry::rfc3339;
+use domain::key_id::KeyId;
+use domain::role::Permission;
+use domain::secret::Secret;
+use domain::text::Reason;
+use domain::{Instant, to_millis};
+use moka::sync::Cache;
+use serde_json::{Map, Value, json};
+use storage::{
+    Conflict, CredentialCounts, CredentialPage, CredentialQuery, CredentialRecord, NewCredential,
+    StoreError,
+};
+use tokio::sync::Mutex;
+
+use crate::actor::{Actor, Object};
+use crate::clock::system_rng;
+use crate::error::{ServiceError, ServiceResult};
+use crate::public_key::PublicKey;
+use crate::Services;
+
+/// A credential that was just issued, with the secret that is shown this once.
+#[derive(Debug, Clone)]
+pub struct IssuedCredential {
+    /// Its facts.
+    pub credential: Credential,
+    /// Its secret, for the flows that have one.
+    pub secret: Option<Secret>,
+}
+
+/// An edit, as typed.
+#[derive(Debug, Clone)]
+pub struct CredentialChange {
+    /// The new texts; `expires` may be `keep`. Flow and public key are left alone.
+    pub draft: CredentialDraft,
+    /// The `updated_at` that the editor saw.
+    pub read: Instant,
+}
+
+/// Credentials that were issued a moment ago, by who asked and with which idempotency key: the
+/// second of two clicks waits for the first and shows the same secret.
+#[derive(Debug)]
+pub(crate) struct RecentIssues(Cache<String, Arc<Mutex<Option<IssuedCredential>>>>);
+
+impl RecentIssues {
+    pub(crate) fn new() -> Self {
+        let life = Duration::from_secs(120);
+        Self(Cache::builder().max_capacity(1_000).time_to_live(life).build())
+    }
+}
+
+impl Services {
+    /// A page of credentials.
+    pub async fn list_credentials(
+        &self,
+        actor: &Actor,
+        query: CredentialQuery,
+    ) -> ServiceResult<CredentialPage> {
+        self.see(actor).await?;
+        Ok(self.store().list_credentials(query).await?)
+    }
+
+    /// How many credentials each tab holds.
+    pub async fn count_credentials(&self, actor: &Actor) -> ServiceResult<CredentialCounts> {
+        self.see(actor).await?;
+        Ok(self.store().count_credentials(self.now()).await?)
+    }
+
+    /// One credential.
+    pub async fn credential(&self, actor: &Actor, key_id: KeyId) -> ServiceResult<CredentialRecord> {
+        self.see(actor).await?;
+        self.store().find_credential(key_id).await?.ok_or(ServiceError::NotFound("credential"))
+    }
+
+    /// Issues a credential. The same idempotency key by the same actor issues only once.
+    pub async fn issue_credential(
+        &self,
+        actor: &Actor,
+        draft: &CredentialDraft,
+        idempotency_key: Option<&str>,
+    ) -> ServiceResult<IssuedCredential> {
+        let object =
+            Object { kind: ObjectKind::Credential, id: None, name: "new credential".to_owned() };
+        self.authorise(actor, Permission::ManageCredentials, Action::CredentialIssued, object)
+            .await?;
+        let Some(key) = idempotency_key else { return self.issue(actor, draft, None).await };
+        if key.is_empty() || key.len() > 64 || !key.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(ServiceError::field("idempotency_key", "load the form again"));
+        }
+        let who = actor.person().map(|person| person.id.to_string()).unwrap_or_default();
+        let key = format!("{who} {key}");
+        let slot = self.0.recent_issues.0.get_with_by_ref(&key, Arc::default);
+        let mut slot = slot.lock().await;
+        if let Some(issued) = slot.as_ref() {
+            return Ok(issued.clone());
+        }
+        let issued = self.issue(actor, draft, Some(key)).await?;
+        *slot = Some(issued.clone());
+        Ok(issued)
+    }
+
+    async fn issue(
+        &self,
+        actor: &Actor,
+        draft: &CredentialDraft,
+        idempotency_key: Option<String>,
+    ) -> ServiceResult<IssuedCredential> {
+        let now = self.now();
+        let maximum = self.0.settings.maximum_credential_life;
+        let checked =
+            draft.check(&self.0.catalogue, now, maximum).map_err(ServiceError::Invalid)?;
+        let public_keys = match checked.flow {
+            Flow::PrivateKeyJwt => {
+                let key: PublicKey = draft
+                    .public_key
+                    .parse()
+                    .map_err(|error| ServiceError::field("public_key", error))?;
+                vec![key.into_row(now)]
+            }
+            Flow::ClientSecret | Flow::Legacy => Vec::new(),
+        };
+        let mut rng = system_rng();
+        let secret = checked.flow.has_secret().then(|| Secret::generate(&mut rng));
+        let credential = Credential {
+            key_id: KeyId::generate(&mut rng),
+            name: checked.name,
+            purpose: checked.purpose,
+            owner: checked.owner,
+            flow: checked.flow,
+            access: checked.access,
+            expires_at: checked.expires_at,
+            standing: Standing::Active,
+            created_at: now,
+            created_by: actor.name().to_owned(),
+            updated_at: now,
+        };
+        let event = actor.event(
+            now,
+            Action::CredentialIssued,
+            Outcome::Done,
+            object(&credential),
+            json!({
+                "flow": credential.flow,
+                "access": credential.access,
+                "expires_at": credential.expires_at.map(rfc3339),
+                "owner": credential.owner,
+                "purpose": credential.purpose,
+                "public_keys": public_keys.iter().map(|key| &key.thumbprint).collect::<Vec<_>>(),
+            }),
+        );
+        let new = NewCredential {
+            credential: credential.clone(),
+            secret: secret.as_ref().map(|secret| self.0.keys.hash_secret(secret)),
+            public_keys,
+            idempotency_key,
+        };
+        self.store().issue_credential(new, event).await.map_err(owner_field)?;
+        // A key id that was guessed before it existed is remembered as nobody's.
+        self.0.live.forget(credential.key_id);
+        Ok(IssuedCredential { credential, secret })
+    }
+
+    /// Edits name, purpose, owner, access and end; it holds from the next call on.
+    pub async fn edit_credential(
+        &self,
+        actor: &Actor,
+        key_id: KeyId,
+        change: &CredentialChange,
+    ) -> ServiceResult<Credential> {
+        let tried = Object::new(ObjectKind::Credential, key_id, "");
+        self.authorise(actor, Permission::ManageCredentials, Action::CredentialEdited, tried)
+            .await?;
+        let current = self.credential(actor, key_id).await?.credential;
+        let now = self.now();
+        current.check_editable(now)?;
+        let maximum = self.0.settings.maximum_credential_life;
+        let mut edited = change
+            .draft
+            .check_edit(&current, &self.0.catalogue, now, maximum)
+            .map_err(ServiceError::Invalid)?;
+        let detail = difference(&current, &edited);
+        if detail.is_empty() {
+            return Ok(current);
+        }
+        edited.updated_at = after(current.updated_at, now);
+        let event = actor.event(
+            now,
+            Action::CredentialEdited,
+            Outcome::Done,
+            object(&edited),
+            Value::Object(detail),
+        );
+        self.store()
+            .update_credential(edited.clone(), to_millis(change.read), event)
+            .await
+            .map_err(owner_field)?;
+        self.0.live.forget(key_id);
+        Ok(edited)
+    }
+
+    /// Quarantines a credential: refused everywhere from the next call on. A reason is needed.
+    pub async fn disable_credential(
+        &self,
+        actor: &Actor,
+        key_id: KeyId,
+        reason: &str,
+    ) -> ServiceResult<Credential> {
+        let permission = Permission::QuarantineCredential;
+        let step = (Transition::Disable, Action::CredentialDisabled);
+        let tried = Object::new(ObjectKind::Credential, key_id, "");
+        self.authorise(actor, permission, step.1, tried).await?;
+        let reason = reason.parse().map_err(|e| ServiceError::field("reason", e))?;
+        self.transition(actor, key_id, step, Some(reason)).await
+    }
+
+    /// Ends a quarantine.
+    pub async fn enable_credential(
+        &self,
+        actor: &Actor,
+        key_id: KeyId,
+        reason: &str,
+    ) -> ServiceResult<Credential> {
+        self.manage(actor, key_id, (Transition::Enable, Action::CredentialEnabled), reason).await
+    }
+
+    /// Ends a credential for good.
+    pub async fn revoke_credential(
+        &self,
+        actor: &Actor,
+        key_id: KeyId,
+        reason: &str,
+    ) -> ServiceResult<Credential> {
+        self.manage(actor, key_id, (Transition::Revoke, Action::CredentialRevoked), reason).await
+    }
+
+    async fn manage(
+        &self,
+        actor: &Actor,
+        key_id: KeyId,
+        step: (Transition, Action),
+        reason: &str,
+    ) -> ServiceResult<Credential> {
+        let tried = Object::new(ObjectKind::Credential, key_id, "");
+        self.authorise(actor, Permission::ManageCredentials, step.1, tried).await?;
+        let reason = match reason.trim() {
+            "" => None,
+            text => Some(text.parse().map_err(|e| ServiceError::field("reason", e))?),
+        };
+        self.transition(actor, key_id, step, reason).await
+    }
+
+    async fn transition(
+        &self,
+        actor: &Actor,
+        key_id: KeyId,
+        (transition, action): (Transition, Action),
+        reason: Option<Reason>,
+    ) -> ServiceResult<Credential> {
+        // An edit in between does not matter to a quarantine: read again and go on.
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let mut credential = self.credential(actor, key_id).await?.credential;
+            let (read, now) = (credential.updated_at, self.now());
+            let mark = Mark { at: now, by: actor.name().to_owned(), reason: reason.clone() };
+            credential.apply(transition, mark)?;
+            credential.updated_at = after(read, now);
+            let detail = json!({ "reason": reason });
+            let event = actor.event(now, action, Outcome::Done, object(&credential), detail);
+            let written = self.store().update_credential(credential.clone(), read, event).await;
+            self.0.live.forget(key_id);
+            match written {
+                Ok(()) => return Ok(credential),
+                Err(StoreError::Conflict(Conflict::ChangedMeanwhile)) if tries < 5 => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+fn object(credential: &Credential) -> Object {
+    Object::new(ObjectKind::Credential, credential.key_id, &credential.name)
+}
+
+/// A time of change later than the last one, even within one millisecond or with the clock set back.
+fn after(last: Instant, now: Instant) -> Instant {
+    now.max(last + TimeDelta::milliseconds(1))
+}
+
+/// An owner who can't be one is a problem of the field.
+fn owner_field(error: StoreError) -> ServiceError {
+    match error {
+        StoreError::Conflict(conflict @ Conflict::OwnerUnavailable) => {
+            ServiceError::field("owner", conflict)
+        }
+        other => other.into(),
+    }
+}
+
+/// What an edit changes, as the audit log keeps it.
+fn difference(from: &Credential, to: &Credential) -> Map<String, Value> {
+    let facts = |credential: &Credential| {
+        [
+            ("name", json!(credential.name)),
+            ("purpose", json!(credential.purpose)),
+            ("owner", json!(credential.owner)),
+            ("access", json!(credential.access)),
+            ("expires_at", json!(credential.expires_at.map(rfc3339))),
+        ]
+    };
+    facts(from)
+        .into_iter()
+        .zip(facts(to))
+        .filter(|(before, after)| before != after)
+        .map(|((name, before), (_, after))| {
+            (name.to_owned(), json!({ "from": before, "to": after }))
+        })
+        .collect()
+}

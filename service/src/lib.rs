@@ -1,0 +1,181 @@
+//! Keyrack's use cases: authorise, decide, write, audit.
+//!
+//! [`Services`] is the one handle that every front door holds: the pages, the HTTP endpoints, the
+//! host commands. Each use case takes an [`Actor`], which only authentication can make, asks it for
+//! a permission first, and then acts. No HTTP and no pages here.
+
+mod actor;
+mod audit;
+pub mod clock;
+mod credentials;
+pub mod crypto;
+mod error;
+mod gate;
+mod issuer;
+mod live;
+mod passwords;
+mod people;
+pub mod public_key;
+mod sessions;
+mod throttle;
+mod tokens;
+mod usage;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{DateTime, TimeDelta};
+use domain::Instant;
+use domain::audit::{Action, Outcome};
+use domain::catalogue::Catalogue;
+use domain::role::Permission;
+use serde_json::json;
+
+pub use actor::{Actor, Person, RequestFacts};
+pub use audit::AuditHead;
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use credentials::{CredentialChange, IssuedCredential};
+pub use crypto::{MasterKey, Token};
+pub use error::{ServiceError, ServiceResult};
+pub use gate::{Allowed, GateRequest, Presented, Refusal};
+pub use issuer::{ClientProof, IssuedToken, TokenError, TokenRequest};
+pub use people::{AddPerson, PasswordLink};
+pub use sessions::SessionLimits;
+// What use cases take and give in the store's words: callers need no crate but this one.
+pub use storage::{
+    Conflict, CredentialCounts, CredentialFilter, CredentialPage, CredentialQuery,
+    CredentialRecord, CredentialRow, CredentialSort, CredentialTab, LastUse, PageStart, Position,
+    PublicKeyRow, SecretInfo, SessionRow, SharedStore, StoreError, TokenHash, UserQuery, connect,
+};
+
+/// What a deployment decides about the use cases.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The issuer identifier, `{public_url}/v1`: the `iss` of tokens.
+    pub issuer: String,
+    /// The resources that tokens can be for (RFC 8707); the first is the `aud` when none is asked.
+    pub audiences: Vec<String>,
+    /// How long a token lives; less when its credential ends sooner.
+    pub token_life: TimeDelta,
+    /// The longest life that a new credential may have.
+    pub maximum_credential_life: Option<TimeDelta>,
+    /// When sessions end.
+    pub sessions: SessionLimits,
+    /// How many passwords are hashed at once; each takes 19 MiB.
+    pub password_hashers: usize,
+}
+
+/// The handle to every use case; cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct Services(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: SharedStore,
+    clock: Arc<dyn Clock>,
+    latest_millis: AtomicI64,
+    settings: Settings,
+    catalogue: Arc<Catalogue>,
+    keys: crypto::Keys,
+    signer: tokens::Signer,
+    live: live::LiveCredentials,
+    tokens: tokens::VerifiedTokens,
+    usage: usage::Recorder,
+    passwords: passwords::Hasher,
+    log_in_limits: throttle::LogInLimits,
+    client_limits: throttle::Throttle,
+    recent_issues: credentials::RecentIssues,
+}
+
+impl Services {
+    /// Opens the use cases over a store whose schema is up to date.
+    ///
+    /// # Errors
+    /// The store fails, or the master key is not the one that the database was made with.
+    pub async fn open(
+        store: SharedStore,
+        master: &MasterKey,
+        catalogue: Catalogue,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+    ) -> ServiceResult<Self> {
+        let keys = crypto::Keys::derive(master).map_err(ServiceError::internal)?;
+        let check = store.setting_or_insert("master_key_check", keys.check_value()).await?;
+        if check != keys.check_value() {
+            return Err(ServiceError::internal(
+                "the master key is not the one that this database was made with: restore the \
+                 right key, or start with an empty database",
+            ));
+        }
+        let signer = tokens::Signer::open(&store, &keys, clock.as_ref()).await?;
+        let (seq, _) = store.audit_head().await?;
+        let catalogue = Arc::new(catalogue);
+        Ok(Self(Arc::new(Inner {
+            live: live::LiveCredentials::new(store.clone(), catalogue.clone(), seq),
+            tokens: tokens::VerifiedTokens::new(),
+            usage: usage::Recorder::default(),
+            passwords: passwords::Hasher::new(settings.password_hashers),
+            log_in_limits: throttle::LogInLimits::new(),
+            client_limits: throttle::Throttle::new(30, TimeDelta::minutes(1)),
+            recent_issues: credentials::RecentIssues::new(),
+            store,
+            clock,
+            latest_millis: AtomicI64::new(i64::MIN),
+            settings,
+            catalogue,
+            keys,
+            signer,
+        })))
+    }
+
+    /// The catalogue in force.
+    #[must_use]
+    pub fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.0.catalogue
+    }
+
+    /// What the deployment decided.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The instant now, as the rules see it. It never goes back while the process runs, whatever
+    /// the system's clock does: what has ended stays ended.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        let now = self.0.clock.now();
+        let latest = self.0.latest_millis.fetch_max(now.timestamp_millis(), Ordering::Relaxed);
+        if latest > now.timestamp_millis() {
+            DateTime::from_timestamp_millis(latest).unwrap_or(now)
+        } else {
+            now
+        }
+    }
+
+    /// Whether the store answers.
+    pub async fn is_ready(&self) -> ServiceResult<()> {
+        Ok(self.0.store.ping().await?)
+    }
+
+    fn store(&self) -> &SharedStore {
+        &self.0.store
+    }
+
+    /// Goes on only if the actor has the permission; a refusal is audited with what was tried.
+    async fn authorise(
+        &self,
+        actor: &Actor,
+        permission: Permission,
+        action: Action,
+        object: actor::Object,
+    ) -> ServiceResult<()> {
+        if actor.can(permission) {
+            return Ok(());
+        }
+        let detail = json!({ "needs": permission.label() });
+        let event = actor.event(self.now(), action, Outcome::Denied, object, detail);
+        self.store().append_audit(event).await?;
+        Err(ServiceError::Denied(permission))
+    }
+}

@@ -1,0 +1,177 @@
+//! Hashing people's passwords: argon2id, slow on purpose, a few at a time.
+
+use std::sync::Arc;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use domain::password::Password;
+use tokio::sync::Semaphore;
+
+use crate::clock::random_bytes;
+use crate::error::{ServiceError, ServiceResult};
+
+/// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+
+/// As many may wait for their turn for each that is at work; more are told to come back.
+const WAITING_PER_HASHER: usize = 32;
+
+/// Hashes and checks passwords, so many at once and no more.
+#[derive(Debug)]
+pub(crate) struct Hasher {
+    turns: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+    /// What a log-in of nobody is checked against, so that it takes as long as a real one.
+    decoy: String,
+}
+
+/// How a check of a password came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checked {
+    Wrong,
+    Right,
+    /// Right, but hashed with weaker parameters than today's.
+    RightButWeak,
+}
+
+impl Hasher {
+    pub(crate) fn new(hashers: usize) -> Self {
+        let hashers = hashers.max(1);
+        Self {
+            turns: Arc::new(Semaphore::new(hashers)),
+            places: Arc::new(Semaphore::new(hashers * (1 + WAITING_PER_HASHER))),
+            // Nobody's password: the hash of bytes that are thrown away. It fails only when the
+            // parameters above are out of range, which the tests would show.
+            decoy: hash(&random_bytes::<32>()).unwrap_or_default(),
+        }
+    }
+
+    /// The hash of a password, in PHC form.
+    pub(crate) async fn hash(&self, password: Password) -> ServiceResult<String> {
+        self.run(move || hash(password.expose().as_bytes())).await?
+    }
+
+    /// Checks a password against a stored hash, or against nobody's: both take the same time.
+    pub(crate) async fn check(
+        &self,
+        password: Password,
+        stored: Option<String>,
+    ) -> ServiceResult<Checked> {
+        let somebody = stored.is_some();
+        let stored = stored.unwrap_or_else(|| self.decoy.clone());
+        let checked = self.run(move || check(&password, &stored)).await?;
+        Ok(if somebody { checked } else { Checked::Wrong })
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> ServiceResult<T> {
+        let place =
+            self.places.clone().try_acquire_owned().map_err(|_| ServiceError::Busy)?;
+        let turn = self.turns.clone().acquire_owned().await.map_err(|_| ServiceError::Busy)?;
+        tokio::task::spawn_blocking(move || {
+            // Held until the work is done, even when the caller has gone away.
+            let _held = (place, turn);
+            work()
+        })
+        .await
+        .map_err(ServiceError::internal)
+    }
+}
+
+fn argon2() -> Result<Argon2<'static>, argon2::Error> {
+    let params = Params::new(MEMORY_KIB, PASSES, 1, None)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn hash(password: &[u8]) -> ServiceResult<String> {
+    let salt = random_bytes::<16>();
+    let hash = argon2()
+        .map_err(|error| ServiceError::internal(error.to_string()))?
+        .hash_password_with_salt(password, &salt)
+        .map_err(|error| ServiceError::internal(error.to_string()))?;
+    Ok(hash.to_string())
+}
+
+fn check(password: &Password, stored: &str) -> Checked {
+    let (Ok(argon2), Ok(stored)) = (argon2(), PasswordHash::new(stored)) else {
+        return Checked::Wrong;
+    };
+    if argon2.verify_password(password.expose().as_bytes(), &stored).is_err() {
+        return Checked::Wrong;
+    }
+    let today = Params::try_from(&stored)
+        .is_ok_and(|params| params.m_cost() >= MEMORY_KIB && params.t_cost() >= PASSES);
+    if today { Checked::Right } else { Checked::RightButWeak }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(text: &str) -> Password {
+        Password::typed(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn check_59_hashes_are_argon2id_with_a_salt_of_their_own() {
+        let hasher = Hasher::new(2);
+        let a = hasher.hash(typed("mice juggle lamps")).await.unwrap();
+        let b = hasher.hash(typed("mice juggle lamps")).await.unwrap();
+        assert!(a.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{a}");
+        assert_ne!(a, b);
+        let salt = a.split('$').nth(4).unwrap();
+        assert_eq!(salt.len(), 22, "16 bytes in base64");
+    }
+
+    #[tokio::test]
+    async fn check_57_every_byte_of_a_password_counts() {
+        let hasher = Hasher::new(2);
+        let long = "m".repeat(255);
+        let stored = Some(hasher.hash(typed(&format!("{long}a"))).await.unwrap());
+        assert_eq!(hasher.check(typed(&format!("{long}a")), stored.clone()).await.unwrap(), Checked::Right);
+        assert_eq!(hasher.check(typed(&format!("{long}b")), stored.clone()).await.unwrap(), Checked::Wrong);
+        assert_eq!(hasher.check(typed(&long), stored).await.unwrap(), Checked::Wrong);
+        assert_eq!(hasher.check(typed(&long), None).await.unwrap(), Checked::Wrong);
+    }
+
+    #[tokio::test]
+    async fn a_weaker_hash_is_noticed() {
+        let weak = Argon2::new(
+            Algorithm::Argon2id,
+            Version::V0x13,
+            Params::new(8 * 1024, 1, 1, None).unwrap(),
+        )
+        .hash_password_with_salt(b"mice juggle lamps", &random_bytes::<16>())
+        .unwrap()
+        .to_string();
+        let hasher = Hasher::new(1);
+        assert_eq!(
+            hasher.check(typed("mice juggle lamps"), Some(weak)).await.unwrap(),
+            Checked::RightButWeak
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn check_60_a_crowd_is_bounded_and_the_surplus_is_told_so() {
+        let hasher = Arc::new(Hasher::new(1));
+        let tries: Vec<_> = (0..100)
+            .map(|_| {
+                let hasher = hasher.clone();
+                tokio::spawn(async move { hasher.check(typed("mice"), None).await })
+            })
+            .collect();
+        let (mut done, mut busy) = (0, 0);
+        for each in tries {
+            match each.await.unwrap() {
+                Ok(Checked::Wrong) => done += 1,
+                Err(ServiceError::Busy) => busy += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(done >= 33 && busy > 0 && done + busy == 100, "{done} done, {busy} busy");
+    }
+}

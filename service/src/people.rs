@@ -1,0 +1,356 @@
+//! Set-up, and the people of the team.
+
+use chrono::TimeDelta;
+use domain::audit::{Action, ObjectKind, Outcome};
+use domain::draft::FieldError;
+use domain::password::Password;
+use domain::role::{Permission, Role};
+use domain::text::PersonName;
+use domain::user::{EmailAddress, User, UserId};
+use serde_json::json;
+use storage::{Conflict, OneTimeToken, UserQuery};
+
+use crate::actor::{Actor, Object, RequestFacts, anonymous_event};
+use crate::clock::system_rng;
+use crate::crypto::{Token, hash_token};
+use crate::error::{ServiceError, ServiceResult};
+use crate::passwords::Checked;
+use crate::Services;
+
+/// How long the printed set-up link works.
+const SET_UP_LIFE: TimeDelta = TimeDelta::hours(24);
+/// How long a link for choosing a password works.
+const LINK_LIFE: TimeDelta = TimeDelta::hours(72);
+
+/// A person to be added, as typed.
+#[derive(Debug, Clone, Default)]
+pub struct AddPerson {
+    /// What they are called.
+    pub name: String,
+    /// The address that they log in with.
+    pub email: String,
+    /// `superuser`, `developer`, `operations` or `support`.
+    pub role: String,
+}
+
+/// A one-time link for choosing a password: shown once to the superuser, who hands it on.
+#[derive(Debug)]
+pub struct PasswordLink {
+    /// Whose link it is.
+    pub user: User,
+    /// The token in the link.
+    pub token: Token,
+    /// Until when it works.
+    pub expires_at: domain::Instant,
+}
+
+struct NewPerson {
+    name: PersonName,
+    email: EmailAddress,
+    role: Role,
+}
+
+impl AddPerson {
+    fn check(&self) -> ServiceResult<NewPerson> {
+        let mut errors = Vec::new();
+        let name = self.name.parse().map_err(|e| errors.push(FieldError::new("name", e)));
+        let email = self.email.parse().map_err(|e| errors.push(FieldError::new("email", e)));
+        let role = self.role.parse().map_err(|e| errors.push(FieldError::new("role", e)));
+        match (name, email, role) {
+            (Ok(name), Ok(email), Ok(role)) => Ok(NewPerson { name, email, role }),
+            _ => Err(ServiceError::Invalid(errors)),
+        }
+    }
+}
+
+impl Services {
+    /// A new set-up token, if nobody has been added yet; the server prints its link at start.
+    pub async fn offer_set_up(&self) -> ServiceResult<Option<Token>> {
+        if self.store().has_users().await? {
+            return Ok(None);
+        }
+        let (now, token) = (self.now(), Token::generate());
+        let event = Actor::system().event(
+            now,
+            Action::SetUpOffered,
+            Outcome::Done,
+            Object::system("set-up"),
+            json!({}),
+        );
+        match self.store().offer_set_up(one_time(&token, now, SET_UP_LIFE), event).await {
+            Ok(()) => Ok(Some(token)),
+            Err(storage::StoreError::Conflict(Conflict::SetUpDone)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether set-up is open, and this token is its key.
+    pub async fn may_set_up(&self, token: &str) -> ServiceResult<bool> {
+        Ok(self.store().set_up_token_is_valid(hash_token(token), self.now()).await?)
+    }
+
+    /// Makes the first superuser with the set-up token. Of two parallel calls one succeeds.
+    pub async fn set_up(
+        &self,
+        token: &str,
+        name: &str,
+        email: &str,
+        password: &str,
+        facts: &RequestFacts,
+    ) -> ServiceResult<User> {
+        if !self.may_set_up(token).await? {
+            return Err(ServiceError::Conflict(Conflict::SetUpDone));
+        }
+        let person = AddPerson {
+            name: name.to_owned(),
+            email: email.to_owned(),
+            role: Role::Superuser.as_str().to_owned(),
+        };
+        let chosen = Password::new_choice(password, &[name, email]);
+        let (person, password) = match (person.check(), chosen) {
+            (Ok(person), Ok(password)) => (person, password),
+            (Err(ServiceError::Invalid(mut errors)), Err(error)) => {
+                errors.push(FieldError::new("password", error));
+                return Err(ServiceError::Invalid(errors));
+            }
+            (Err(error), _) => return Err(error),
+            (_, Err(error)) => return Err(ServiceError::field("password", error)),
+        };
+        let user = self.new_user(person);
+        let hash = self.0.passwords.hash(password).await?;
+        let event = anonymous_event(
+            user.created_at,
+            Action::SetUpDone,
+            Outcome::Done,
+            Object::user(&user),
+            facts,
+            "set-up link",
+        );
+        self.store().complete_set_up(hash_token(token), user.clone(), hash, event).await?;
+        Ok(user)
+    }
+
+    /// Adds a person, who chooses a password with the link. Nobody chooses it for them.
+    pub async fn add_person(&self, actor: &Actor, person: &AddPerson) -> ServiceResult<PasswordLink> {
+        let object = Object { kind: ObjectKind::User, id: None, name: "new person".to_owned() };
+        self.authorise(actor, Permission::ManageUsers, Action::UserAdded, object).await?;
+        let user = self.new_user(person.check()?);
+        let token = Token::generate();
+        let link = one_time(&token, user.created_at, LINK_LIFE);
+        let detail = json!({ "email": user.email, "role": user.role });
+        let event =
+            actor.event(user.created_at, Action::UserAdded, Outcome::Done, Object::user(&user), detail);
+        self.store().add_user(user.clone(), None, Some(link), event).await.map_err(taken)?;
+        Ok(PasswordLink { user, token, expires_at: link.expires_at })
+    }
+
+    /// Adds a person with a password, from the host: the way back in, and for scripts.
+    pub async fn add_person_with_password(
+        &self,
+        actor: &Actor,
+        person: &AddPerson,
+        password: &str,
+    ) -> ServiceResult<User> {
+        let object = Object { kind: ObjectKind::User, id: None, name: "new person".to_owned() };
+        self.authorise(actor, Permission::ManageUsers, Action::UserAdded, object).await?;
+        let checked = person.check()?;
+        let password = Password::new_choice(password, &[&person.name, &person.email])
+            .map_err(|error| ServiceError::field("password", error))?;
+        let hash = self.0.passwords.hash(password).await?;
+        let user = self.new_user(checked);
+        let detail = json!({ "email": user.email, "role": user.role });
+        let event =
+            actor.event(user.created_at, Action::UserAdded, Outcome::Done, Object::user(&user), detail);
+        self.store().add_user(user.clone(), Some(hash), None, event).await.map_err(taken)?;
+        Ok(user)
+    }
+
+    /// People by name. Every role sees who is on the team: credentials have owners.
+    pub async fn people(&self, actor: &Actor, query: UserQuery) -> ServiceResult<Vec<User>> {
+        self.see(actor).await?;
+        Ok(self.store().list_users(query).await?)
+    }
+
+    /// The person with an address, for host commands.
+    pub async fn person_by_email(&self, actor: &Actor, email: &str) -> ServiceResult<User> {
+        self.see(actor).await?;
+        let email: EmailAddress = email.parse().map_err(|e| ServiceError::field("email", e))?;
+        let login = self.store().find_login(email).await?;
+        login.map(|login| login.user).ok_or(ServiceError::NotFound("person"))
+    }
+
+    /// Gives a person a role; it holds from their next request on.
+    pub async fn set_role(&self, actor: &Actor, id: UserId, role: Role) -> ServiceResult<()> {
+        let user = self.person_to_manage(actor, id, Action::UserRoleChanged).await?;
+        let detail = json!({ "role": { "from": user.role, "to": role } });
+        let event = actor.event(
+            self.now(),
+            Action::UserRoleChanged,
+            Outcome::Done,
+            Object::user(&user),
+            detail,
+        );
+        Ok(self.store().set_role(id, role, event).await?)
+    }
+
+    /// Disables a person: their sessions end, they can't log in.
+    pub async fn disable_person(&self, actor: &Actor, id: UserId) -> ServiceResult<()> {
+        let user = self.person_to_manage(actor, id, Action::UserDisabled).await?;
+        let now = self.now();
+        let event =
+            actor.event(now, Action::UserDisabled, Outcome::Done, Object::user(&user), json!({}));
+        Ok(self.store().disable_user(id, now, event).await?)
+    }
+
+    /// Lets a disabled person act again.
+    pub async fn enable_person(&self, actor: &Actor, id: UserId) -> ServiceResult<()> {
+        let user = self.person_to_manage(actor, id, Action::UserEnabled).await?;
+        let event = actor.event(
+            self.now(),
+            Action::UserEnabled,
+            Outcome::Done,
+            Object::user(&user),
+            json!({}),
+        );
+        Ok(self.store().enable_user(id, event).await?)
+    }
+
+    /// A new link for a person who lost their password, or the first link.
+    pub async fn offer_password_link(&self, actor: &Actor, id: UserId) -> ServiceResult<PasswordLink> {
+        let user = self.person_to_manage(actor, id, Action::PasswordResetOffered).await?;
+        let (now, token) = (self.now(), Token::generate());
+        let link = one_time(&token, now, LINK_LIFE);
+        let event = actor.event(
+            now,
+            Action::PasswordResetOffered,
+            Outcome::Done,
+            Object::user(&user),
+            json!({}),
+        );
+        self.store().offer_password_link(id, link, event).await?;
+        Ok(PasswordLink { user, token, expires_at: link.expires_at })
+    }
+
+    /// The person whose link this is, while it works.
+    pub async fn password_link_owner(&self, token: &str) -> ServiceResult<Option<User>> {
+        Ok(self.store().find_password_link(hash_token(token), self.now()).await?)
+    }
+
+    /// Sets a password with a link, which is used up; all sessions of the person end.
+    pub async fn choose_password(
+        &self,
+        token: &str,
+        password: &str,
+        facts: &RequestFacts,
+    ) -> ServiceResult<User> {
+        let user = self
+            .password_link_owner(token)
+            .await?
+            .ok_or(ServiceError::Conflict(Conflict::LinkUsed))?;
+        let password = Password::new_choice(password, &[user.name.as_str(), user.email.as_str()])
+            .map_err(|error| ServiceError::field("password", error))?;
+        let hash = self.0.passwords.hash(password).await?;
+        let now = self.now();
+        let event = anonymous_event(
+            now,
+            Action::PasswordChosen,
+            Outcome::Done,
+            Object::user(&user),
+            facts,
+            "one-time link",
+        );
+        self.store().redeem_password_link(hash_token(token), now, hash, event).await?;
+        Ok(user)
+    }
+
+    /// Sets a person's password from the host; all their sessions end.
+    pub async fn reset_password(
+        &self,
+        actor: &Actor,
+        user: &User,
+        password: &str,
+    ) -> ServiceResult<()> {
+        self.person_to_manage(actor, user.id, Action::PasswordChanged).await?;
+        let password = Password::new_choice(password, &[user.name.as_str(), user.email.as_str()])
+            .map_err(|error| ServiceError::field("password", error))?;
+        let hash = self.0.passwords.hash(password).await?;
+        let event = actor.event(
+            self.now(),
+            Action::PasswordChanged,
+            Outcome::Done,
+            Object::user(user),
+            json!({}),
+        );
+        Ok(self.store().set_password(user.id, hash, None, event).await?)
+    }
+
+    /// Changes the actor's own password; their other sessions end.
+    pub async fn change_password(
+        &self,
+        actor: &Actor,
+        current: &str,
+        new: &str,
+        facts: &RequestFacts,
+    ) -> ServiceResult<()> {
+        let person = actor.person().ok_or(ServiceError::NotFound("person"))?;
+        let email: EmailAddress = person.email.parse().map_err(ServiceError::internal)?;
+        let new = Password::new_choice(new, &[&person.name, &person.email])
+            .map_err(|error| ServiceError::field("new_password", error))?;
+        let wrong = || ServiceError::field("current_password", "this is not your current password");
+        let current = Password::typed(current).map_err(|_| wrong())?;
+        // The limit of log-ins holds here too: this is another place that checks a password.
+        self.0.log_in_limits.begin(&email, facts.address, self.now())?;
+        let stored = self.store().find_password_hash(person.id).await?;
+        if self.0.passwords.check(current, stored).await? == Checked::Wrong {
+            return Err(wrong());
+        }
+        self.0.log_in_limits.succeeded(&email, facts.address);
+        let hash = self.0.passwords.hash(new).await?;
+        let object = Object::new(ObjectKind::User, person.id, &person.name);
+        let event =
+            actor.event(self.now(), Action::PasswordChanged, Outcome::Done, object, json!({}));
+        Ok(self.store().set_password(person.id, hash, Some(person.session), event).await?)
+    }
+
+    pub(crate) async fn see(&self, actor: &Actor) -> ServiceResult<()> {
+        if actor.can(Permission::See) { Ok(()) } else { Err(ServiceError::Denied(Permission::See)) }
+    }
+
+    async fn person_to_manage(
+        &self,
+        actor: &Actor,
+        id: UserId,
+        action: Action,
+    ) -> ServiceResult<User> {
+        let object = Object::new(ObjectKind::User, id, "");
+        self.authorise(actor, Permission::ManageUsers, action, object).await?;
+        self.store().find_user(id).await?.ok_or(ServiceError::NotFound("person"))
+    }
+
+    fn new_user(&self, person: NewPerson) -> User {
+        let now = self.now();
+        User {
+            id: UserId::generate(now, &mut system_rng()),
+            email: person.email,
+            name: person.name,
+            role: person.role,
+            disabled_at: None,
+            created_at: now,
+            last_login_at: None,
+        }
+    }
+}
+
+fn one_time(token: &Token, now: domain::Instant, life: TimeDelta) -> OneTimeToken {
+    OneTimeToken { hash: token.hash(), created_at: now, expires_at: now + life }
+}
+
+/// A taken address is a problem of the field it was typed into.
+fn taken(error: storage::StoreError) -> ServiceError {
+    match error {
+        storage::StoreError::Conflict(conflict @ Conflict::EmailTaken) => {
+            ServiceError::field("email", conflict)
+        }
+        other => other.into(),
+    }
+}

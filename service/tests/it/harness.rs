@@ -1,0 +1,134 @@
+//! A team with its use cases, ready in one line.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta};
+use domain::catalogue::Catalogue;
+use domain::draft::CredentialDraft;
+use domain::user::{User, UserId};
+use service::{
+    Actor, AddPerson, Allowed, ClientProof, GateRequest, IssuedCredential, ManualClock, MasterKey,
+    Presented, Refusal, RequestFacts, Services, SessionLimits, SessionRow, Settings, SharedStore,
+    Token, TokenError, TokenRequest,
+};
+
+pub const PASSWORD: &str = "mice juggle seven lamps";
+
+pub struct Team {
+    pub services: Services,
+    pub store: SharedStore,
+    pub clock: Arc<ManualClock>,
+    pub host: Actor,
+    pub mara: User,
+}
+
+pub fn settings() -> Settings {
+    Settings {
+        issuer: "https://keys.example.com/v1".to_owned(),
+        audiences: vec!["https://keys.example.com/v1".to_owned()],
+        token_life: TimeDelta::minutes(15),
+        maximum_credential_life: None,
+        sessions: SessionLimits { idle: TimeDelta::minutes(60), absolute: TimeDelta::hours(24) },
+        password_hashers: 2,
+    }
+}
+
+pub fn catalogue() -> Catalogue {
+    toml::from_str(include_str!("../../../catalogue/alpaca-broker.toml")).unwrap()
+}
+
+pub async fn open(store: SharedStore, clock: Arc<ManualClock>) -> Services {
+    let master = MasterKey::new([7; 32]);
+    Services::open(store, &master, catalogue(), settings(), clock).await.unwrap()
+}
+
+impl Team {
+    pub async fn new() -> Self {
+        Self::at("sqlite::memory:").await
+    }
+
+    pub async fn at(url: &str) -> Self {
+        let clock = Arc::new(ManualClock::at(DateTime::from_timestamp(1_795_500_000, 0).unwrap()));
+        let store = service::connect(url).await.unwrap();
+        store.migrate().await.unwrap();
+        let services = open(store.clone(), clock.clone()).await;
+        let host = Actor::host("test");
+        let mara = add(&services, &host, "Mara Okafor", "mara@example.com", "superuser").await;
+        services.catch_up().await.unwrap();
+        Self { services, store, clock, host, mara }
+    }
+
+    pub async fn add(&self, name: &str, email: &str, role: &str) -> User {
+        add(&self.services, &self.host, name, email, role).await
+    }
+
+    /// A logged-in person, by way of a real session row.
+    pub async fn log_in(&self, user: UserId) -> Actor {
+        let token = Token::generate();
+        let now = self.services.now();
+        let row = SessionRow {
+            id: token.hash(),
+            user: Some(user),
+            data: "{}".to_owned(),
+            created_at: now,
+            idle_until: now + TimeDelta::minutes(60),
+            absolute_until: now + TimeDelta::hours(24),
+        };
+        assert!(self.store.create_session(row).await.unwrap());
+        let facts = RequestFacts { address: "192.0.2.7".parse().ok(), request_id: None };
+        self.services.actor_of_session(token.hash(), facts).await.unwrap().unwrap()
+    }
+
+    pub fn draft(&self, flow: &str, levels: &[(&str, &str)]) -> CredentialDraft {
+        CredentialDraft {
+            name: "settlement-worker".to_owned(),
+            purpose: "Moves cash at night".to_owned(),
+            owner: self.mara.id.to_string(),
+            flow: flow.to_owned(),
+            expires: "30d".to_owned(),
+            access: "custom".to_owned(),
+            levels: levels.iter().map(|(s, l)| ((*s).to_owned(), (*l).to_owned())).collect(),
+            ..CredentialDraft::default()
+        }
+    }
+
+    pub async fn issue(&self, flow: &str, levels: &[(&str, &str)]) -> IssuedCredential {
+        let draft = self.draft(flow, levels);
+        self.services.issue_credential(&self.host, &draft, None).await.unwrap()
+    }
+}
+
+async fn add(services: &Services, host: &Actor, name: &str, email: &str, role: &str) -> User {
+    let person = AddPerson { name: name.into(), email: email.into(), role: role.into() };
+    services.add_person_with_password(host, &person, PASSWORD).await.unwrap()
+}
+
+pub async fn token(services: &Services, issued: &IssuedCredential) -> Result<String, TokenError> {
+    let key_id = issued.credential.key_id.to_string();
+    let secret = issued.secret.as_ref().unwrap().expose();
+    let proof = ClientProof { client_id: &key_id, secret };
+    let request = TokenRequest { proof, scope: None, resource: None };
+    Ok(services.issue_token(request, &RequestFacts::default()).await?.access_token)
+}
+
+pub async fn call_with_token(
+    services: &Services,
+    token: &str,
+    method: &str,
+    path: &str,
+) -> Result<Allowed, Refusal> {
+    let presented = Presented::Bearer(token);
+    services.decide(GateRequest { method, path, presented, address: None }).await
+}
+
+pub async fn call_with_secret(
+    services: &Services,
+    issued: &IssuedCredential,
+    method: &str,
+    path: &str,
+) -> Result<Allowed, Refusal> {
+    let key_id = issued.credential.key_id.to_string();
+    let secret = issued.secret.as_ref().unwrap().expose();
+    let presented = Presented::Secret { key_id: &key_id, secret };
+    services.decide(GateRequest { method, path, presented, address: None }).await
+}

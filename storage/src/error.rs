@@ -1,0 +1,63 @@
+//! What can go wrong in the store.
+
+use domain::key_id::KeyId;
+
+/// The outcome of a store call.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// Why a store call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The change contradicts what is stored. Nothing was written.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// The thing to change does not exist.
+    #[error("there is no {0} with that id")]
+    NotFound(&'static str),
+    /// A row that can't be one of the domain's values: somebody changed the database by hand, or a
+    /// newer version wrote it.
+    #[error("inconsistent data in table {table}, column {column}: {problem}")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// What is wrong with the value; never the value.
+        problem: String,
+    },
+    /// This database can't do that.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// The schema is not this program's.
+    #[error("the database schema does not fit this version of Keyrack: {0}")]
+    Schema(String),
+    /// The database did not answer, or answered with an error.
+    #[error("the database is not available")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A change that contradicts what is stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    /// Set-up was done already, or the token is not valid.
+    #[error("set-up is done already, or the link is no longer valid")]
+    SetUpDone,
+    /// Another person has this address.
+    #[error("somebody with this e-mail address is on the team already")]
+    EmailTaken,
+    /// There would be no active superuser left.
+    #[error("this is the last active superuser: make somebody else a superuser first")]
+    LastSuperuser,
+    /// The link was used, or is too old.
+    #[error("this link was used already or is too old: ask for a new one")]
+    LinkUsed,
+    /// The same request issued a credential already.
+    #[error("this request has issued {0} already")]
+    AlreadyIssued(KeyId),
+    /// The owner is not an active person of the team.
+    #[error("the owner is not an active member of the team")]
+    OwnerUnavailable,
+    /// Somebody else changed it between reading and writing.
+    #[error("somebody else changed this in the meantime: load it again")]
+    ChangedMeanwhile,
+}

@@ -1,0 +1,245 @@
+//! Keyrack's store: what is kept, on SQLite or PostgreSQL, behind one trait.
+//!
+//! Each method of [`Store`] is a whole transaction in the domain's words. A method that changes
+//! something for people takes the audit event that goes into the same transaction, so nothing can
+//! be done unaudited; the methods without one (sessions, last use) say why. A write that has begun
+//! goes on when its caller goes away: cancelling an HTTP request never leaves half a change.
+//!
+//! To add a method: declare it here, write its SQL in `sql/` (one text for both databases), and
+//! add a test to `tests/contract/`, which runs for both.
+
+mod error;
+mod records;
+mod sql;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::Instant;
+use domain::audit::{AuditEntry, AuditEvent, ChainHash, ObjectKind};
+use domain::credential::Credential;
+use domain::key_id::KeyId;
+use domain::role::Role;
+use domain::user::{EmailAddress, User, UserId};
+
+pub use error::{Conflict, StoreError, StoreResult};
+pub use records::*;
+pub use sql::connect;
+
+/// A handle to a store that every part of the server shares.
+pub type SharedStore = Arc<dyn Store>;
+
+/// What Keyrack keeps.
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug + 'static {
+    /// Whether the database answers, for readiness.
+    async fn ping(&self) -> StoreResult<()>;
+
+    /// Brings the schema up to this version. Refuses a schema that is newer than the program.
+    async fn migrate(&self) -> StoreResult<()>;
+
+    /// Whether the schema is this version's; `false` when [`Store::migrate`] has work to do.
+    async fn is_migrated(&self) -> StoreResult<bool>;
+
+    /// Writes a consistent copy of the database to a new file that only its owner can read, while
+    /// others go on writing. SQLite only: PostgreSQL has its own tools, and the error says so.
+    async fn backup(&self, to: &Path, audit: AuditEvent) -> StoreResult<()>;
+
+    /// The value of a setting that Keyrack keeps for itself; `value` becomes it when there is none.
+    /// Not audited: it records facts of the installation, such as a check value of the pepper.
+    async fn setting_or_insert(&self, key: &str, value: &str) -> StoreResult<String>;
+
+    // --- The feed of changes ---
+
+    /// The objects of the audit entries after `seq`, oldest first, at most 1,000. The audit log is
+    /// the feed by which other processes hear of changes.
+    async fn changes_after(&self, seq: i64) -> StoreResult<Vec<Change>>;
+
+    /// Returns when another process may have changed something, or after `patience`: PostgreSQL
+    /// by `LISTEN`, SQLite by waiting.
+    async fn wait_for_change(&self, patience: std::time::Duration) -> StoreResult<()>;
+
+    // --- Set-up ---
+
+    /// Whether anybody has been added yet.
+    async fn has_users(&self) -> StoreResult<bool>;
+
+    /// Keeps the hash of the one-time set-up token, in place of an earlier one.
+    /// Fails with [`Conflict::SetUpDone`] when there are users.
+    async fn offer_set_up(&self, token: OneTimeToken, audit: AuditEvent) -> StoreResult<()>;
+
+    /// Whether a set-up token with this hash is valid at `now`, and nobody has been added.
+    async fn set_up_token_is_valid(&self, hash: TokenHash, now: Instant) -> StoreResult<bool>;
+
+    /// Adds the first user and uses up the token. Of two parallel calls one succeeds; the other
+    /// fails with [`Conflict::SetUpDone`], as does a token that is wrong, used or too old.
+    async fn complete_set_up(
+        &self,
+        token: TokenHash,
+        user: User,
+        password_hash: String,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    // --- People ---
+
+    /// Adds a person: with a password, or with a link by which they choose one.
+    /// Fails with [`Conflict::EmailTaken`].
+    async fn add_user(
+        &self,
+        user: User,
+        password_hash: Option<String>,
+        link: Option<OneTimeToken>,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// A person by id.
+    async fn find_user(&self, id: UserId) -> StoreResult<Option<User>>;
+
+    /// A person by address, with what checks their password.
+    async fn find_login(&self, email: EmailAddress) -> StoreResult<Option<Login>>;
+
+    /// A person's password hash, for checking the current one before a change.
+    async fn find_password_hash(&self, id: UserId) -> StoreResult<Option<String>>;
+
+    /// A page of people by name.
+    async fn list_users(&self, query: UserQuery) -> StoreResult<Vec<User>>;
+
+    /// Gives a person a role. Fails with [`Conflict::LastSuperuser`] when that would leave no
+    /// active superuser, exactly, whatever runs in parallel; with `NotFound` for an unknown id.
+    async fn set_role(&self, id: UserId, role: Role, audit: AuditEvent) -> StoreResult<()>;
+
+    /// Disables a person and ends their sessions. Fails like [`Store::set_role`].
+    async fn disable_user(&self, id: UserId, at: Instant, audit: AuditEvent) -> StoreResult<()>;
+
+    /// Enables a person again.
+    async fn enable_user(&self, id: UserId, audit: AuditEvent) -> StoreResult<()>;
+
+    /// Changes a password and ends every other session of the person.
+    async fn set_password(
+        &self,
+        id: UserId,
+        password_hash: String,
+        keep_session: Option<TokenHash>,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// Replaces a hash by one of the same password with stronger parameters, if it is still the one
+    /// that was checked. Not audited: nothing changes for anybody.
+    async fn upgrade_password_hash(
+        &self,
+        id: UserId,
+        from: String,
+        to: String,
+    ) -> StoreResult<()>;
+
+    /// Makes a one-time link for choosing a password, in place of an earlier one.
+    async fn offer_password_link(
+        &self,
+        id: UserId,
+        token: OneTimeToken,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// The active person whose link this is, if it is valid at `now`.
+    async fn find_password_link(&self, hash: TokenHash, now: Instant) -> StoreResult<Option<User>>;
+
+    /// Sets a password with a link, uses the link up, ends all sessions of the person.
+    /// Of two parallel calls one succeeds, the other fails with [`Conflict::LinkUsed`].
+    async fn redeem_password_link(
+        &self,
+        hash: TokenHash,
+        now: Instant,
+        password_hash: String,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// Notes that a person logged in.
+    async fn record_login(&self, id: UserId, at: Instant, audit: AuditEvent) -> StoreResult<()>;
+
+    // --- Sessions: the log-in and log-out that make and end them are audited, these rows are not ---
+
+    /// Adds a session; `false` when the id is taken.
+    async fn create_session(&self, session: SessionRow) -> StoreResult<bool>;
+
+    /// Changes a session that exists: an ended one stays ended, and `false` is returned.
+    async fn save_session(
+        &self,
+        id: TokenHash,
+        user: Option<UserId>,
+        data: String,
+        idle_until: Instant,
+    ) -> StoreResult<bool>;
+
+    /// A session that is within both its limits at `now`.
+    async fn find_session(&self, id: TokenHash, now: Instant) -> StoreResult<Option<SessionRow>>;
+
+    /// Ends a session.
+    async fn delete_session(&self, id: TokenHash) -> StoreResult<()>;
+
+    /// Removes the sessions and one-time tokens that are beyond a limit, at most 1,000; how many.
+    async fn delete_expired(&self, now: Instant) -> StoreResult<u64>;
+
+    // --- Credentials ---
+
+    /// Adds a credential with what proves it. A second call with the same idempotency key fails
+    /// with [`Conflict::AlreadyIssued`], which names the first; an unknown or disabled owner with
+    /// [`Conflict::OwnerUnavailable`].
+    async fn issue_credential(&self, new: NewCredential, audit: AuditEvent) -> StoreResult<()>;
+
+    /// Everything about a credential but its secrets.
+    async fn find_credential(&self, key_id: KeyId) -> StoreResult<Option<CredentialRecord>>;
+
+    /// What the issuer and the gate need to know of a credential.
+    async fn find_live_credential(&self, key_id: KeyId) -> StoreResult<Option<LiveCredential>>;
+
+    /// A page of credentials.
+    async fn list_credentials(&self, query: CredentialQuery) -> StoreResult<CredentialPage>;
+
+    /// How many credentials there are of each kind that the list has a tab for.
+    async fn count_credentials(&self, now: Instant) -> StoreResult<CredentialCounts>;
+
+    /// Writes a credential's facts and standing, if it is still as it was read: `read` is the
+    /// `updated_at` that the caller saw. Fails with [`Conflict::ChangedMeanwhile`] otherwise, and
+    /// with [`Conflict::OwnerUnavailable`] when a new owner is unknown or disabled.
+    async fn update_credential(
+        &self,
+        credential: Credential,
+        read: Instant,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// Notes when, from where and for what credentials were used; an older use never replaces a
+    /// newer one. Not audited: this is what programs do, not people.
+    async fn record_uses(&self, uses: Vec<CredentialUse>) -> StoreResult<()>;
+
+    // --- Signing keys ---
+
+    /// The keys that sign access tokens, oldest first.
+    async fn list_signing_keys(&self) -> StoreResult<Vec<SigningKeyRow>>;
+
+    /// Adds the first signing key; `false` when there is one already, as when two replicas start
+    /// at once.
+    async fn add_first_signing_key(&self, key: SigningKeyRow, audit: AuditEvent)
+    -> StoreResult<bool>;
+
+    // --- Audit ---
+
+    /// Writes an event that comes with no change: a refusal, a failed log-in.
+    async fn append_audit(&self, event: AuditEvent) -> StoreResult<()>;
+
+    /// Entries after `seq`, oldest first: the whole log, page by page, for verification and export.
+    async fn list_audit(&self, after: i64, limit: u32) -> StoreResult<Vec<AuditEntry>>;
+
+    /// The last entries about one object, newest first.
+    async fn list_audit_of(
+        &self,
+        kind: ObjectKind,
+        id: String,
+        limit: u32,
+    ) -> StoreResult<Vec<AuditEntry>>;
+
+    /// The number and hash of the last entry, kept apart from the entries.
+    async fn audit_head(&self) -> StoreResult<(i64, ChainHash)>;
+}

@@ -1,0 +1,81 @@
+//! The migrations that the program carries, and what their errors mean. `migrations/README.md` has
+//! the rules.
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+
+use super::unavailable;
+use crate::{StoreError, StoreResult};
+
+/// Number and name of each migration, as its files are called.
+macro_rules! migrations {
+    ($folder:literal) => {
+        [migration!(1, "foundation", $folder, "0001_foundation.sql")]
+    };
+}
+
+macro_rules! migration {
+    ($number:literal, $name:literal, $folder:literal, $file:literal) => {
+        ($number, $name, include_str!(concat!("../../../migrations/", $folder, "/", $file)))
+    };
+}
+
+type Texts = [(i64, &'static str, &'static str)];
+
+pub(super) const SQLITE: &Texts = &migrations!("sqlite");
+pub(super) const POSTGRES: &Texts = &migrations!("postgres");
+
+pub(super) fn migrator(texts: &Texts) -> Migrator {
+    let migration = |(number, name, sql): &(i64, &'static str, &'static str)| {
+        Migration::new(*number, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(texts.iter().map(migration).collect())
+}
+
+/// Whether the migrations that a database has had are all there are.
+pub(super) fn is_complete(texts: &Texts, applied: &[(i64, Vec<u8>)]) -> StoreResult<bool> {
+    let migrator = migrator(texts);
+    for (number, checksum) in applied {
+        match migrator.iter().find(|migration| migration.version == *number) {
+            None => return Err(schema_error(MigrateError::VersionMissing(*number))),
+            Some(known) if known.checksum != checksum.as_slice() => {
+                return Err(schema_error(MigrateError::VersionMismatch(*number)));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(applied.len() == texts.len())
+}
+
+pub(super) fn schema_error(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::VersionMissing(number) => StoreError::Schema(format!(
+            "a newer version has changed it (migration {number}): run that version or a later one"
+        )),
+        MigrateError::VersionMismatch(number) => StoreError::Schema(format!(
+            "it was made with another text of migration {number} than this version has"
+        )),
+        error => unavailable(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn each_file_is_listed_and_both_databases_have_the_same_numbers() {
+        for (folder, texts) in [("sqlite", SQLITE), ("postgres", POSTGRES)] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(folder);
+            let mut files: Vec<String> = std::fs::read_dir(folder)
+                .unwrap()
+                .map(|file| file.unwrap().file_name().into_string().unwrap())
+                .collect();
+            files.sort();
+            let listed: Vec<String> =
+                texts.iter().map(|(number, name, _)| format!("{number:04}_{name}.sql")).collect();
+            assert_eq!(files, listed);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! PostgreSQL: a pool, a connection that listens, and the statements that only PostgreSQL has.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection as _, PgConnection, Pool, QueryBuilder};
+use tokio::sync::Mutex;
+
+use super::{migrations, unavailable};
+use crate::{CredentialSort, SharedStore, StoreError, StoreResult};
+
+#[path = "store/mod.rs"]
+#[expect(clippy::duplicate_mod, reason = "one text for two drivers, see sql/mod.rs")]
+mod store;
+
+type Db = sqlx::Postgres;
+type Connection = PgConnection;
+type Row = sqlx::postgres::PgRow;
+
+/// Read committed, whatever the server's default is: what makes a transaction exact is the lock on
+/// the audit head, and what is read after it must be what is committed by then.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+const LOCK_AUDIT_HEAD: &str = "SELECT seq, hash FROM audit_head FOR UPDATE";
+/// `POSITION(text, part) > 0` tells whether a text has a part, literally.
+const POSITION: &str = "strpos";
+
+/// The channel by which the processes on one database tell each other that something has changed.
+const CHANNEL: &str = "keyrack_changes";
+const CONNECTIONS: u32 = 10;
+
+struct Handle {
+    pool: Pool<Db>,
+    options: PgConnectOptions,
+    listener: Mutex<Option<PgListener>>,
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The options hold the password.
+        f.debug_struct("Handle").field("pool", &self.pool).finish_non_exhaustive()
+    }
+}
+
+pub(super) async fn connect(url: &str) -> StoreResult<SharedStore> {
+    let options = PgConnectOptions::from_str(url)?
+        .application_name("keyrack")
+        .disable_statement_logging();
+    let limited = options.clone().options([
+        ("statement_timeout", "30s"),
+        ("lock_timeout", "10s"),
+        ("idle_in_transaction_session_timeout", "30s"),
+        // A plan for the value that is searched for: the best one depends on how rare it is.
+        ("plan_cache_mode", "force_custom_plan"),
+    ]);
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_with(limited)
+        .await?;
+    Ok(Arc::new(store::SqlStore::new(Handle { pool, options, listener: Mutex::default() })))
+}
+
+impl Handle {
+    fn writer(&self) -> &Pool<Db> {
+        &self.pool
+    }
+
+    fn readers(&self) -> &Pool<Db> {
+        &self.pool
+    }
+
+    async fn migrate(&self) -> StoreResult<()> {
+        // A connection without time limits, for long migrations and for waiting while another
+        // process migrates. The lock ends with it, whatever happens.
+        let mut db = self.options.connect().await?;
+        let done = migrations::migrator(migrations::POSTGRES).run_direct(None, &mut db, false).await;
+        db.close().await?;
+        done.map_err(migrations::schema_error)
+    }
+
+    async fn is_migrated(&self) -> StoreResult<bool> {
+        let table = "SELECT 1 WHERE to_regclass('_sqlx_migrations') IS NOT NULL";
+        if sqlx::query(table).fetch_optional(&self.pool).await?.is_none() {
+            return Ok(false);
+        }
+        let applied = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations")
+            .fetch_all(&self.pool)
+            .await?;
+        migrations::is_complete(migrations::POSTGRES, &applied)
+    }
+
+    #[expect(clippy::unused_async, reason = "the same call as for SQLite")]
+    async fn backup(&self, _: &Path) -> StoreResult<()> {
+        Err(StoreError::Unsupported("back up PostgreSQL with its own tools: pg_dump, say"))
+    }
+
+    async fn wait_for_change(&self, patience: Duration) -> StoreResult<()> {
+        let mut kept = self.listener.lock().await;
+        let Some(listener) = kept.as_mut() else {
+            // Whatever happened before it listened went unheard: the caller looks at once.
+            *kept = Some(self.listen().await?);
+            return Ok(());
+        };
+        let heard = match tokio::time::timeout(patience, listener.try_recv()).await {
+            Err(_elapsed) => return Ok(()),
+            Ok(heard) => heard,
+        };
+        match heard {
+            Ok(Some(_)) => {
+                while listener.next_buffered().is_some() {}
+                Ok(())
+            }
+            Ok(None) => {
+                *kept = None;
+                Err(unavailable("the connection that listens for changes was lost"))
+            }
+            Err(error) => {
+                *kept = None;
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn listen(&self) -> StoreResult<PgListener> {
+        // A pool of its own, so that listening takes no connection away from the requests.
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .connect_with(self.options.clone())
+            .await?;
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.eager_reconnect(false);
+        listener.listen(CHANNEL).await?;
+        Ok(listener)
+    }
+}
+
+/// There never is one.
+const fn discard_backup(_: &Path) {}
+
+/// Tells the other processes, at the moment when the transaction commits.
+async fn notify(db: &mut Connection) -> StoreResult<()> {
+    sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL).execute(db).await?;
+    Ok(())
+}
+
+/// `FROM credentials c` in an order of the list.
+fn push_from_in_order(query: &mut QueryBuilder<Db>, _: CredentialSort) {
+    query.push(" FROM credentials c WHERE TRUE");
+}
+
+/// `FROM credentials c`, those with all trigrams of a search term of three characters or more.
+fn push_from_trigrams(query: &mut QueryBuilder<Db>, term: &str) {
+    query.push(" FROM credentials c WHERE c.search_text LIKE ").push_bind(pattern(term));
+}
+
+/// A pattern for `LIKE` that finds a term anywhere, literally.
+fn pattern(term: &str) -> String {
+    let literal = term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{literal}%")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_term_becomes_a_pattern_of_itself() {
+        assert_eq!(pattern("50%_\\"), r"%50\%\_\\%");
+    }
+}

@@ -1,0 +1,311 @@
+//! SQLite: one connection that writes, some that read, and the statements that only SQLite has.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection as _, Pool, QueryBuilder, Row as _, SqliteConnection};
+
+use super::{migrations, unavailable};
+use crate::{CredentialSort, SharedStore, StoreError, StoreResult};
+
+#[path = "store/mod.rs"]
+#[expect(clippy::duplicate_mod, reason = "one text for two drivers, see sql/mod.rs")]
+mod store;
+
+type Db = sqlx::Sqlite;
+type Connection = SqliteConnection;
+type Row = sqlx::sqlite::SqliteRow;
+
+/// Takes the write lock at once: a transaction that reads first and then wants to write may be
+/// refused without waiting (`SQLITE_BUSY_SNAPSHOT`).
+const BEGIN: &str = "BEGIN IMMEDIATE";
+/// The write lock is the lock on the audit log as well.
+const LOCK_AUDIT_HEAD: &str = "SELECT seq, hash FROM audit_head";
+/// `POSITION(text, part) > 0` tells whether a text has a part, literally.
+const POSITION: &str = "instr";
+
+/// How long a statement waits for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const READERS: u32 = 4;
+/// How long [`Handle::wait_for_change`] waits: other processes can't tell us of their changes.
+const POLL: Duration = Duration::from_millis(200);
+
+#[derive(Debug)]
+struct Handle {
+    writer: Pool<Db>,
+    readers: Pool<Db>,
+    /// Opens one more connection; nothing for a database in memory, which has only one.
+    options: Option<SqliteConnectOptions>,
+}
+
+pub(super) async fn connect(url: &str) -> StoreResult<SharedStore> {
+    Ok(Arc::new(store::SqlStore::new(open(url).await?)))
+}
+
+async fn open(url: &str) -> StoreResult<Handle> {
+    let options = SqliteConnectOptions::from_str(url)?
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("temp_store", "memory")
+        .disable_statement_logging();
+    if url == "sqlite::memory:" || url == "sqlite://:memory:" {
+        let only = pool(1, "memory", false).connect_with(options).await?;
+        return Ok(Handle { writer: only.clone(), readers: only, options: None });
+    }
+    create_private_file(options.get_filename()).map_err(unavailable)?;
+    let options = options.journal_mode(SqliteJournalMode::Wal);
+    let writer = pool(1, "wal", false).connect_with(options.clone()).await?;
+    let reader = options.clone().pragma("query_only", "ON");
+    let readers = pool(READERS, "wal", true).connect_with(reader).await?;
+    Ok(Handle { writer, readers, options: Some(options) })
+}
+
+/// Makes the file before SQLite does, which would let the umask decide who may read it. SQLite gives
+/// the files beside it (`-wal`, `-shm`) the same mode.
+fn create_private_file(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// A pool that keeps its connections, and refuses one whose settings are not what it asked for.
+fn pool(size: u32, journal_mode: &'static str, query_only: bool) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(size)
+        .min_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .acquire_timeout(Duration::from_secs(30))
+        .test_before_acquire(false)
+        .after_connect(move |db, _| {
+            Box::pin(async move {
+                let settings = settings(db).await?;
+                let wanted = Settings {
+                    journal_mode: journal_mode.to_owned(),
+                    synchronous: 2,
+                    foreign_keys: 1,
+                    busy_timeout: 10_000,
+                    query_only: i64::from(query_only),
+                };
+                if settings == wanted {
+                    Ok(())
+                } else {
+                    let problem = format!("SQLite took {settings:?} instead of {wanted:?}");
+                    Err(sqlx::Error::Configuration(problem.into()))
+                }
+            })
+        })
+}
+
+/// What makes a connection safe to use.
+#[derive(Debug, PartialEq, Eq)]
+struct Settings {
+    journal_mode: String,
+    synchronous: i64,
+    foreign_keys: i64,
+    busy_timeout: i64,
+    query_only: i64,
+}
+
+async fn settings(db: &mut Connection) -> sqlx::Result<Settings> {
+    let row = sqlx::query(
+        "SELECT journal_mode, synchronous, foreign_keys, timeout, query_only
+         FROM pragma_journal_mode, pragma_synchronous, pragma_foreign_keys, pragma_busy_timeout,
+             pragma_query_only",
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(Settings {
+        journal_mode: row.try_get(0)?,
+        synchronous: row.try_get(1)?,
+        foreign_keys: row.try_get(2)?,
+        busy_timeout: row.try_get(3)?,
+        query_only: row.try_get(4)?,
+    })
+}
+
+impl Handle {
+    fn writer(&self) -> &Pool<Db> {
+        &self.writer
+    }
+
+    fn readers(&self) -> &Pool<Db> {
+        &self.readers
+    }
+
+    async fn migrate(&self) -> StoreResult<()> {
+        // SQLite has no lock of its own for this: a second process waits for the transaction, and
+        // then finds everything done.
+        let mut transaction = self.writer.begin_with(BEGIN).await?;
+        migrations::migrator(migrations::SQLITE)
+            .run_direct(None, &mut *transaction, false)
+            .await
+            .map_err(migrations::schema_error)?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn is_migrated(&self) -> StoreResult<bool> {
+        let table = "SELECT name FROM sqlite_master WHERE name = '_sqlx_migrations'";
+        if sqlx::query(table).fetch_optional(&self.readers).await?.is_none() {
+            return Ok(false);
+        }
+        let applied = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations")
+            .fetch_all(&self.readers)
+            .await?;
+        migrations::is_complete(migrations::SQLITE, &applied)
+    }
+
+    async fn backup(&self, to: &Path) -> StoreResult<()> {
+        let target =
+            to.to_str().ok_or(StoreError::Unsupported("a backup needs a file name in UTF-8"))?;
+        // `VACUUM INTO` takes an empty file, and leaves its mode alone.
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(to)
+            .map_err(unavailable)?;
+        let copied = self.copy_into(target).await;
+        let copied = copied.and_then(|()| file.sync_all().map_err(unavailable));
+        if copied.is_err() {
+            discard_backup(to);
+        }
+        copied
+    }
+
+    async fn copy_into(&self, target: &str) -> StoreResult<()> {
+        let copy = sqlx::query("VACUUM INTO $1").bind(target.to_owned());
+        match &self.options {
+            // A connection of its own: readers may not do this, and the writer has other work.
+            Some(options) => {
+                let mut db = options.connect().await?;
+                copy.execute(&mut db).await?;
+                db.close().await?;
+            }
+            None => {
+                copy.execute(&self.writer).await?;
+            }
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::unused_self, reason = "the same call as for PostgreSQL")]
+    async fn wait_for_change(&self, patience: Duration) -> StoreResult<()> {
+        tokio::time::sleep(patience.min(POLL)).await;
+        Ok(())
+    }
+}
+
+/// Removes a backup that is not to be.
+fn discard_backup(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path) {
+        tracing::warn!(%error, "an incomplete backup could not be removed");
+    }
+}
+
+/// Other processes look by themselves.
+async fn notify(_: &mut Connection) -> StoreResult<()> {
+    Ok(())
+}
+
+/// `FROM credentials c` in an order of the list.
+fn push_from_in_order(query: &mut QueryBuilder<Db>, sort: CredentialSort) {
+    // Without statistics SQLite might take an index that suits a filter, and sort thousands of rows.
+    query.push(" FROM credentials c INDEXED BY ").push(match sort {
+        CredentialSort::Created => "credentials_by_created",
+        CredentialSort::Name => "credentials_by_name",
+        CredentialSort::Expires => "credentials_by_expires",
+        CredentialSort::LastUsed => "credentials_by_last_used",
+    });
+    query.push(" WHERE TRUE");
+}
+
+/// `FROM credentials c`, those with all trigrams of a search term of three characters or more.
+fn push_from_trigrams(query: &mut QueryBuilder<Db>, term: &str) {
+    query
+        .push(
+            " FROM credential_search s CROSS JOIN credentials c ON c.id = s.rowid
+              WHERE s.credential_search MATCH ",
+        )
+        .push_bind(trigrams(term));
+}
+
+/// A search term in the language of FTS5: each of its trigrams must be there.
+fn trigrams(term: &str) -> String {
+    let characters: Vec<char> = term.chars().collect();
+    let mut trigrams: Vec<String> = characters
+        .windows(3)
+        .map(|three| format!("\"{}\"", String::from_iter(three).replace('"', "\"\"")))
+        .collect();
+    trigrams.sort_unstable();
+    trigrams.dedup();
+    trigrams.join(" AND ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn handle(folder: &Path) -> Handle {
+        let url = format!("sqlite://{}", folder.join("keyrack.db").display());
+        open(&url).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_connection_is_durable_and_checks_foreign_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let handle = handle(folder.path()).await;
+        let safe = |query_only| Settings {
+            journal_mode: "wal".to_owned(),
+            synchronous: 2,
+            foreign_keys: 1,
+            busy_timeout: 10_000,
+            query_only,
+        };
+        let mut writer = handle.writer.acquire().await.unwrap();
+        assert_eq!(settings(&mut writer).await.unwrap(), safe(0));
+        let mut readers = Vec::new();
+        for _ in 0..READERS {
+            let mut reader = handle.readers.acquire().await.unwrap();
+            assert_eq!(settings(&mut reader).await.unwrap(), safe(1));
+            readers.push(reader);
+        }
+        let write = sqlx::query("CREATE TABLE t (a)").execute(&mut *readers[0]).await;
+        assert!(write.is_err(), "a reader wrote");
+    }
+
+    #[tokio::test]
+    async fn a_connection_with_other_settings_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = handle(folder.path()).await.options.unwrap();
+        for unsafe_options in [
+            options.clone().synchronous(SqliteSynchronous::Normal),
+            options.clone().foreign_keys(false),
+            options.clone().busy_timeout(Duration::ZERO),
+        ] {
+            let opened = pool(1, "wal", false)
+                .acquire_timeout(Duration::from_secs(1))
+                .connect_with(unsafe_options)
+                .await;
+            assert!(opened.is_err());
+        }
+    }
+
+    #[test]
+    fn a_term_becomes_its_trigrams() {
+        assert_eq!(trigrams("a\"bc"), r#""""bc" AND "a""b""#);
+        assert_eq!(trigrams("aaaa"), r#""aaa""#);
+        assert_eq!(trigrams("münz"), r#""mün" AND "ünz""#);
+    }
+}

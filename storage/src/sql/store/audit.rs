@@ -1,0 +1,143 @@
+//! The audit log: a chain of events, each with the hash of all before it.
+
+use domain::audit::{AuditEntry, AuditEvent, ChainHash, ObjectKind};
+
+use super::super::{LOCK_AUDIT_HEAD, notify};
+use super::columns::{Columns, millis};
+use super::{Connection, Row};
+use crate::{Change, StoreResult};
+
+/// The number and hash of the last event.
+pub(super) type Head = (i64, ChainHash);
+
+/// How many steps of the feed are given at once.
+const CHANGES_AT_ONCE: i64 = 1000;
+
+/// Takes the end of the log for this transaction: nobody else can append until it ends.
+pub(super) async fn lock_head(db: &mut Connection) -> StoreResult<Head> {
+    to_head(&sqlx::query(LOCK_AUDIT_HEAD).fetch_one(db).await?)
+}
+
+pub(super) async fn head(db: &mut Connection) -> StoreResult<Head> {
+    to_head(&sqlx::query("SELECT seq, hash FROM audit_head").fetch_one(db).await?)
+}
+
+fn to_head(row: &Row) -> StoreResult<Head> {
+    let columns = Columns::of("audit_head", row);
+    Ok((columns.get("seq")?, ChainHash(columns.hash("hash")?)))
+}
+
+/// Appends an event after the head that this transaction has locked.
+pub(super) async fn append(
+    db: &mut Connection,
+    (last, hash): Head,
+    mut event: AuditEvent,
+) -> StoreResult<()> {
+    event.at = domain::to_millis(event.at);
+    let seq = last + 1;
+    let hash = hash.after(seq, &event).0.to_vec();
+    sqlx::query(
+        "INSERT INTO audit_events (seq, at, actor_kind, actor_id, actor_name, action, object_kind,
+             object_id, object_name, outcome, address, request_id, detail, hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+    )
+    .bind(seq)
+    .bind(millis(event.at))
+    .bind(event.actor_kind.as_str())
+    .bind(event.actor_id)
+    .bind(event.actor_name)
+    .bind(event.action.as_str())
+    .bind(event.object_kind.as_str())
+    .bind(event.object_id)
+    .bind(event.object_name)
+    .bind(event.outcome.as_str())
+    .bind(event.address)
+    .bind(event.request_id)
+    .bind(event.detail)
+    .bind(hash.clone())
+    .execute(&mut *db)
+    .await?;
+    sqlx::query("UPDATE audit_head SET seq = $1, hash = $2")
+        .bind(seq)
+        .bind(hash)
+        .execute(&mut *db)
+        .await?;
+    notify(db).await
+}
+
+pub(super) async fn changes_after(db: &mut Connection, seq: i64) -> StoreResult<Vec<Change>> {
+    sqlx::query(
+        "SELECT seq, object_kind, object_id FROM audit_events WHERE seq > $1 ORDER BY seq LIMIT $2",
+    )
+    .bind(seq)
+    .bind(CHANGES_AT_ONCE)
+    .fetch_all(db)
+    .await?
+    .iter()
+    .map(|row| {
+        let columns = Columns::of("audit_events", row);
+        Ok(Change {
+            seq: columns.get("seq")?,
+            kind: columns.parse("object_kind")?,
+            id: columns.get("object_id")?,
+        })
+    })
+    .collect()
+}
+
+pub(super) async fn list(
+    db: &mut Connection,
+    after: i64,
+    limit: u32,
+) -> StoreResult<Vec<AuditEntry>> {
+    sqlx::query("SELECT * FROM audit_events WHERE seq > $1 ORDER BY seq LIMIT $2")
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(to_entry)
+        .collect()
+}
+
+pub(super) async fn list_of(
+    db: &mut Connection,
+    kind: ObjectKind,
+    id: String,
+    limit: u32,
+) -> StoreResult<Vec<AuditEntry>> {
+    sqlx::query(
+        "SELECT * FROM audit_events WHERE object_kind = $1 AND object_id = $2
+         ORDER BY seq DESC LIMIT $3",
+    )
+    .bind(kind.as_str())
+    .bind(id)
+    .bind(i64::from(limit))
+    .fetch_all(db)
+    .await?
+    .iter()
+    .map(to_entry)
+    .collect()
+}
+
+fn to_entry(row: &Row) -> StoreResult<AuditEntry> {
+    let columns = Columns::of("audit_events", row);
+    Ok(AuditEntry {
+        seq: columns.get("seq")?,
+        event: AuditEvent {
+            at: columns.instant("at")?,
+            actor_kind: columns.parse("actor_kind")?,
+            actor_id: columns.get("actor_id")?,
+            actor_name: columns.get("actor_name")?,
+            action: columns.parse("action")?,
+            object_kind: columns.parse("object_kind")?,
+            object_id: columns.get("object_id")?,
+            object_name: columns.get("object_name")?,
+            outcome: columns.parse("outcome")?,
+            address: columns.get("address")?,
+            request_id: columns.get("request_id")?,
+            detail: columns.get("detail")?,
+        },
+        hash: ChainHash(columns.hash("hash")?),
+    })
+}

@@ -1,0 +1,340 @@
+//! Credentials, one at a time: issuing, reading, changing, noting their use.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use domain::Instant;
+use domain::access::{Access, AccessKind};
+use domain::credential::{Credential, Mark, Standing};
+use domain::key_id::KeyId;
+use domain::scope::{AccessLevel, Level, ScopeName};
+
+use super::super::super::{search, unavailable};
+use super::columns::{Columns, millis, optional_millis};
+use super::{Connection, Row};
+use crate::{
+    Conflict, CredentialRecord, CredentialUse, LastUse, LiveCredential, NewCredential,
+    PublicKeyRow, SecretHash, SecretInfo, StoreError, StoreResult,
+};
+
+const TABLE: &str = "credentials";
+
+pub(super) async fn issue(db: &mut Connection, new: NewCredential) -> StoreResult<()> {
+    if let Some(key) = &new.idempotency_key {
+        refuse_second_issue(db, key.clone()).await?;
+    }
+    let credential = new.credential;
+    let owner_name = active_owner_name(db, &credential).await?;
+    let (levels, scopes) = access_columns(&credential.access)?;
+    let mark = credential.standing.mark();
+    sqlx::query(
+        "INSERT INTO credentials (key_id, name, purpose, owner_id, flow, access_kind, access_levels,
+             readable_scopes, expires_at, standing, standing_at, standing_by, standing_reason,
+             created_at, created_by, updated_at, idempotency_key, search_facts, name_key)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+             $19)",
+    )
+    .bind(credential.key_id.as_str().to_owned())
+    .bind(credential.name.to_string())
+    .bind(credential.purpose.to_string())
+    .bind(credential.owner.to_string())
+    .bind(credential.flow.as_str())
+    .bind(credential.access.kind().as_str())
+    .bind(levels)
+    .bind(scopes)
+    .bind(optional_millis(credential.expires_at))
+    .bind(credential.standing.as_str())
+    .bind(mark.map(|mark| millis(mark.at)))
+    .bind(mark.map(|mark| mark.by.clone()))
+    .bind(mark.and_then(|mark| mark.reason.as_ref()).map(ToString::to_string))
+    .bind(millis(credential.created_at))
+    .bind(credential.created_by.clone())
+    .bind(millis(credential.updated_at))
+    .bind(new.idempotency_key)
+    .bind(search::facts(&credential, &owner_name))
+    .bind(search::fold(credential.name.as_str()))
+    .execute(&mut *db)
+    .await?;
+    if let Some(secret) = new.secret {
+        insert_secret(db, credential.key_id, secret, credential.created_at).await?;
+    }
+    for key in new.public_keys {
+        insert_public_key(db, credential.key_id, key).await?;
+    }
+    Ok(())
+}
+
+async fn refuse_second_issue(db: &mut Connection, idempotency_key: String) -> StoreResult<()> {
+    let first = sqlx::query("SELECT key_id FROM credentials WHERE idempotency_key = $1")
+        .bind(idempotency_key)
+        .fetch_optional(db)
+        .await?;
+    match first {
+        Some(row) => Err(Conflict::AlreadyIssued(Columns::of(TABLE, &row).parse("key_id")?).into()),
+        None => Ok(()),
+    }
+}
+
+async fn active_owner_name(db: &mut Connection, credential: &Credential) -> StoreResult<String> {
+    let row = sqlx::query("SELECT name FROM users WHERE id = $1 AND disabled_at IS NULL")
+        .bind(credential.owner.to_string())
+        .fetch_optional(db)
+        .await?
+        .ok_or(Conflict::OwnerUnavailable)?;
+    Columns::of("users", &row).get("name")
+}
+
+async fn insert_secret(
+    db: &mut Connection,
+    key_id: KeyId,
+    hash: SecretHash,
+    created_at: Instant,
+) -> StoreResult<()> {
+    sqlx::query("INSERT INTO credential_secrets (key_id, hash, created_at) VALUES ($1, $2, $3)")
+        .bind(key_id.as_str().to_owned())
+        .bind(hash.0.to_vec())
+        .bind(millis(created_at))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+async fn insert_public_key(
+    db: &mut Connection,
+    key_id: KeyId,
+    key: PublicKeyRow,
+) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO credential_public_keys (key_id, thumbprint, jwk, algorithm, created_at)
+         VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(key_id.as_str().to_owned())
+    .bind(key.thumbprint)
+    .bind(key.jwk)
+    .bind(key.algorithm)
+    .bind(millis(key.created_at))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The stored time of change is always later than the one before, even if the clock stands still
+/// or goes back: otherwise somebody who read the row before could overwrite it unnoticed.
+pub(super) async fn update(
+    db: &mut Connection,
+    credential: Credential,
+    read: Instant,
+) -> StoreResult<()> {
+    let row = sqlx::query(
+        "SELECT c.owner_id, c.updated_at, u.name AS owner_name
+         FROM credentials c JOIN users u ON u.id = c.owner_id WHERE c.key_id = $1",
+    )
+    .bind(credential.key_id.as_str().to_owned())
+    .fetch_optional(&mut *db)
+    .await?
+    .ok_or(StoreError::NotFound("credential"))?;
+    let stored = Columns::of(TABLE, &row);
+    if stored.get::<i64>("updated_at")? != millis(read) {
+        return Err(Conflict::ChangedMeanwhile.into());
+    }
+    let owner_name = if stored.get::<String>("owner_id")? == credential.owner.to_string() {
+        stored.get("owner_name")?
+    } else {
+        active_owner_name(db, &credential).await?
+    };
+    let (levels, scopes) = access_columns(&credential.access)?;
+    let mark = credential.standing.mark();
+    sqlx::query(
+        "UPDATE credentials SET name = $2, purpose = $3, owner_id = $4, access_kind = $5,
+             access_levels = $6, readable_scopes = $7, expires_at = $8, standing = $9,
+             standing_at = $10, standing_by = $11, standing_reason = $12, updated_at = $13,
+             search_facts = $14, name_key = $15
+         WHERE key_id = $1",
+    )
+    .bind(credential.key_id.as_str().to_owned())
+    .bind(credential.name.to_string())
+    .bind(credential.purpose.to_string())
+    .bind(credential.owner.to_string())
+    .bind(credential.access.kind().as_str())
+    .bind(levels)
+    .bind(scopes)
+    .bind(optional_millis(credential.expires_at))
+    .bind(credential.standing.as_str())
+    .bind(mark.map(|mark| millis(mark.at)))
+    .bind(mark.map(|mark| mark.by.clone()))
+    .bind(mark.and_then(|mark| mark.reason.as_ref()).map(ToString::to_string))
+    .bind(millis(credential.updated_at.max(read + TimeDelta::milliseconds(1))))
+    .bind(search::facts(&credential, &owner_name))
+    .bind(search::fold(credential.name.as_str()))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn record_uses(db: &mut Connection, uses: Vec<CredentialUse>) -> StoreResult<()> {
+    for CredentialUse { key_id, last_use } in uses {
+        sqlx::query(
+            "UPDATE credentials SET last_used_at = $2, last_used_address = $3,
+                 last_used_endpoint = $4
+             WHERE key_id = $1 AND (last_used_at IS NULL OR last_used_at < $2)",
+        )
+        .bind(key_id.as_str().to_owned())
+        .bind(millis(last_use.at))
+        .bind(last_use.address)
+        .bind(last_use.endpoint)
+        .execute(&mut *db)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn find(
+    db: &mut Connection,
+    key_id: KeyId,
+) -> StoreResult<Option<CredentialRecord>> {
+    let row = sqlx::query(
+        "SELECT c.*, u.name AS owner_name, u.disabled_at AS owner_disabled_at
+         FROM credentials c JOIN users u ON u.id = c.owner_id WHERE c.key_id = $1",
+    )
+    .bind(key_id.as_str().to_owned())
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (owner_name, owner_is_active) = to_owner(&row)?;
+    let secrets = secrets(db, key_id).await?.into_iter();
+    Ok(Some(CredentialRecord {
+        credential: to_credential(&row)?,
+        owner_name,
+        owner_is_active,
+        last_use: to_last_use(&row)?,
+        secrets: secrets.map(|(_, created_at)| SecretInfo { created_at }).collect(),
+        public_keys: public_keys(db, key_id).await?,
+    }))
+}
+
+pub(super) async fn find_live(
+    db: &mut Connection,
+    key_id: KeyId,
+) -> StoreResult<Option<LiveCredential>> {
+    let row = sqlx::query("SELECT * FROM credentials WHERE key_id = $1")
+        .bind(key_id.as_str().to_owned())
+        .fetch_optional(&mut *db)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let secrets = secrets(db, key_id).await?.into_iter();
+    Ok(Some(LiveCredential {
+        credential: to_credential(&row)?,
+        secrets: secrets.map(|(hash, _)| hash).collect(),
+        public_keys: public_keys(db, key_id).await?,
+    }))
+}
+
+async fn secrets(db: &mut Connection, key_id: KeyId) -> StoreResult<Vec<(SecretHash, Instant)>> {
+    sqlx::query(
+        "SELECT hash, created_at FROM credential_secrets WHERE key_id = $1
+         ORDER BY created_at, hash",
+    )
+    .bind(key_id.as_str().to_owned())
+    .fetch_all(db)
+    .await?
+    .iter()
+    .map(|row| {
+        let columns = Columns::of("credential_secrets", row);
+        Ok((SecretHash(columns.hash("hash")?), columns.instant("created_at")?))
+    })
+    .collect()
+}
+
+async fn public_keys(db: &mut Connection, key_id: KeyId) -> StoreResult<Vec<PublicKeyRow>> {
+    sqlx::query(
+        "SELECT thumbprint, jwk, algorithm, created_at FROM credential_public_keys
+         WHERE key_id = $1 ORDER BY created_at, thumbprint",
+    )
+    .bind(key_id.as_str().to_owned())
+    .fetch_all(db)
+    .await?
+    .iter()
+    .map(|row| {
+        let columns = Columns::of("credential_public_keys", row);
+        Ok(PublicKeyRow {
+            thumbprint: columns.get("thumbprint")?,
+            jwk: columns.get("jwk")?,
+            algorithm: columns.get("algorithm")?,
+            created_at: columns.instant("created_at")?,
+        })
+    })
+    .collect()
+}
+
+/// The levels as JSON, and the scopes that may at least be read as `,accounts,data,`.
+fn access_columns(access: &Access) -> StoreResult<(String, String)> {
+    let none = BTreeMap::new();
+    let levels = if let Access::Custom(levels) = access { levels } else { &none };
+    let scopes = levels
+        .iter()
+        .filter(|(_, level)| level.allows(Level::Read))
+        .fold(String::from(","), |scopes, (scope, _)| scopes + scope.as_str() + ",");
+    Ok((serde_json::to_string(levels).map_err(unavailable)?, scopes))
+}
+
+pub(super) fn to_credential(row: &Row) -> StoreResult<Credential> {
+    let columns = Columns::of(TABLE, row);
+    Ok(Credential {
+        key_id: columns.parse("key_id")?,
+        name: columns.parse("name")?,
+        purpose: columns.parse("purpose")?,
+        owner: columns.parse("owner_id")?,
+        flow: columns.parse("flow")?,
+        access: to_access(columns)?,
+        expires_at: columns.optional_instant("expires_at")?,
+        standing: to_standing(columns)?,
+        created_at: columns.instant("created_at")?,
+        created_by: columns.get("created_by")?,
+        updated_at: columns.instant("updated_at")?,
+    })
+}
+
+fn to_access(columns: Columns) -> StoreResult<Access> {
+    match columns.parse("access_kind")? {
+        AccessKind::ReadOnly => Ok(Access::ReadOnly),
+        AccessKind::Full => Ok(Access::Full),
+        AccessKind::Custom => {
+            let levels: String = columns.get("access_levels")?;
+            let levels: BTreeMap<ScopeName, AccessLevel> = serde_json::from_str(&levels)
+                .map_err(|_| columns.inconsistent("access_levels", "it is no object of levels"))?;
+            Ok(Access::Custom(levels))
+        }
+    }
+}
+
+fn to_standing(columns: Columns) -> StoreResult<Standing> {
+    let mark = || {
+        Ok(Mark {
+            at: columns.instant("standing_at")?,
+            by: columns.get("standing_by")?,
+            reason: columns.parse_optional("standing_reason")?,
+        })
+    };
+    match columns.get("standing")? {
+        "active" => Ok(Standing::Active),
+        "disabled" => mark().map(Standing::Disabled),
+        "revoked" => mark().map(Standing::Revoked),
+        _ => Err(columns.inconsistent("standing", "it is not active, disabled or revoked")),
+    }
+}
+
+pub(super) fn to_last_use(row: &Row) -> StoreResult<Option<LastUse>> {
+    let columns = Columns::of(TABLE, row);
+    let Some(at) = columns.optional_instant("last_used_at")? else { return Ok(None) };
+    Ok(Some(LastUse {
+        at,
+        address: columns.get("last_used_address")?,
+        endpoint: columns.get("last_used_endpoint")?,
+    }))
+}
+
+/// The owner's name, and whether they are active.
+pub(super) fn to_owner(row: &Row) -> StoreResult<(String, bool)> {
+    let columns = Columns::of("users", row);
+    Ok((columns.get("owner_name")?, columns.optional_instant("owner_disabled_at")?.is_none()))
+}

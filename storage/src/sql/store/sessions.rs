@@ -1,0 +1,115 @@
+//! Browser sessions, and the clearing away of what has ended.
+
+use domain::Instant;
+use domain::user::UserId;
+
+use super::Connection;
+use super::columns::{Columns, millis};
+use crate::{SessionRow, StoreResult, TokenHash};
+
+/// How many rows one clearing removes at most.
+const EXPIRED_AT_ONCE: i64 = 1000;
+
+pub(super) async fn create(db: &mut Connection, session: SessionRow) -> StoreResult<bool> {
+    let done = sqlx::query(
+        "INSERT INTO sessions (id, user_id, data, created_at, idle_until, absolute_until)
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(session.id.0.to_vec())
+    .bind(session.user.map(|id| id.to_string()))
+    .bind(session.data)
+    .bind(millis(session.created_at))
+    .bind(millis(session.idle_until))
+    .bind(millis(session.absolute_until))
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn save(
+    db: &mut Connection,
+    id: TokenHash,
+    user: Option<UserId>,
+    data: String,
+    idle_until: Instant,
+) -> StoreResult<bool> {
+    let done =
+        sqlx::query("UPDATE sessions SET user_id = $2, data = $3, idle_until = $4 WHERE id = $1")
+            .bind(id.0.to_vec())
+            .bind(user.map(|id| id.to_string()))
+            .bind(data)
+            .bind(millis(idle_until))
+            .execute(db)
+            .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// A session of a disabled person is not found, even if it began while they were being disabled.
+pub(super) async fn find(
+    db: &mut Connection,
+    id: TokenHash,
+    now: Instant,
+) -> StoreResult<Option<SessionRow>> {
+    let row = sqlx::query(
+        "SELECT s.* FROM sessions s LEFT JOIN users u ON u.id = s.user_id
+         WHERE s.id = $1 AND s.idle_until > $2 AND s.absolute_until > $2 AND u.disabled_at IS NULL",
+    )
+    .bind(id.0.to_vec())
+    .bind(millis(now))
+    .fetch_optional(db)
+    .await?;
+    row.map(|row| {
+        let columns = Columns::of("sessions", &row);
+        Ok(SessionRow {
+            id: TokenHash(columns.hash("id")?),
+            user: columns.parse_optional("user_id")?,
+            data: columns.get("data")?,
+            created_at: columns.instant("created_at")?,
+            idle_until: columns.instant("idle_until")?,
+            absolute_until: columns.instant("absolute_until")?,
+        })
+    })
+    .transpose()
+}
+
+pub(super) async fn delete(db: &mut Connection, id: TokenHash) -> StoreResult<()> {
+    sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id.0.to_vec()).execute(db).await?;
+    Ok(())
+}
+
+/// Ends the sessions of a person, except for one that may be kept.
+pub(super) async fn delete_of_user(
+    db: &mut Connection,
+    user: UserId,
+    keep: Option<TokenHash>,
+) -> StoreResult<()> {
+    sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND ($2 IS NULL OR id <> $2)")
+        .bind(user.to_string())
+        .bind(keep.map(|id| id.0.to_vec()))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn delete_expired(db: &mut Connection, now: Instant) -> StoreResult<u64> {
+    let sessions = sqlx::query(
+        "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions
+             WHERE idle_until <= $1 OR absolute_until <= $1 LIMIT $2)",
+    )
+    .bind(millis(now))
+    .bind(EXPIRED_AT_ONCE)
+    .execute(&mut *db)
+    .await?
+    .rows_affected();
+    let left = EXPIRED_AT_ONCE.saturating_sub_unsigned(sessions);
+    let tokens = sqlx::query(
+        "DELETE FROM one_time_tokens WHERE hash IN (SELECT hash FROM one_time_tokens
+             WHERE expires_at <= $1 LIMIT $2)",
+    )
+    .bind(millis(now))
+    .bind(left)
+    .execute(db)
+    .await?
+    .rows_affected();
+    Ok(sessions + tokens)
+}

@@ -1,0 +1,66 @@
+//! The first start: the one-time token, the first user, and the facts of the installation.
+
+use domain::Instant;
+use domain::user::User;
+
+use super::columns::{Columns, millis};
+use super::{Connection, users};
+use crate::{Conflict, OneTimeToken, StoreResult, TokenHash};
+
+pub(super) async fn setting_or_insert(
+    db: &mut Connection,
+    key: String,
+    value: String,
+) -> StoreResult<String> {
+    sqlx::query("INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING")
+        .bind(key.clone())
+        .bind(value)
+        .execute(&mut *db)
+        .await?;
+    let row =
+        sqlx::query("SELECT value FROM settings WHERE key = $1").bind(key).fetch_one(db).await?;
+    Columns::of("settings", &row).get("value")
+}
+
+pub(super) async fn has_users(db: &mut Connection) -> StoreResult<bool> {
+    Ok(sqlx::query("SELECT id FROM users LIMIT 1").fetch_optional(db).await?.is_some())
+}
+
+pub(super) async fn offer(db: &mut Connection, token: OneTimeToken) -> StoreResult<()> {
+    if has_users(db).await? {
+        return Err(Conflict::SetUpDone.into());
+    }
+    sqlx::query("DELETE FROM one_time_tokens WHERE user_id IS NULL").execute(&mut *db).await?;
+    users::insert_token(db, token, None).await
+}
+
+pub(super) async fn token_is_valid(
+    db: &mut Connection,
+    hash: TokenHash,
+    now: Instant,
+) -> StoreResult<bool> {
+    let token = sqlx::query(
+        "SELECT hash FROM one_time_tokens
+         WHERE hash = $1 AND user_id IS NULL AND expires_at > $2
+             AND NOT EXISTS (SELECT id FROM users)",
+    )
+    .bind(hash.0.to_vec())
+    .bind(millis(now))
+    .fetch_optional(db)
+    .await?;
+    Ok(token.is_some())
+}
+
+pub(super) async fn complete(
+    db: &mut Connection,
+    token: TokenHash,
+    user: User,
+    password_hash: String,
+    now: Instant,
+) -> StoreResult<()> {
+    if !token_is_valid(db, token, now).await? {
+        return Err(Conflict::SetUpDone.into());
+    }
+    sqlx::query("DELETE FROM one_time_tokens WHERE user_id IS NULL").execute(&mut *db).await?;
+    users::add(db, user, Some(password_hash), None).await
+}

@@ -1,0 +1,264 @@
+//! People, their passwords and the links by which they choose one.
+
+use domain::Instant;
+use domain::role::Role;
+use domain::user::{EmailAddress, User, UserId};
+use sqlx::QueryBuilder;
+
+use super::super::super::{OrIfTaken, search};
+use super::super::POSITION;
+use super::columns::{Columns, millis, optional_millis};
+use super::{Connection, Row, sessions};
+use crate::{Conflict, Login, OneTimeToken, StoreError, StoreResult, TokenHash, UserQuery};
+
+const UNKNOWN: StoreError = StoreError::NotFound("person");
+
+pub(super) async fn add(
+    db: &mut Connection,
+    user: User,
+    password_hash: Option<String>,
+    link: Option<OneTimeToken>,
+) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO users (id, email, name, name_key, role, password_hash, disabled_at, created_at,
+             last_login_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(user.id.to_string())
+    .bind(user.email.to_string())
+    .bind(user.name.to_string())
+    .bind(search::fold(user.name.as_str()))
+    .bind(user.role.as_str())
+    .bind(password_hash)
+    .bind(optional_millis(user.disabled_at))
+    .bind(millis(user.created_at))
+    .bind(optional_millis(user.last_login_at))
+    .execute(&mut *db)
+    .await
+    .or_if_taken(Conflict::EmailTaken)?;
+    match link {
+        Some(token) => insert_token(db, token, Some(user.id)).await,
+        None => Ok(()),
+    }
+}
+
+/// Adds a one-time token; of nobody, it is the one for set-up.
+pub(super) async fn insert_token(
+    db: &mut Connection,
+    token: OneTimeToken,
+    user: Option<UserId>,
+) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO one_time_tokens (hash, user_id, created_at, expires_at)
+         VALUES ($1, $2, $3, $4)",
+    )
+    .bind(token.hash.0.to_vec())
+    .bind(user.map(|id| id.to_string()))
+    .bind(millis(token.created_at))
+    .bind(millis(token.expires_at))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn find(db: &mut Connection, id: UserId) -> StoreResult<Option<User>> {
+    let row = sqlx::query("SELECT * FROM users WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(to_user).transpose()
+}
+
+pub(super) async fn find_login(
+    db: &mut Connection,
+    email: EmailAddress,
+) -> StoreResult<Option<Login>> {
+    let row = sqlx::query("SELECT * FROM users WHERE email = $1")
+        .bind(email.to_string())
+        .fetch_optional(db)
+        .await?;
+    row.map(|row| {
+        let password_hash = Columns::of("users", &row).get("password_hash")?;
+        Ok(Login { user: to_user(&row)?, password_hash })
+    })
+    .transpose()
+}
+
+pub(super) async fn find_password_hash(
+    db: &mut Connection,
+    id: UserId,
+) -> StoreResult<Option<String>> {
+    let row = sqlx::query("SELECT password_hash FROM users WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(db)
+        .await?;
+    row.map_or(Ok(None), |row| Columns::of("users", &row).get("password_hash"))
+}
+
+pub(super) async fn list(db: &mut Connection, wanted: UserQuery) -> StoreResult<Vec<User>> {
+    let mut query = QueryBuilder::new("SELECT * FROM users WHERE TRUE");
+    if wanted.active_only {
+        query.push(" AND disabled_at IS NULL");
+    }
+    if let Some(term) = wanted.search.as_deref().and_then(search::term) {
+        query.push(format_args!(" AND ({POSITION}(name_key, ")).push_bind(term.clone());
+        query.push(format_args!(") > 0 OR {POSITION}(email, ")).push_bind(term).push(") > 0)");
+    }
+    if let Some((name, id)) = wanted.after {
+        query.push(" AND (name_key, id) > (").push_bind(search::fold(&name));
+        query.push(", ").push_bind(id.to_string()).push(")");
+    }
+    query.push(" ORDER BY name_key, id LIMIT ").push_bind(i64::from(wanted.limit));
+    query.build().fetch_all(db).await?.iter().map(to_user).collect()
+}
+
+pub(super) async fn set_role(db: &mut Connection, id: UserId, role: Role) -> StoreResult<()> {
+    if role != Role::Superuser {
+        refuse_last_superuser(db, id).await?;
+    }
+    let done = sqlx::query("UPDATE users SET role = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(role.as_str())
+        .execute(db)
+        .await?;
+    found(done.rows_affected())
+}
+
+pub(super) async fn disable(db: &mut Connection, id: UserId, at: Instant) -> StoreResult<()> {
+    refuse_last_superuser(db, id).await?;
+    let done =
+        sqlx::query("UPDATE users SET disabled_at = COALESCE(disabled_at, $2) WHERE id = $1")
+            .bind(id.to_string())
+            .bind(millis(at))
+            .execute(&mut *db)
+            .await?;
+    found(done.rows_affected())?;
+    sessions::delete_of_user(db, id, None).await
+}
+
+/// The lock on the audit log keeps the answer true until the transaction ends.
+async fn refuse_last_superuser(db: &mut Connection, id: UserId) -> StoreResult<()> {
+    let superusers = sqlx::query(
+        "SELECT id FROM users WHERE role = 'superuser' AND disabled_at IS NULL LIMIT 2",
+    )
+    .fetch_all(db)
+    .await?;
+    match superusers.as_slice() {
+        [only] if Columns::of("users", only).parse::<UserId>("id")? == id => {
+            Err(Conflict::LastSuperuser.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) async fn enable(db: &mut Connection, id: UserId) -> StoreResult<()> {
+    let done = sqlx::query("UPDATE users SET disabled_at = NULL WHERE id = $1")
+        .bind(id.to_string())
+        .execute(db)
+        .await?;
+    found(done.rows_affected())
+}
+
+/// Takes a pending link away as well: whoever holds it must not undo the change.
+pub(super) async fn set_password(
+    db: &mut Connection,
+    id: UserId,
+    password_hash: String,
+    keep_session: Option<TokenHash>,
+) -> StoreResult<()> {
+    let done = sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(password_hash)
+        .execute(&mut *db)
+        .await?;
+    found(done.rows_affected())?;
+    delete_password_link(db, id).await?;
+    sessions::delete_of_user(db, id, keep_session).await
+}
+
+pub(super) async fn upgrade_password_hash(
+    db: &mut Connection,
+    id: UserId,
+    from: String,
+    to: String,
+) -> StoreResult<()> {
+    sqlx::query("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
+        .bind(id.to_string())
+        .bind(from)
+        .bind(to)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn offer_password_link(
+    db: &mut Connection,
+    id: UserId,
+    token: OneTimeToken,
+) -> StoreResult<()> {
+    if find(db, id).await?.is_none() {
+        return Err(UNKNOWN);
+    }
+    delete_password_link(db, id).await?;
+    insert_token(db, token, Some(id)).await
+}
+
+pub(super) async fn find_password_link(
+    db: &mut Connection,
+    hash: TokenHash,
+    now: Instant,
+) -> StoreResult<Option<User>> {
+    let row = sqlx::query(
+        "SELECT u.* FROM one_time_tokens t JOIN users u ON u.id = t.user_id
+         WHERE t.hash = $1 AND t.expires_at > $2 AND u.disabled_at IS NULL",
+    )
+    .bind(hash.0.to_vec())
+    .bind(millis(now))
+    .fetch_optional(db)
+    .await?;
+    row.as_ref().map(to_user).transpose()
+}
+
+pub(super) async fn redeem_password_link(
+    db: &mut Connection,
+    hash: TokenHash,
+    now: Instant,
+    password_hash: String,
+) -> StoreResult<()> {
+    let user = find_password_link(db, hash, now).await?.ok_or(Conflict::LinkUsed)?;
+    set_password(db, user.id, password_hash, None).await
+}
+
+async fn delete_password_link(db: &mut Connection, id: UserId) -> StoreResult<()> {
+    sqlx::query("DELETE FROM one_time_tokens WHERE user_id = $1")
+        .bind(id.to_string())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn record_login(db: &mut Connection, id: UserId, at: Instant) -> StoreResult<()> {
+    let done = sqlx::query("UPDATE users SET last_login_at = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(millis(at))
+        .execute(db)
+        .await?;
+    found(done.rows_affected())
+}
+
+const fn found(rows: u64) -> StoreResult<()> {
+    if rows == 0 { Err(UNKNOWN) } else { Ok(()) }
+}
+
+fn to_user(row: &Row) -> StoreResult<User> {
+    let columns = Columns::of("users", row);
+    Ok(User {
+        id: columns.parse("id")?,
+        email: columns.parse("email")?,
+        name: columns.parse("name")?,
+        role: columns.parse("role")?,
+        disabled_at: columns.optional_instant("disabled_at")?,
+        created_at: columns.instant("created_at")?,
+        last_login_at: columns.optional_instant("last_login_at")?,
+    })
+}

@@ -1,0 +1,170 @@
+//! The audit log.
+
+use domain::audit::{
+    Action, ActorKind, AuditEvent, BrokenChain, ChainHash, ChainVerifier, ObjectKind, Outcome,
+};
+use domain::role::Role;
+use storage::{Change, StoreError};
+
+use crate::fixture::{
+    Fixture, at, credential, event, key_id, new, person, refused_event, session, token,
+};
+
+pub async fn the_chain_is_whole_and_ends_at_its_head(fixture: &Fixture) {
+    let store = &fixture.store;
+    assert_eq!(store.audit_head().await.unwrap(), (0, ChainHash::START));
+    let mara = fixture.add_superuser(1).await;
+    fixture.issue(&credential(1, mara.id)).await;
+    store.append_audit(event()).await.unwrap();
+    let log = fixture.audit_log().await;
+    assert_eq!(log.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [1, 2, 3]);
+    let page = store.list_audit(1, 1).await.unwrap();
+    assert_eq!(page, log[1..2]);
+}
+
+/// Check 89: a change whose event can't be written does not happen.
+pub async fn an_event_that_is_refused_takes_the_change_with_it(fixture: &Fixture) {
+    let store = &fixture.store;
+    store.offer_set_up(token(1), event()).await.unwrap();
+    let (mara, jon) = (person(1, Role::Superuser), person(2, Role::Support));
+    let hash = || "hash".to_owned();
+    let refused = store.complete_set_up(token(1).hash, mara.clone(), hash(), refused_event()).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(!store.has_users().await.unwrap());
+
+    store.complete_set_up(token(1).hash, mara.clone(), hash(), event()).await.unwrap();
+    let kept = credential(1, mara.id);
+    fixture.issue(&kept).await;
+    store.create_session(session(1, Some(mara.id))).await.unwrap();
+    store.offer_password_link(mara.id, token(2), event()).await.unwrap();
+    let before = fixture.audit_log().await.len();
+
+    let mut edited = kept.clone();
+    edited.name = "edited".parse().unwrap();
+    let id = mara.id;
+    for outcome in [
+        store.add_user(jon.clone(), None, None, refused_event()).await,
+        store.set_password(id, "new".to_owned(), None, refused_event()).await,
+        store.offer_password_link(id, token(3), refused_event()).await,
+        store.redeem_password_link(token(2).hash, at(0), "new".to_owned(), refused_event()).await,
+        store.record_login(id, at(1), refused_event()).await,
+        store.issue_credential(new(&credential(2, id)), refused_event()).await,
+        store.update_credential(edited, at(0), refused_event()).await,
+        store.append_audit(refused_event()).await,
+    ] {
+        assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    }
+    assert_eq!(store.find_user(jon.id).await.unwrap(), None);
+    assert_eq!(store.find_user(id).await.unwrap(), Some(mara.clone()));
+    assert_eq!(store.find_password_hash(id).await.unwrap(), Some(hash()));
+    assert_eq!(store.find_password_link(token(2).hash, at(0)).await.unwrap(), Some(mara));
+    assert!(store.find_session(session(1, None).id, at(0)).await.unwrap().is_some());
+    assert!(store.find_credential(key_id(2)).await.unwrap().is_none());
+    assert_eq!(fixture.credential(kept.key_id).await, kept);
+    assert_eq!(fixture.audit_log().await.len(), before);
+}
+
+pub async fn changes_are_fed_in_order(fixture: &Fixture) {
+    let store = &fixture.store;
+    let objects = [
+        (ObjectKind::Credential, Some("KRQ7M2XZLP4TAVJ6NDB3EH")),
+        (ObjectKind::User, Some("1")),
+        (ObjectKind::System, None),
+    ];
+    for (kind, id) in objects {
+        let event =
+            AuditEvent { object_kind: kind, object_id: id.map(str::to_owned), ..event() };
+        store.append_audit(event).await.unwrap();
+    }
+    let expected: Vec<Change> = (1..)
+        .zip(objects)
+        .map(|(seq, (kind, id))| Change { seq, kind, id: id.map(str::to_owned) })
+        .collect();
+    for after in 0..=3 {
+        assert_eq!(store.changes_after(after).await.unwrap(), expected[after as usize..]);
+    }
+}
+
+pub async fn the_story_of_one_object_comes_newest_first(fixture: &Fixture) {
+    let store = &fixture.store;
+    for (kind, id) in [
+        (ObjectKind::Credential, "a"),
+        (ObjectKind::User, "a"),
+        (ObjectKind::Credential, "b"),
+        (ObjectKind::Credential, "a"),
+        (ObjectKind::Credential, "a"),
+    ] {
+        let event = AuditEvent { object_kind: kind, object_id: Some(id.to_owned()), ..event() };
+        store.append_audit(event).await.unwrap();
+    }
+    let story = async |limit| {
+        let entries = store.list_audit_of(ObjectKind::Credential, "a".to_owned(), limit).await;
+        entries.unwrap().iter().map(|entry| entry.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(story(10).await, [5, 4, 1]);
+    assert_eq!(story(2).await, [5, 4]);
+}
+
+pub async fn an_event_comes_back_as_written(fixture: &Fixture) {
+    let written = AuditEvent {
+        at: at(123),
+        actor_kind: ActorKind::Person,
+        actor_id: Some("0197…".to_owned()),
+        actor_name: "Mära 'x' \"y\" \\".to_owned(),
+        action: Action::CredentialRevoked,
+        object_kind: ObjectKind::Credential,
+        object_id: Some(String::new()),
+        object_name: "worker".to_owned(),
+        outcome: Outcome::Denied,
+        address: Some("2001:db8::1".to_owned()),
+        request_id: Some("req".to_owned()),
+        detail: "{\"reason\": \"it  leaked\"}".to_owned(),
+    };
+    fixture.store.append_audit(written.clone()).await.unwrap();
+    assert_eq!(fixture.audit_log().await[0].event, written);
+}
+
+pub async fn an_audit_event_cannot_be_changed_or_deleted(fixture: &Fixture) {
+    fixture.add_superuser(1).await;
+    let before = fixture.audit_log().await;
+    let mut statements = vec![
+        "UPDATE audit_events SET actor_name = 'nobody'",
+        "UPDATE audit_events SET seq = 7 WHERE seq = 1",
+        "DELETE FROM audit_events",
+        "DELETE FROM credentials",
+    ];
+    if fixture.url.starts_with("postgres") {
+        statements.extend(["TRUNCATE audit_events", "TRUNCATE credentials CASCADE"]);
+    } else {
+        statements.push(
+            "REPLACE INTO audit_events SELECT seq, at, actor_kind, actor_id, 'nobody', action,
+                 object_kind, object_id, object_name, outcome, address, request_id, detail, hash
+             FROM audit_events",
+        );
+    }
+    fixture.issue(&credential(1, person(1, Role::Superuser).id)).await;
+    for statement in statements {
+        assert!(fixture.execute(statement).await.is_err(), "{statement}");
+    }
+    let after = fixture.audit_log().await;
+    assert_eq!(after[..1], before);
+    assert!(fixture.store.find_credential(key_id(1)).await.unwrap().is_some());
+}
+
+/// Check 89: whoever can remove the triggers can still not hide that something is missing.
+pub async fn a_lost_audit_event_is_noticed(fixture: &Fixture) {
+    for _ in 0..3 {
+        fixture.store.append_audit(event()).await.unwrap();
+    }
+    let on = if fixture.url.starts_with("postgres") { "ON audit_events" } else { "" };
+    let statements = format!(
+        "DROP TRIGGER audit_events_are_never_deleted {on}; DELETE FROM audit_events WHERE seq = 3"
+    );
+    fixture.execute(&statements).await.unwrap();
+    let mut verifier = ChainVerifier::default();
+    for entry in fixture.store.list_audit(0, 10).await.unwrap() {
+        verifier.take(&entry).unwrap();
+    }
+    let head = fixture.store.audit_head().await.unwrap();
+    assert_eq!(verifier.finish(head), Err(BrokenChain::Truncated { expected: 3, found: 2 }));
+}

@@ -1,0 +1,254 @@
+//! The database around the store: schema, files, backups, restarts, news from other processes.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use domain::audit::ChainVerifier;
+use storage::StoreError;
+
+use crate::fixture::{Fixture, at, credential, event, key_id, new, session};
+
+pub async fn a_new_database_is_migrated_once(fixture: &Fixture) {
+    let store = &fixture.store;
+    store.ping().await.unwrap();
+    assert!(store.is_migrated().await.unwrap());
+    fixture.add_superuser(1).await;
+    store.migrate().await.unwrap();
+    assert!(store.has_users().await.unwrap());
+    let fresh = storage::connect("sqlite::memory:").await.unwrap();
+    assert!(!fresh.is_migrated().await.unwrap());
+    fresh.ping().await.unwrap();
+}
+
+pub async fn waiting_for_a_change_ends(fixture: &Fixture) {
+    let patience = Duration::from_millis(300);
+    // The first time may return at once.
+    fixture.store.wait_for_change(patience).await.unwrap();
+    let began = Instant::now();
+    fixture.store.wait_for_change(patience).await.unwrap();
+    let waited = began.elapsed();
+    assert!(waited >= Duration::from_millis(150) && waited < Duration::from_secs(5), "{waited:?}");
+}
+
+pub async fn parallel_migrations_are_safe(fixture: &Fixture) {
+    let empty = if fixture.url.starts_with("postgres") {
+        let everything = "DROP SCHEMA public CASCADE; CREATE SCHEMA public";
+        fixture.execute(everything).await.unwrap();
+        fixture.url.clone()
+    } else {
+        format!("sqlite://{}", fixture.folder().join("empty.db").display())
+    };
+    let mut migrations = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let store = storage::connect(&empty).await.unwrap();
+        assert!(!store.is_migrated().await.unwrap());
+        migrations.spawn(async move { store.migrate().await.map(|()| store) });
+    }
+    while let Some(migration) = migrations.join_next().await {
+        assert!(migration.unwrap().unwrap().is_migrated().await.unwrap());
+    }
+}
+
+async fn expect_schema_error(fixture: &Fixture, words: &str) {
+    let store = fixture.connect_again().await;
+    for outcome in [store.migrate().await, store.is_migrated().await.map(|_| ())] {
+        let Err(StoreError::Schema(problem)) = outcome else { panic!("{outcome:?}") };
+        assert!(problem.contains(words), "{problem}");
+    }
+}
+
+pub async fn a_newer_schema_is_refused(fixture: &Fixture) {
+    fixture
+        .execute(
+            "INSERT INTO _sqlx_migrations (version, description, installed_on, success, checksum,
+                 execution_time)
+             SELECT 9999, 'future', installed_on, success, checksum, 0 FROM _sqlx_migrations
+             WHERE version = 1",
+        )
+        .await
+        .unwrap();
+    expect_schema_error(fixture, "newer version").await;
+}
+
+pub async fn another_text_of_a_migration_is_refused(fixture: &Fixture) {
+    let hash = if fixture.url.starts_with("postgres") { "'\\x00'::bytea" } else { "x'00'" };
+    let statement = format!("UPDATE _sqlx_migrations SET checksum = {hash}");
+    fixture.execute(&statement).await.unwrap();
+    expect_schema_error(fixture, "migration 1").await;
+}
+
+pub async fn a_value_that_cannot_be_names_its_column(fixture: &Fixture) {
+    let store = &fixture.store;
+    let mara = fixture.add_superuser(1).await;
+    fixture.issue(&credential(1, mara.id)).await;
+    store.create_session(session(1, None)).await.unwrap();
+    let key = key_id(1);
+    for (statement, table, column) in [
+        ("UPDATE users SET name = ' '", "users", "name"),
+        ("UPDATE users SET name = 'x', email = 'nobody'", "users", "email"),
+        ("UPDATE credentials SET purpose = ''", "credentials", "purpose"),
+        (
+            "UPDATE credentials SET purpose = 'x', access_kind = 'custom', access_levels = '{\"A\":1}'",
+            "credentials",
+            "access_levels",
+        ),
+        (
+            "UPDATE credentials SET access_kind = 'full', expires_at = 9223372036854775806",
+            "credentials",
+            "expires_at",
+        ),
+    ] {
+        fixture.execute(statement).await.unwrap();
+        let errors = match table {
+            "users" => vec![
+                store.find_user(mara.id).await.map(|_| ()),
+                store.list_users(storage::UserQuery { limit: 1, ..Default::default() }).await.map(|_| ()),
+            ],
+            _ => vec![
+                store.find_credential(key).await.map(|_| ()),
+                store.find_live_credential(key).await.map(|_| ()),
+                store.list_credentials(crate::fixture::query(Default::default())).await.map(|_| ()),
+            ],
+        };
+        for outcome in errors {
+            let Err(StoreError::Inconsistent { table: t, column: c, problem }) = outcome else {
+                panic!("{statement}: {outcome:?}");
+            };
+            assert_eq!((t, c), (table, column), "{problem}");
+        }
+    }
+}
+
+pub async fn everything_is_there_after_a_restart(fixture: &Fixture) {
+    let mara = fixture.add_superuser(1).await;
+    let issued = credential(1, mara.id);
+    fixture.issue(&issued).await;
+    let store = fixture.connect_again().await;
+    assert!(store.is_migrated().await.unwrap());
+    assert_eq!(store.find_credential(issued.key_id).await.unwrap().unwrap().credential, issued);
+    assert_eq!(store.audit_head().await.unwrap(), fixture.store.audit_head().await.unwrap());
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+pub async fn check_91_files_are_private(fixture: &Fixture) {
+    fixture.add_superuser(1).await;
+    let folder = fixture.path().parent().unwrap().to_owned();
+    assert_eq!(mode(&folder), 0o700);
+    let mut files = Vec::new();
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{path:?}");
+        files.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+    }
+    files.sort();
+    assert_eq!(files, ["keyrack.db", "keyrack.db-shm", "keyrack.db-wal"]);
+}
+
+pub async fn check_91_a_backup_under_load_is_whole_and_private(fixture: &Fixture) {
+    let owner = fixture.add_superuser(1).await.id;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..4_u64 {
+        let (store, stop) = (fixture.store.clone(), stop.clone());
+        writers.spawn(async move {
+            let mut written = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let number = writer * 1_000_000 + written;
+                store.issue_credential(new(&credential(number, owner)), event()).await.unwrap();
+                written += 1;
+            }
+            written
+        });
+    }
+    let mut backups = Vec::new();
+    for number in 0..3 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let path = fixture.folder().join(format!("backup-{number}.db"));
+        fixture.store.backup(&path, event()).await.unwrap();
+        assert_eq!(mode(&path), 0o600);
+        backups.push(path);
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut written = 0;
+    while let Some(writer) = writers.join_next().await {
+        written += writer.unwrap();
+    }
+    assert!(written > 0);
+
+    let mut sizes = Vec::new();
+    for path in backups {
+        let copy = storage::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+        assert!(copy.is_migrated().await.unwrap());
+        let log = copy.list_audit(0, 1_000_000).await.unwrap();
+        let mut verifier = ChainVerifier::default();
+        log.iter().for_each(|entry| verifier.take(entry).unwrap());
+        verifier.finish(copy.audit_head().await.unwrap()).unwrap();
+        // Credentials and the events of their issue are from the same moment.
+        let all = copy.count_credentials(at(0)).await.unwrap().all;
+        assert_eq!(log.len() as u64, 1 + all + sizes.len() as u64);
+        copy.issue_credential(new(&credential(9_999_999, owner)), event()).await.unwrap();
+        sizes.push(all);
+    }
+    assert!(sizes.is_sorted() && sizes[0] > 0, "{sizes:?}");
+}
+
+pub async fn a_backup_overwrites_nothing(fixture: &Fixture) {
+    let folder = fixture.folder();
+    let taken = folder.join("taken");
+    fs::write(&taken, "mine").unwrap();
+    for path in [taken.clone(), folder.join("no/such/folder/backup.db")] {
+        let refused = fixture.store.backup(&path, event()).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    }
+    assert_eq!(fs::read_to_string(taken).unwrap(), "mine");
+    let unaudited = folder.join("unaudited.db");
+    fixture.store.backup(&unaudited, crate::fixture::refused_event()).await.unwrap_err();
+    assert!(!unaudited.exists());
+    assert!(fixture.audit_log().await.is_empty());
+}
+
+pub async fn a_change_wakes_the_other_process(fixture: &Fixture) {
+    let other = fixture.connect_again().await;
+    // The first time it begins to listen, and returns so that the caller looks.
+    other.wait_for_change(Duration::from_secs(30)).await.unwrap();
+    for _ in 0..3 {
+        let store = fixture.store.clone();
+        let change = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            store.append_audit(event()).await.unwrap();
+        });
+        let began = Instant::now();
+        other.wait_for_change(Duration::from_secs(30)).await.unwrap();
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        change.await.unwrap();
+    }
+    assert_eq!(other.changes_after(0).await.unwrap().len(), 3);
+}
+
+pub async fn a_lost_listener_is_reported_once(fixture: &Fixture) {
+    let patience = Duration::from_secs(30);
+    fixture.store.wait_for_change(patience).await.unwrap();
+    let end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    fixture.execute(end_all).await.unwrap();
+    let lost = fixture.store.wait_for_change(patience).await;
+    assert!(matches!(lost, Err(StoreError::Unavailable(_))), "{lost:?}");
+    fixture.store.wait_for_change(patience).await.unwrap();
+    fixture.store.append_audit(event()).await.unwrap();
+    fixture.store.wait_for_change(patience).await.unwrap();
+}
+
+pub async fn a_backup_is_left_to_the_tools_of_postgresql(fixture: &Fixture) {
+    let path = std::env::temp_dir().join("keyrack-backup-that-is-never-written.db");
+    let refused = fixture.store.backup(&path, event()).await;
+    assert!(matches!(refused, Err(StoreError::Unsupported(_))), "{refused:?}");
+    assert!(!path.exists());
+    assert!(fixture.audit_log().await.is_empty());
+}

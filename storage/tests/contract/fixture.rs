@@ -1,0 +1,229 @@
+//! A fresh store for each test, and things to put into it.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use chrono::{DateTime, TimeDelta};
+use domain::Instant;
+use domain::access::Access;
+use domain::audit::{Action, ActorKind, AuditEntry, AuditEvent, ObjectKind, Outcome};
+use domain::credential::{Credential, Flow, Standing};
+use domain::key_id::KeyId;
+use domain::role::Role;
+use domain::user::{User, UserId};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use storage::{
+    CredentialFilter, CredentialQuery, NewCredential, OneTimeToken, SessionRow, SharedStore,
+    TokenHash,
+};
+use tempfile::TempDir;
+
+/// A store of its own for one test.
+pub struct Fixture {
+    pub store: SharedStore,
+    pub url: String,
+    folder: Option<TempDir>,
+}
+
+impl Fixture {
+    pub async fn sqlite_file() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("data/keyrack.db").display());
+        Self::open(url, Some(folder)).await
+    }
+
+    pub async fn sqlite_memory() -> Self {
+        Self::open("sqlite::memory:".to_owned(), None).await
+    }
+
+    pub async fn postgres() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("keyrack_test_{}_{number}", std::process::id());
+        on_postgres(&server(), &format!("CREATE DATABASE {name}")).await.unwrap();
+        Self::open(database_url(&name), None).await
+    }
+
+    async fn open(url: String, folder: Option<TempDir>) -> Self {
+        let store = storage::connect(&url).await.unwrap();
+        store.migrate().await.unwrap();
+        Self { store, url, folder }
+    }
+
+    /// Another process's store on the same database.
+    pub async fn connect_again(&self) -> SharedStore {
+        storage::connect(&self.url).await.unwrap()
+    }
+
+    /// Runs a statement on the database, past the store.
+    pub async fn execute(&self, sql: &str) -> Result<(), sqlx::Error> {
+        if self.url.starts_with("postgres") {
+            return on_postgres(&self.url, sql).await;
+        }
+        let mut db = SqliteConnection::connect(&self.url).await?;
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut db).await?;
+        db.close().await
+    }
+
+    /// The file of the database.
+    pub fn path(&self) -> PathBuf {
+        Path::new(self.url.strip_prefix("sqlite://").unwrap()).to_owned()
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.as_ref().unwrap().path()
+    }
+
+    /// Removes the database of a test that succeeded; that of a failed one may be looked at.
+    pub async fn remove(self) {
+        if self.url.starts_with("postgres") {
+            let name = self.url.rsplit_once('/').unwrap().1;
+            let drop = format!("DROP DATABASE {name} WITH (FORCE)");
+            on_postgres(&server(), &drop).await.unwrap();
+        }
+    }
+
+    /// Adds a superuser, who can own credentials.
+    pub async fn add_superuser(&self, number: u64) -> User {
+        let user = person(number, Role::Superuser);
+        self.store.add_user(user.clone(), None, None, event()).await.unwrap();
+        user
+    }
+
+    /// Issues a credential.
+    pub async fn issue(&self, credential: &Credential) {
+        self.store.issue_credential(new(credential), event()).await.unwrap();
+    }
+
+    /// A credential as stored.
+    pub async fn credential(&self, key_id: KeyId) -> Credential {
+        self.store.find_credential(key_id).await.unwrap().unwrap().credential
+    }
+
+    /// The whole audit log, verified.
+    pub async fn audit_log(&self) -> Vec<AuditEntry> {
+        let log = self.store.list_audit(0, 10_000).await.unwrap();
+        let mut verifier = domain::audit::ChainVerifier::default();
+        log.iter().for_each(|entry| verifier.take(entry).unwrap());
+        verifier.finish(self.store.audit_head().await.unwrap()).unwrap();
+        log
+    }
+}
+
+async fn on_postgres(url: &str, sql: &str) -> Result<(), sqlx::Error> {
+    let mut db = PgConnection::connect(url).await?;
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut db).await?;
+    db.close().await
+}
+
+fn server() -> String {
+    std::env::var("KEYRACK_TEST_POSTGRES").expect(
+        "these tests need a PostgreSQL server on which they may create databases: set \
+         KEYRACK_TEST_POSTGRES to its URL (postgres://user:password@127.0.0.1:5432/postgres), or \
+         run `make test`, which starts one",
+    )
+}
+
+fn database_url(name: &str) -> String {
+    let server = server();
+    let (server, _) = server.rsplit_once('/').expect("KEYRACK_TEST_POSTGRES names a database");
+    format!("{server}/{name}")
+}
+
+/// The tests' time, in milliseconds from their beginning.
+pub fn at(millis: i64) -> Instant {
+    DateTime::from_timestamp_millis(1_800_000_000_000 + millis).unwrap()
+}
+
+pub fn person(number: u64, role: Role) -> User {
+    let mut rng = StdRng::seed_from_u64(number);
+    User {
+        id: UserId::generate(at(0), &mut rng),
+        email: format!("person{number}@example.com").parse().unwrap(),
+        name: format!("Person {number}").parse().unwrap(),
+        role,
+        disabled_at: None,
+        created_at: at(0),
+        last_login_at: None,
+    }
+}
+
+pub fn key_id(number: u64) -> KeyId {
+    KeyId::generate(&mut StdRng::seed_from_u64(number))
+}
+
+pub fn credential(number: u64, owner: UserId) -> Credential {
+    Credential {
+        key_id: key_id(number),
+        name: format!("worker-{number}").parse().unwrap(),
+        purpose: "Moves cash between accounts".parse().unwrap(),
+        owner,
+        flow: Flow::ClientSecret,
+        access: Access::ReadOnly,
+        expires_at: None,
+        standing: Standing::Active,
+        created_at: at(0),
+        created_by: "Mara Okafor".to_owned(),
+        updated_at: at(0),
+    }
+}
+
+pub fn new(credential: &Credential) -> NewCredential {
+    NewCredential {
+        credential: credential.clone(),
+        secret: None,
+        public_keys: Vec::new(),
+        idempotency_key: None,
+    }
+}
+
+pub fn token(number: u8) -> OneTimeToken {
+    OneTimeToken { hash: TokenHash([number; 32]), created_at: at(0), expires_at: at(60_000) }
+}
+
+pub fn session(number: u8, user: Option<UserId>) -> SessionRow {
+    SessionRow {
+        id: TokenHash([number; 32]),
+        user,
+        data: format!("{{\"number\":{number}}}"),
+        created_at: at(0),
+        idle_until: at(1000),
+        absolute_until: at(10_000),
+    }
+}
+
+pub fn event() -> AuditEvent {
+    AuditEvent {
+        at: at(0),
+        actor_kind: ActorKind::System,
+        actor_id: None,
+        actor_name: "Keyrack".to_owned(),
+        action: Action::CredentialEdited,
+        object_kind: ObjectKind::System,
+        object_id: None,
+        object_name: String::new(),
+        outcome: Outcome::Done,
+        address: None,
+        request_id: None,
+        detail: "{}".to_owned(),
+    }
+}
+
+/// An event that the audit log doesn't take.
+pub fn refused_event() -> AuditEvent {
+    AuditEvent { detail: "not an object".to_owned(), ..event() }
+}
+
+/// The first page of everything, newest first.
+pub fn query(filter: CredentialFilter) -> CredentialQuery {
+    CredentialQuery {
+        now: at(0) + TimeDelta::hours(1),
+        filter,
+        sort: storage::CredentialSort::Created,
+        descending: true,
+        from: storage::PageStart::First,
+        limit: 50,
+    }
+}

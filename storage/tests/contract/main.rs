@@ -1,0 +1,139 @@
+//! What every store must do, written once against the trait and run for SQLite in a file, SQLite in
+//! memory, and a real PostgreSQL.
+
+mod audit;
+mod credentials;
+mod database;
+mod fixture;
+mod list;
+mod parallel;
+mod people;
+mod sessions;
+mod set_up;
+
+use fixture::Fixture;
+
+/// Makes one test of each function for each kind of database.
+macro_rules! contract {
+    ($databases:tt { $($module:ident { $($test:ident)* })* }) => {
+        $(mod $module { $(contract!(@ $databases $module $test);)* })*
+    };
+    (@ { $($database:ident)* } $module:ident $test:ident) => {
+        mod $test {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $database() {
+                    let fixture = crate::Fixture::$database().await;
+                    crate::$module::$test(&fixture).await;
+                    fixture.remove().await;
+                }
+            )*
+        }
+    };
+}
+
+mod every_database {
+    contract!({ sqlite_file sqlite_memory postgres } {
+        set_up {
+            set_up_works_once_with_a_valid_token
+            a_new_set_up_link_replaces_the_one_before
+            of_two_parallel_set_ups_one_succeeds
+            a_setting_keeps_its_first_value
+        }
+        people {
+            a_person_is_found_as_added
+            a_taken_address_is_a_conflict
+            people_are_listed_by_name_page_by_page
+            people_are_searched_literally
+            the_last_superuser_stays
+            two_superusers_who_demote_each_other_do_not_both_succeed
+            changes_to_an_unknown_person_find_nobody
+            a_new_password_ends_other_sessions_and_the_pending_link
+            a_password_hash_is_upgraded_only_if_it_is_the_checked_one
+            a_password_link_works_once_and_in_time
+            of_two_parallel_redemptions_one_succeeds
+            a_new_password_link_replaces_the_one_before
+        }
+        sessions {
+            a_session_is_found_within_both_limits
+            a_save_does_not_bring_an_ended_session_back
+            a_session_id_is_taken_once
+            disabling_a_person_ends_their_sessions
+            what_is_beyond_a_limit_is_cleared_away
+        }
+        credentials {
+            a_credential_is_found_as_issued
+            an_instant_comes_back_to_the_millisecond
+            the_same_request_issues_one_credential
+            an_owner_must_be_active
+            a_taken_key_id_leaves_nothing_behind
+            an_edit_of_something_else_than_was_read_is_refused
+            two_edits_at_the_same_instant_do_not_overwrite_each_other
+            an_older_use_never_replaces_a_newer_one
+            the_first_signing_key_is_added_once
+        }
+        list {
+            every_walk_meets_every_row_once_in_order
+            a_search_is_literal_and_ignores_case
+            counts_agree_with_the_tabs
+            a_position_that_is_none_is_no_error
+            a_frequent_term_is_found_as_well_as_a_rare_one
+        }
+        audit {
+            the_chain_is_whole_and_ends_at_its_head
+            an_event_that_is_refused_takes_the_change_with_it
+            changes_are_fed_in_order
+            the_story_of_one_object_comes_newest_first
+            an_event_comes_back_as_written
+        }
+        parallel {
+            thirty_two_writers_all_succeed
+            a_write_goes_on_when_its_caller_goes_away
+            parallel_edits_lose_nothing
+        }
+        database {
+            a_new_database_is_migrated_once
+            waiting_for_a_change_ends
+        }
+    });
+}
+
+/// Those that need a second connection, past the store: a database in memory has only one.
+mod every_persistent_database {
+    contract!({ sqlite_file postgres } {
+        audit {
+            an_audit_event_cannot_be_changed_or_deleted
+            a_lost_audit_event_is_noticed
+        }
+        parallel {
+            writers_of_two_processes_all_succeed
+        }
+        database {
+            parallel_migrations_are_safe
+            a_newer_schema_is_refused
+            another_text_of_a_migration_is_refused
+            a_value_that_cannot_be_names_its_column
+            everything_is_there_after_a_restart
+        }
+    });
+}
+
+mod sqlite {
+    contract!({ sqlite_file } {
+        database {
+            check_91_files_are_private
+            check_91_a_backup_under_load_is_whole_and_private
+            a_backup_overwrites_nothing
+        }
+    });
+}
+
+mod postgres {
+    contract!({ postgres } {
+        database {
+            a_change_wakes_the_other_process
+            a_lost_listener_is_reported_once
+            a_backup_is_left_to_the_tools_of_postgresql
+        }
+    });
+}
