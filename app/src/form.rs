@@ -59,7 +59,7 @@ impl FormOutcome {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ShownOnce {
     /// A link with which a person chooses a password.
-    PasswordLink {
+    WelcomeLink {
         /// Who it is for.
         name: String,
         /// Their address.

@@ -112,19 +112,20 @@ fn extension<T: Clone + Send + Sync + 'static>() -> Option<T> {
 }
 
 /// Renders a page as the answer to a POST: `parts` are those of the request, `page` is the path of
-/// the page (with its query, where it needs one) and `answer` what it has to say.
+/// the page (with its query, where it needs one) and `answer` what it has to say. `context` provides
+/// what the server provides to every page.
 pub async fn render_answer(
     options: LeptosOptions,
-    services: Services,
     mut parts: Parts,
     page: &str,
     answer: Answer,
+    context: impl Fn() + Clone + Send + Sync + 'static,
 ) -> Response {
     parts.method = Method::GET;
     parts.uri = page.parse().unwrap_or_else(|_| Uri::from_static("/"));
     let page = page.to_owned();
     let context = move || {
-        provide_context(services.clone());
+        context();
         provide_context(answer.clone());
         provide_context(AnsweredPage(page.clone()));
     };

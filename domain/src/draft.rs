@@ -27,6 +27,7 @@ pub struct FieldError {
 impl FieldError {
     /// An error of a field.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "callers hand over errors that end here")]
     pub fn new(field: &str, message: impl ToString) -> Self {
         let message = message.to_string();
         let mut letters = message.chars();

@@ -139,15 +139,11 @@ pub fn permissions_page() -> String {
     let mut page = String::from(
         "# Permissions\n\nGenerated from `domain/src/role.rs`; a test keeps the two equal.\n\n| may |",
     );
-    for role in Role::ALL {
-        page.push_str(&format!(" {} |", role.as_str()));
-    }
+    page.extend(Role::ALL.map(|role| format!(" {} |", role.as_str())));
     page.push_str("\n|---|---|---|---|---|\n");
     for permission in Permission::ALL {
-        page.push_str(&format!("| {} |", permission.label()));
-        for role in Role::ALL {
-            page.push_str(if role.can(permission) { " yes |" } else { " no |" });
-        }
+        page.extend(["| ", permission.label(), " |"]);
+        page.extend(Role::ALL.map(|role| if role.can(permission) { " yes |" } else { " no |" }));
         page.push('\n');
     }
     page

@@ -168,6 +168,12 @@ export class Keyrack {
     return JSON.parse(await this.run(["credential", "issue", ...words, "--json"])) as Credential;
   }
 
+  /** The id of a person. */
+  async idOf(person: Person): Promise<string> {
+    const people = JSON.parse(await this.run(["user", "list", "--json"])) as { id: string; email: string }[];
+    return people.find(({ email }) => email === person.email)?.id ?? "";
+  }
+
   /** The audit log, read from a backup: the running server keeps the database to itself. */
   async audit(): Promise<AuditEvent[]> {
     const copy = join(this.folder, `backup-${Date.now()}.db`);

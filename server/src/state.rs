@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use app::features::credentials::LegacyHeaders;
 use axum::extract::FromRef;
 use ipnet::IpNet;
 use leptos::config::LeptosOptions;
@@ -46,6 +47,15 @@ impl HttpSettings {
     #[must_use]
     pub fn link(&self, path: &str) -> String {
         format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))
+    }
+
+    /// The names of the legacy pair of headers, as the snippets show them.
+    #[must_use]
+    pub fn legacy_headers(&self) -> LegacyHeaders {
+        LegacyHeaders {
+            key_id: self.gate.key_id_header.to_string().to_uppercase(),
+            secret: self.gate.secret_header.to_string().to_uppercase(),
+        }
     }
 
     /// Whether browsers reach Keyrack over TLS.

@@ -53,9 +53,9 @@ impl ServiceError {
         Self::Invalid(vec![FieldError::new(name, problem)])
     }
 
-    pub(crate) fn internal(
-        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
+    /// Something that should not happen, with its cause for the log.
+    #[must_use]
+    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(cause.into())
     }
 }

@@ -127,12 +127,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Replaces a hash by one of the same password with stronger parameters, if it is still the one
     /// that was checked. Not audited: nothing changes for anybody.
-    async fn upgrade_password_hash(
-        &self,
-        id: UserId,
-        from: String,
-        to: String,
-    ) -> StoreResult<()>;
+    async fn upgrade_password_hash(&self, id: UserId, from: String, to: String) -> StoreResult<()>;
 
     /// Makes a one-time link for choosing a password, in place of an earlier one.
     async fn offer_password_link(
@@ -221,8 +216,11 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Adds the first signing key; `false` when there is one already, as when two replicas start
     /// at once.
-    async fn add_first_signing_key(&self, key: SigningKeyRow, audit: AuditEvent)
-    -> StoreResult<bool>;
+    async fn add_first_signing_key(
+        &self,
+        key: SigningKeyRow,
+        audit: AuditEvent,
+    ) -> StoreResult<bool>;
 
     // --- Audit ---
 

@@ -44,22 +44,21 @@ pub fn router(state: AppState) -> Router {
 
 /// What people see: pages, the forms that they send, the functions that pages call.
 fn dashboard(state: &AppState) -> Router<AppState> {
-    let services = state.services.clone();
-    let context = move || {
-        provide_context(services.clone());
-        set_page_policy();
-    };
+    let context = page_context(state);
     let options = state.leptos.clone();
     let shell = {
         let options = options.clone();
         move || app::shell(options.clone())
     };
     let functions = {
-        let services = state.services.clone();
+        let (services, headers) = (state.services.clone(), state.http.legacy_headers());
         move |request: Request| {
-            let services = services.clone();
+            let (services, headers) = (services.clone(), headers.clone());
             async move {
-                let context = move || provide_context(services.clone());
+                let context = move || {
+                    provide_context(services.clone());
+                    provide_context(headers.clone());
+                };
                 leptos_axum::handle_server_fns_with_context(context, request).await
             }
         }
@@ -94,6 +93,16 @@ fn files(options: &leptos::config::LeptosOptions) -> Router<AppState> {
     Router::new().nest(&format!("/{}", options.site_pkg_dir), hashed).route_service("/favicon.svg", icon)
 }
 
+/// What every page finds in its context, whether it answers a GET or a POST.
+fn page_context(state: &AppState) -> impl Fn() + Clone + Send + Sync + use<> {
+    let (services, headers) = (state.services.clone(), state.http.legacy_headers());
+    move || {
+        provide_context(services.clone());
+        provide_context(headers.clone());
+        set_page_policy();
+    }
+}
+
 /// The nonce that Leptos gives to the scripts of a page goes into the page's policy.
 fn set_page_policy() {
     let policy = use_nonce()
@@ -108,14 +117,9 @@ async fn not_found(State(state): State<AppState>, request: Request) -> Response 
     if request.method() != Method::GET {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let services = state.services.clone();
-    let context = move || {
-        provide_context(services.clone());
-        set_page_policy();
-    };
     let options = state.leptos.clone();
     let render =
-        leptos_axum::render_app_async_with_context(context, move || app::shell(options.clone()));
+        leptos_axum::render_app_async_with_context(page_context(&state), move || app::shell(options.clone()));
     let mut response = render(request).await;
     *response.status_mut() = StatusCode::NOT_FOUND;
     response

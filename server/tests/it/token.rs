@@ -342,7 +342,7 @@ async fn check_14_a_dead_credential_gets_no_token_from_the_next_request_on() {
 async fn check_15_a_token_never_outlives_its_credential() {
     for choice in ExpiryChoice::FIXED {
         let app = TestApp::new().await;
-        let key = app.issue_until("client_secret", "read_only", choice.as_str()).await;
+        let key = app.issue_until("client_secret", "read_only", &choice.to_string()).await;
         let record = app.services.credential(&app.host, key.key_id).await.unwrap();
         let end = record.credential.expires_at;
         for before_end in [86_400, 901, 900, 899, 60, 1] {

@@ -16,7 +16,11 @@ macro_rules! migrations {
 
 macro_rules! migration {
     ($number:literal, $name:literal, $folder:literal, $file:literal) => {
-        ($number, $name, include_str!(concat!("../../../migrations/", $folder, "/", $file)))
+        (
+            $number,
+            $name,
+            include_str!(concat!("../../../migrations/", $folder, "/", $file)),
+        )
     };
 }
 
@@ -27,7 +31,13 @@ pub(super) const POSTGRES: &Texts = &migrations!("postgres");
 
 pub(super) fn migrator(texts: &Texts) -> Migrator {
     let migration = |(number, name, sql): &(i64, &'static str, &'static str)| {
-        Migration::new(*number, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
+        Migration::new(
+            *number,
+            (*name).into(),
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
     };
     Migrator::with_migrations(texts.iter().map(migration).collect())
 }
@@ -36,7 +46,10 @@ pub(super) fn migrator(texts: &Texts) -> Migrator {
 pub(super) fn is_complete(texts: &Texts, applied: &[(i64, Vec<u8>)]) -> StoreResult<bool> {
     let migrator = migrator(texts);
     for (number, checksum) in applied {
-        match migrator.iter().find(|migration| migration.version == *number) {
+        match migrator
+            .iter()
+            .find(|migration| migration.version == *number)
+        {
             None => return Err(schema_error(MigrateError::VersionMissing(*number))),
             Some(known) if known.checksum != checksum.as_slice() => {
                 return Err(schema_error(MigrateError::VersionMismatch(*number)));
@@ -67,14 +80,18 @@ mod tests {
     #[test]
     fn each_file_is_listed_and_both_databases_have_the_same_numbers() {
         for (folder, texts) in [("sqlite", SQLITE), ("postgres", POSTGRES)] {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(folder);
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../migrations")
+                .join(folder);
             let mut files: Vec<String> = std::fs::read_dir(folder)
                 .unwrap()
                 .map(|file| file.unwrap().file_name().into_string().unwrap())
                 .collect();
             files.sort();
-            let listed: Vec<String> =
-                texts.iter().map(|(number, name, _)| format!("{number:04}_{name}.sql")).collect();
+            let listed: Vec<String> = texts
+                .iter()
+                .map(|(number, name, _)| format!("{number:04}_{name}.sql"))
+                .collect();
             assert_eq!(files, listed);
         }
     }

@@ -13,7 +13,10 @@ use super::{migrations, unavailable};
 use crate::{CredentialSort, SharedStore, StoreError, StoreResult};
 
 #[path = "store/mod.rs"]
-#[expect(clippy::duplicate_mod, reason = "one text for two drivers, see sql/mod.rs")]
+#[expect(
+    clippy::duplicate_mod,
+    reason = "one text for two drivers, see sql/mod.rs"
+)]
 mod store;
 
 type Db = sqlx::Postgres;
@@ -40,7 +43,9 @@ struct Handle {
 impl std::fmt::Debug for Handle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The options hold the password.
-        f.debug_struct("Handle").field("pool", &self.pool).finish_non_exhaustive()
+        f.debug_struct("Handle")
+            .field("pool", &self.pool)
+            .finish_non_exhaustive()
     }
 }
 
@@ -60,7 +65,11 @@ pub(super) async fn connect(url: &str) -> StoreResult<SharedStore> {
         .acquire_timeout(Duration::from_secs(10))
         .connect_with(limited)
         .await?;
-    Ok(Arc::new(store::SqlStore::new(Handle { pool, options, listener: Mutex::default() })))
+    Ok(Arc::new(store::SqlStore::new(Handle {
+        pool,
+        options,
+        listener: Mutex::default(),
+    })))
 }
 
 impl Handle {
@@ -76,14 +85,20 @@ impl Handle {
         // A connection without time limits, for long migrations and for waiting while another
         // process migrates. The lock ends with it, whatever happens.
         let mut db = self.options.connect().await?;
-        let done = migrations::migrator(migrations::POSTGRES).run_direct(None, &mut db, false).await;
+        let done = migrations::migrator(migrations::POSTGRES)
+            .run_direct(None, &mut db, false)
+            .await;
         db.close().await?;
         done.map_err(migrations::schema_error)
     }
 
     async fn is_migrated(&self) -> StoreResult<bool> {
         let table = "SELECT 1 WHERE to_regclass('_sqlx_migrations') IS NOT NULL";
-        if sqlx::query(table).fetch_optional(&self.pool).await?.is_none() {
+        if sqlx::query(table)
+            .fetch_optional(&self.pool)
+            .await?
+            .is_none()
+        {
             return Ok(false);
         }
         let applied = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations")
@@ -94,7 +109,9 @@ impl Handle {
 
     #[expect(clippy::unused_async, reason = "the same call as for SQLite")]
     async fn backup(&self, _: &Path) -> StoreResult<()> {
-        Err(StoreError::Unsupported("back up PostgreSQL with its own tools: pg_dump, say"))
+        Err(StoreError::Unsupported(
+            "back up PostgreSQL with its own tools: pg_dump, say",
+        ))
     }
 
     async fn wait_for_change(&self, patience: Duration) -> StoreResult<()> {
@@ -115,7 +132,9 @@ impl Handle {
             }
             Ok(None) => {
                 *kept = None;
-                Err(unavailable("the connection that listens for changes was lost"))
+                Err(unavailable(
+                    "the connection that listens for changes was lost",
+                ))
             }
             Err(error) => {
                 *kept = None;
@@ -144,7 +163,10 @@ const fn discard_backup(_: &Path) {}
 
 /// Tells the other processes, at the moment when the transaction commits.
 async fn notify(db: &mut Connection) -> StoreResult<()> {
-    sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL).execute(db).await?;
+    sqlx::query("SELECT pg_notify($1, '')")
+        .bind(CHANNEL)
+        .execute(db)
+        .await?;
     Ok(())
 }
 
@@ -155,12 +177,17 @@ fn push_from_in_order(query: &mut QueryBuilder<Db>, _: CredentialSort) {
 
 /// `FROM credentials c`, those with all trigrams of a search term of three characters or more.
 fn push_from_trigrams(query: &mut QueryBuilder<Db>, term: &str) {
-    query.push(" FROM credentials c WHERE c.search_text LIKE ").push_bind(pattern(term));
+    query
+        .push(" FROM credentials c WHERE c.search_text LIKE ")
+        .push_bind(pattern(term));
 }
 
 /// A pattern for `LIKE` that finds a term anywhere, literally.
 fn pattern(term: &str) -> String {
-    let literal = term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let literal = term
+        .replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_");
     format!("%{literal}%")
 }
 

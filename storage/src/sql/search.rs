@@ -17,5 +17,8 @@ pub(super) fn term(typed: &str) -> Option<String> {
 /// The facts by which a credential is found, besides its last endpoint. The line breaks keep a
 /// search from matching across two of them.
 pub(super) fn facts(credential: &Credential, owner_name: &str) -> String {
-    fold(&format!("{}\n{}\n{owner_name}\n", credential.name, credential.key_id))
+    fold(&format!(
+        "{}\n{}\n{owner_name}\n",
+        credential.name, credential.key_id
+    ))
 }

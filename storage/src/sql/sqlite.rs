@@ -15,7 +15,10 @@ use super::{migrations, unavailable};
 use crate::{CredentialSort, SharedStore, StoreError, StoreResult};
 
 #[path = "store/mod.rs"]
-#[expect(clippy::duplicate_mod, reason = "one text for two drivers, see sql/mod.rs")]
+#[expect(
+    clippy::duplicate_mod,
+    reason = "one text for two drivers, see sql/mod.rs"
+)]
 mod store;
 
 type Db = sqlx::Sqlite;
@@ -57,23 +60,39 @@ async fn open(url: &str) -> StoreResult<Handle> {
         .disable_statement_logging();
     if url == "sqlite::memory:" || url == "sqlite://:memory:" {
         let only = pool(1, "memory", false).connect_with(options).await?;
-        return Ok(Handle { writer: only.clone(), readers: only, options: None });
+        return Ok(Handle {
+            writer: only.clone(),
+            readers: only,
+            options: None,
+        });
     }
     create_private_file(options.get_filename()).map_err(unavailable)?;
     let options = options.journal_mode(SqliteJournalMode::Wal);
     let writer = pool(1, "wal", false).connect_with(options.clone()).await?;
     let reader = options.clone().pragma("query_only", "ON");
     let readers = pool(READERS, "wal", true).connect_with(reader).await?;
-    Ok(Handle { writer, readers, options: Some(options) })
+    Ok(Handle {
+        writer,
+        readers,
+        options: Some(options),
+    })
 }
 
 /// Makes the file before SQLite does, which would let the umask decide who may read it. SQLite gives
 /// the files beside it (`-wal`, `-shm`) the same mode.
 fn create_private_file(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
     }
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
@@ -157,7 +176,11 @@ impl Handle {
 
     async fn is_migrated(&self) -> StoreResult<bool> {
         let table = "SELECT name FROM sqlite_master WHERE name = '_sqlx_migrations'";
-        if sqlx::query(table).fetch_optional(&self.readers).await?.is_none() {
+        if sqlx::query(table)
+            .fetch_optional(&self.readers)
+            .await?
+            .is_none()
+        {
             return Ok(false);
         }
         let applied = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations")
@@ -167,8 +190,9 @@ impl Handle {
     }
 
     async fn backup(&self, to: &Path) -> StoreResult<()> {
-        let target =
-            to.to_str().ok_or(StoreError::Unsupported("a backup needs a file name in UTF-8"))?;
+        let target = to.to_str().ok_or(StoreError::Unsupported(
+            "a backup needs a file name in UTF-8",
+        ))?;
         // `VACUUM INTO` takes an empty file, and leaves its mode alone.
         let file = OpenOptions::new()
             .write(true)
@@ -222,12 +246,14 @@ async fn notify(_: &mut Connection) -> StoreResult<()> {
 /// `FROM credentials c` in an order of the list.
 fn push_from_in_order(query: &mut QueryBuilder<Db>, sort: CredentialSort) {
     // Without statistics SQLite might take an index that suits a filter, and sort thousands of rows.
-    query.push(" FROM credentials c INDEXED BY ").push(match sort {
-        CredentialSort::Created => "credentials_by_created",
-        CredentialSort::Name => "credentials_by_name",
-        CredentialSort::Expires => "credentials_by_expires",
-        CredentialSort::LastUsed => "credentials_by_last_used",
-    });
+    query
+        .push(" FROM credentials c INDEXED BY ")
+        .push(match sort {
+            CredentialSort::Created => "credentials_by_created",
+            CredentialSort::Name => "credentials_by_name",
+            CredentialSort::Expires => "credentials_by_expires",
+            CredentialSort::LastUsed => "credentials_by_last_used",
+        });
     query.push(" WHERE TRUE");
 }
 
@@ -281,7 +307,9 @@ mod tests {
             assert_eq!(settings(&mut reader).await.unwrap(), safe(1));
             readers.push(reader);
         }
-        let write = sqlx::query("CREATE TABLE t (a)").execute(&mut *readers[0]).await;
+        let write = sqlx::query("CREATE TABLE t (a)")
+            .execute(&mut *readers[0])
+            .await;
         assert!(write.is_err(), "a reader wrote");
     }
 

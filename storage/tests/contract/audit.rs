@@ -17,7 +17,10 @@ pub async fn the_chain_is_whole_and_ends_at_its_head(fixture: &Fixture) {
     fixture.issue(&credential(1, mara.id)).await;
     store.append_audit(event()).await.unwrap();
     let log = fixture.audit_log().await;
-    assert_eq!(log.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(
+        log.iter().map(|entry| entry.seq).collect::<Vec<_>>(),
+        [1, 2, 3]
+    );
     let page = store.list_audit(1, 1).await.unwrap();
     assert_eq!(page, log[1..2]);
 }
@@ -28,37 +31,78 @@ pub async fn an_event_that_is_refused_takes_the_change_with_it(fixture: &Fixture
     store.offer_set_up(token(1), event()).await.unwrap();
     let (mara, jon) = (person(1, Role::Superuser), person(2, Role::Support));
     let hash = || "hash".to_owned();
-    let refused = store.complete_set_up(token(1).hash, mara.clone(), hash(), refused_event()).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    let refused = store
+        .complete_set_up(token(1).hash, mara.clone(), hash(), refused_event())
+        .await;
+    assert!(
+        matches!(refused, Err(StoreError::Unavailable(_))),
+        "{refused:?}"
+    );
     assert!(!store.has_users().await.unwrap());
 
-    store.complete_set_up(token(1).hash, mara.clone(), hash(), event()).await.unwrap();
+    store
+        .complete_set_up(token(1).hash, mara.clone(), hash(), event())
+        .await
+        .unwrap();
     let kept = credential(1, mara.id);
     fixture.issue(&kept).await;
-    store.create_session(session(1, Some(mara.id))).await.unwrap();
-    store.offer_password_link(mara.id, token(2), event()).await.unwrap();
+    store
+        .create_session(session(1, Some(mara.id)))
+        .await
+        .unwrap();
+    store
+        .offer_password_link(mara.id, token(2), event())
+        .await
+        .unwrap();
     let before = fixture.audit_log().await.len();
 
     let mut edited = kept.clone();
     edited.name = "edited".parse().unwrap();
     let id = mara.id;
     for outcome in [
-        store.add_user(jon.clone(), None, None, refused_event()).await,
-        store.set_password(id, "new".to_owned(), None, refused_event()).await,
-        store.offer_password_link(id, token(3), refused_event()).await,
-        store.redeem_password_link(token(2).hash, at(0), "new".to_owned(), refused_event()).await,
+        store
+            .add_user(jon.clone(), None, None, refused_event())
+            .await,
+        store
+            .set_password(id, "new".to_owned(), None, refused_event())
+            .await,
+        store
+            .offer_password_link(id, token(3), refused_event())
+            .await,
+        store
+            .redeem_password_link(token(2).hash, at(0), "new".to_owned(), refused_event())
+            .await,
         store.record_login(id, at(1), refused_event()).await,
-        store.issue_credential(new(&credential(2, id)), refused_event()).await,
-        store.update_credential(edited, at(0), refused_event()).await,
+        store
+            .issue_credential(new(&credential(2, id)), refused_event())
+            .await,
+        store
+            .update_credential(edited, at(0), refused_event())
+            .await,
         store.append_audit(refused_event()).await,
     ] {
-        assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+        assert!(
+            matches!(outcome, Err(StoreError::Unavailable(_))),
+            "{outcome:?}"
+        );
     }
     assert_eq!(store.find_user(jon.id).await.unwrap(), None);
     assert_eq!(store.find_user(id).await.unwrap(), Some(mara.clone()));
     assert_eq!(store.find_password_hash(id).await.unwrap(), Some(hash()));
-    assert_eq!(store.find_password_link(token(2).hash, at(0)).await.unwrap(), Some(mara));
-    assert!(store.find_session(session(1, None).id, at(0)).await.unwrap().is_some());
+    assert_eq!(
+        store
+            .find_password_link(token(2).hash, at(0))
+            .await
+            .unwrap(),
+        Some(mara)
+    );
+    assert!(
+        store
+            .find_session(session(1, None).id, at(0))
+            .await
+            .unwrap()
+            .is_some()
+    );
     assert!(store.find_credential(key_id(2)).await.unwrap().is_none());
     assert_eq!(fixture.credential(kept.key_id).await, kept);
     assert_eq!(fixture.audit_log().await.len(), before);
@@ -72,16 +116,26 @@ pub async fn changes_are_fed_in_order(fixture: &Fixture) {
         (ObjectKind::System, None),
     ];
     for (kind, id) in objects {
-        let event =
-            AuditEvent { object_kind: kind, object_id: id.map(str::to_owned), ..event() };
+        let event = AuditEvent {
+            object_kind: kind,
+            object_id: id.map(str::to_owned),
+            ..event()
+        };
         store.append_audit(event).await.unwrap();
     }
     let expected: Vec<Change> = (1..)
         .zip(objects)
-        .map(|(seq, (kind, id))| Change { seq, kind, id: id.map(str::to_owned) })
+        .map(|(seq, (kind, id))| Change {
+            seq,
+            kind,
+            id: id.map(str::to_owned),
+        })
         .collect();
     for after in 0..=3 {
-        assert_eq!(store.changes_after(after).await.unwrap(), expected[after as usize..]);
+        assert_eq!(
+            store.changes_after(after).await.unwrap(),
+            expected[after as usize..]
+        );
     }
 }
 
@@ -94,12 +148,22 @@ pub async fn the_story_of_one_object_comes_newest_first(fixture: &Fixture) {
         (ObjectKind::Credential, "a"),
         (ObjectKind::Credential, "a"),
     ] {
-        let event = AuditEvent { object_kind: kind, object_id: Some(id.to_owned()), ..event() };
+        let event = AuditEvent {
+            object_kind: kind,
+            object_id: Some(id.to_owned()),
+            ..event()
+        };
         store.append_audit(event).await.unwrap();
     }
     let story = async |limit| {
-        let entries = store.list_audit_of(ObjectKind::Credential, "a".to_owned(), limit).await;
-        entries.unwrap().iter().map(|entry| entry.seq).collect::<Vec<_>>()
+        let entries = store
+            .list_audit_of(ObjectKind::Credential, "a".to_owned(), limit)
+            .await;
+        entries
+            .unwrap()
+            .iter()
+            .map(|entry| entry.seq)
+            .collect::<Vec<_>>()
     };
     assert_eq!(story(10).await, [5, 4, 1]);
     assert_eq!(story(2).await, [5, 4]);
@@ -142,13 +206,22 @@ pub async fn an_audit_event_cannot_be_changed_or_deleted(fixture: &Fixture) {
              FROM audit_events",
         );
     }
-    fixture.issue(&credential(1, person(1, Role::Superuser).id)).await;
+    fixture
+        .issue(&credential(1, person(1, Role::Superuser).id))
+        .await;
     for statement in statements {
         assert!(fixture.execute(statement).await.is_err(), "{statement}");
     }
     let after = fixture.audit_log().await;
     assert_eq!(after[..1], before);
-    assert!(fixture.store.find_credential(key_id(1)).await.unwrap().is_some());
+    assert!(
+        fixture
+            .store
+            .find_credential(key_id(1))
+            .await
+            .unwrap()
+            .is_some()
+    );
 }
 
 /// Check 89: whoever can remove the triggers can still not hide that something is missing.
@@ -156,7 +229,11 @@ pub async fn a_lost_audit_event_is_noticed(fixture: &Fixture) {
     for _ in 0..3 {
         fixture.store.append_audit(event()).await.unwrap();
     }
-    let on = if fixture.url.starts_with("postgres") { "ON audit_events" } else { "" };
+    let on = if fixture.url.starts_with("postgres") {
+        "ON audit_events"
+    } else {
+        ""
+    };
     let statements = format!(
         "DROP TRIGGER audit_events_are_never_deleted {on}; DELETE FROM audit_events WHERE seq = 3"
     );
@@ -166,5 +243,11 @@ pub async fn a_lost_audit_event_is_noticed(fixture: &Fixture) {
         verifier.take(&entry).unwrap();
     }
     let head = fixture.store.audit_head().await.unwrap();
-    assert_eq!(verifier.finish(head), Err(BrokenChain::Truncated { expected: 3, found: 2 }));
+    assert_eq!(
+        verifier.finish(head),
+        Err(BrokenChain::Truncated {
+            expected: 3,
+            found: 2
+        })
+    );
 }

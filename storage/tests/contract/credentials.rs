@@ -14,14 +14,23 @@ use crate::fixture::{Fixture, at, credential, event, key_id, new, person, query}
 
 fn mark(millis: i64) -> Mark {
     let reason = Some("It leaked: \"see\" <the> log".parse().unwrap());
-    Mark { at: at(millis), by: "Mara".to_owned(), reason }
+    Mark {
+        at: at(millis),
+        by: "Mara".to_owned(),
+        reason,
+    }
 }
 
 pub async fn a_credential_is_found_as_issued(fixture: &Fixture) {
     let store = &fixture.store;
     let mara = fixture.add_superuser(1).await;
-    let levels = [("accounts", AccessLevel::Write), ("data", AccessLevel::None)];
-    let custom = levels.map(|(scope, level)| (scope.parse().unwrap(), level)).into();
+    let levels = [
+        ("accounts", AccessLevel::Write),
+        ("data", AccessLevel::None),
+    ];
+    let custom = levels
+        .map(|(scope, level)| (scope.parse().unwrap(), level))
+        .into();
     let issued = Credential {
         name: "Märchen 100% \\ _".parse().unwrap(),
         flow: Flow::PrivateKeyJwt,
@@ -47,16 +56,34 @@ pub async fn a_credential_is_found_as_issued(fixture: &Fixture) {
     assert_eq!(found.credential, issued);
     assert_eq!(found.owner_name, mara.name.as_str());
     assert!(found.owner_is_active && found.last_use.is_none());
-    assert_eq!(found.secrets, [SecretInfo { created_at: issued.created_at }]);
+    assert_eq!(
+        found.secrets,
+        [SecretInfo {
+            created_at: issued.created_at
+        }]
+    );
     assert_eq!(found.public_keys, [public_key.clone()]);
-    let live = store.find_live_credential(issued.key_id).await.unwrap().unwrap();
+    let live = store
+        .find_live_credential(issued.key_id)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(live.credential, issued);
     assert!(live.secrets == [secret] && live.public_keys == [public_key]);
-    let listed = store.list_credentials(query(CredentialFilter::default())).await.unwrap();
+    let listed = store
+        .list_credentials(query(CredentialFilter::default()))
+        .await
+        .unwrap();
     assert_eq!(listed.rows[0].credential, issued);
 
     assert!(store.find_credential(key_id(2)).await.unwrap().is_none());
-    assert!(store.find_live_credential(key_id(2)).await.unwrap().is_none());
+    assert!(
+        store
+            .find_live_credential(key_id(2))
+            .await
+            .unwrap()
+            .is_none()
+    );
 
     // Through every standing.
     let mut changed = issued;
@@ -64,19 +91,29 @@ pub async fn a_credential_is_found_as_issued(fixture: &Fixture) {
         let read = fixture.credential(changed.key_id).await.updated_at;
         let mark = mark(read.timestamp_millis() - at(0).timestamp_millis() + 10);
         changed.apply(transition, mark).unwrap();
-        store.update_credential(changed.clone(), read, event()).await.unwrap();
+        store
+            .update_credential(changed.clone(), read, event())
+            .await
+            .unwrap();
         assert_eq!(fixture.credential(changed.key_id).await, changed);
     }
 
     fixture.add_superuser(2).await;
     store.disable_user(mara.id, at(9), event()).await.unwrap();
-    let found = store.find_credential(changed.key_id).await.unwrap().unwrap();
+    let found = store
+        .find_credential(changed.key_id)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(!found.owner_is_active);
 }
 
 pub async fn an_instant_comes_back_to_the_millisecond(fixture: &Fixture) {
     let mara = fixture.add_superuser(1).await;
-    for (number, millis) in [-1_800_000_000_001, -1, 1, 999, 250_602_300_799_999].iter().enumerate() {
+    for (number, millis) in [-1_800_000_000_001, -1, 1, 999, 250_602_300_799_999]
+        .iter()
+        .enumerate()
+    {
         let issued = Credential {
             created_at: at(*millis),
             expires_at: Some(at(millis + 1)),
@@ -118,24 +155,37 @@ pub async fn the_same_request_issues_one_credential(fixture: &Fixture) {
 
 pub async fn an_owner_must_be_active(fixture: &Fixture) {
     let store = &fixture.store;
-    let (mara, jon) = (fixture.add_superuser(1).await, fixture.add_superuser(2).await);
+    let (mara, jon) = (
+        fixture.add_superuser(1).await,
+        fixture.add_superuser(2).await,
+    );
     let mut kept = credential(1, jon.id);
     fixture.issue(&kept).await;
     store.disable_user(jon.id, at(0), event()).await.unwrap();
     fixture.issue(&credential(2, mara.id)).await;
     for owner in [jon.id, person(3, Role::Support).id] {
-        let issued = store.issue_credential(new(&credential(3, owner)), event()).await;
-        let moved = store.update_credential(credential(2, owner), at(0), event()).await;
+        let issued = store
+            .issue_credential(new(&credential(3, owner)), event())
+            .await;
+        let moved = store
+            .update_credential(credential(2, owner), at(0), event())
+            .await;
         for refused in [issued, moved] {
             assert!(
-                matches!(refused, Err(StoreError::Conflict(Conflict::OwnerUnavailable))),
+                matches!(
+                    refused,
+                    Err(StoreError::Conflict(Conflict::OwnerUnavailable))
+                ),
                 "{refused:?}"
             );
         }
     }
     // Whoever owns it already may be gone: an orphan can still be revoked.
     kept.apply(Transition::Revoke, mark(5)).unwrap();
-    store.update_credential(kept.clone(), at(0), event()).await.unwrap();
+    store
+        .update_credential(kept.clone(), at(0), event())
+        .await
+        .unwrap();
     assert_eq!(fixture.credential(kept.key_id).await, kept);
 }
 
@@ -146,7 +196,10 @@ pub async fn a_taken_key_id_leaves_nothing_behind(fixture: &Fixture) {
     fixture.issue(&first).await;
     let second = NewCredential {
         secret: Some(SecretHash([1; 32])),
-        ..new(&Credential { name: "second".parse().unwrap(), ..first.clone() })
+        ..new(&Credential {
+            name: "second".parse().unwrap(),
+            ..first.clone()
+        })
     };
     assert!(store.issue_credential(second, event()).await.is_err());
     let found = store.find_credential(first.key_id).await.unwrap().unwrap();
@@ -165,16 +218,36 @@ pub async fn an_edit_of_something_else_than_was_read_is_refused(fixture: &Fixtur
         updated_at,
         ..issued.clone()
     };
-    store.update_credential(edit("first", at(10)), at(0), event()).await.unwrap();
-    let late = store.update_credential(edit("late", at(20)), at(0), event()).await;
-    assert!(matches!(late, Err(StoreError::Conflict(Conflict::ChangedMeanwhile))), "{late:?}");
-    assert_eq!(fixture.credential(issued.key_id).await.name.as_str(), "first");
-    store.update_credential(edit("second", at(20)), at(10), event()).await.unwrap();
-    assert_eq!(fixture.credential(issued.key_id).await.name.as_str(), "second");
+    store
+        .update_credential(edit("first", at(10)), at(0), event())
+        .await
+        .unwrap();
+    let late = store
+        .update_credential(edit("late", at(20)), at(0), event())
+        .await;
+    assert!(
+        matches!(late, Err(StoreError::Conflict(Conflict::ChangedMeanwhile))),
+        "{late:?}"
+    );
+    assert_eq!(
+        fixture.credential(issued.key_id).await.name.as_str(),
+        "first"
+    );
+    store
+        .update_credential(edit("second", at(20)), at(10), event())
+        .await
+        .unwrap();
+    assert_eq!(
+        fixture.credential(issued.key_id).await.name.as_str(),
+        "second"
+    );
 
     let unknown = credential(2, mara.id);
     let nothing = store.update_credential(unknown, at(0), event()).await;
-    assert!(matches!(nothing, Err(StoreError::NotFound(_))), "{nothing:?}");
+    assert!(
+        matches!(nothing, Err(StoreError::NotFound(_))),
+        "{nothing:?}"
+    );
 }
 
 pub async fn two_edits_at_the_same_instant_do_not_overwrite_each_other(fixture: &Fixture) {
@@ -182,7 +255,10 @@ pub async fn two_edits_at_the_same_instant_do_not_overwrite_each_other(fixture: 
     let mara = fixture.add_superuser(1).await;
     let issued = credential(1, mara.id);
     fixture.issue(&issued).await;
-    let edit = |name: &str| Credential { name: name.parse().unwrap(), ..issued.clone() };
+    let edit = |name: &str| Credential {
+        name: name.parse().unwrap(),
+        ..issued.clone()
+    };
     let (one, other) = tokio::join!(
         store.update_credential(edit("one"), at(0), event()),
         store.update_credential(edit("other"), at(0), event()),
@@ -190,7 +266,10 @@ pub async fn two_edits_at_the_same_instant_do_not_overwrite_each_other(fixture: 
     assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
     let refused = one.and(other);
     assert!(
-        matches!(refused, Err(StoreError::Conflict(Conflict::ChangedMeanwhile))),
+        matches!(
+            refused,
+            Err(StoreError::Conflict(Conflict::ChangedMeanwhile))
+        ),
         "{refused:?}"
     );
 }
@@ -206,7 +285,10 @@ pub async fn an_older_use_never_replaces_a_newer_one(fixture: &Fixture) {
     for number in 1..=2 {
         fixture.issue(&credential(number, mara.id)).await;
     }
-    let used = |number, millis| CredentialUse { key_id: key_id(number), last_use: last_use(millis) };
+    let used = |number, millis| CredentialUse {
+        key_id: key_id(number),
+        last_use: last_use(millis),
+    };
     for (uses, one, two) in [
         (vec![used(1, 10), used(2, 5), used(9, 1)], 10, 5),
         (vec![used(1, 9), used(2, 7), used(2, 6)], 10, 7),
@@ -216,7 +298,11 @@ pub async fn an_older_use_never_replaces_a_newer_one(fixture: &Fixture) {
     ] {
         store.record_uses(uses).await.unwrap();
         for (number, millis) in [(1, one), (2, two)] {
-            let found = store.find_credential(key_id(number)).await.unwrap().unwrap();
+            let found = store
+                .find_credential(key_id(number))
+                .await
+                .unwrap()
+                .unwrap();
             assert_eq!(found.last_use, Some(last_use(millis)));
             assert_eq!(found.credential, credential(number, mara.id));
         }

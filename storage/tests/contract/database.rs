@@ -31,7 +31,10 @@ pub async fn waiting_for_a_change_ends(fixture: &Fixture) {
     let began = Instant::now();
     fixture.store.wait_for_change(patience).await.unwrap();
     let waited = began.elapsed();
-    assert!(waited >= Duration::from_millis(150) && waited < Duration::from_secs(5), "{waited:?}");
+    assert!(
+        waited >= Duration::from_millis(150) && waited < Duration::from_secs(5),
+        "{waited:?}"
+    );
 }
 
 pub async fn parallel_migrations_are_safe(fixture: &Fixture) {
@@ -56,7 +59,9 @@ pub async fn parallel_migrations_are_safe(fixture: &Fixture) {
 async fn expect_schema_error(fixture: &Fixture, words: &str) {
     let store = fixture.connect_again().await;
     for outcome in [store.migrate().await, store.is_migrated().await.map(|_| ())] {
-        let Err(StoreError::Schema(problem)) = outcome else { panic!("{outcome:?}") };
+        let Err(StoreError::Schema(problem)) = outcome else {
+            panic!("{outcome:?}")
+        };
         assert!(problem.contains(words), "{problem}");
     }
 }
@@ -75,7 +80,11 @@ pub async fn a_newer_schema_is_refused(fixture: &Fixture) {
 }
 
 pub async fn another_text_of_a_migration_is_refused(fixture: &Fixture) {
-    let hash = if fixture.url.starts_with("postgres") { "'\\x00'::bytea" } else { "x'00'" };
+    let hash = if fixture.url.starts_with("postgres") {
+        "'\\x00'::bytea"
+    } else {
+        "x'00'"
+    };
     let statement = format!("UPDATE _sqlx_migrations SET checksum = {hash}");
     fixture.execute(&statement).await.unwrap();
     expect_schema_error(fixture, "migration 1").await;
@@ -89,8 +98,16 @@ pub async fn a_value_that_cannot_be_names_its_column(fixture: &Fixture) {
     let key = key_id(1);
     for (statement, table, column) in [
         ("UPDATE users SET name = ' '", "users", "name"),
-        ("UPDATE users SET name = 'x', email = 'nobody'", "users", "email"),
-        ("UPDATE credentials SET purpose = ''", "credentials", "purpose"),
+        (
+            "UPDATE users SET name = 'x', email = 'nobody'",
+            "users",
+            "email",
+        ),
+        (
+            "UPDATE credentials SET purpose = ''",
+            "credentials",
+            "purpose",
+        ),
         (
             "UPDATE credentials SET purpose = 'x', access_kind = 'custom', access_levels = '{\"A\":1}'",
             "credentials",
@@ -106,16 +123,30 @@ pub async fn a_value_that_cannot_be_names_its_column(fixture: &Fixture) {
         let errors = match table {
             "users" => vec![
                 store.find_user(mara.id).await.map(|_| ()),
-                store.list_users(storage::UserQuery { limit: 1, ..Default::default() }).await.map(|_| ()),
+                store
+                    .list_users(storage::UserQuery {
+                        limit: 1,
+                        ..Default::default()
+                    })
+                    .await
+                    .map(|_| ()),
             ],
             _ => vec![
                 store.find_credential(key).await.map(|_| ()),
                 store.find_live_credential(key).await.map(|_| ()),
-                store.list_credentials(crate::fixture::query(Default::default())).await.map(|_| ()),
+                store
+                    .list_credentials(crate::fixture::query(Default::default()))
+                    .await
+                    .map(|_| ()),
             ],
         };
         for outcome in errors {
-            let Err(StoreError::Inconsistent { table: t, column: c, problem }) = outcome else {
+            let Err(StoreError::Inconsistent {
+                table: t,
+                column: c,
+                problem,
+            }) = outcome
+            else {
                 panic!("{statement}: {outcome:?}");
             };
             assert_eq!((t, c), (table, column), "{problem}");
@@ -129,8 +160,19 @@ pub async fn everything_is_there_after_a_restart(fixture: &Fixture) {
     fixture.issue(&issued).await;
     let store = fixture.connect_again().await;
     assert!(store.is_migrated().await.unwrap());
-    assert_eq!(store.find_credential(issued.key_id).await.unwrap().unwrap().credential, issued);
-    assert_eq!(store.audit_head().await.unwrap(), fixture.store.audit_head().await.unwrap());
+    assert_eq!(
+        store
+            .find_credential(issued.key_id)
+            .await
+            .unwrap()
+            .unwrap()
+            .credential,
+        issued
+    );
+    assert_eq!(
+        store.audit_head().await.unwrap(),
+        fixture.store.audit_head().await.unwrap()
+    );
 }
 
 fn mode(path: &Path) -> u32 {
@@ -161,7 +203,10 @@ pub async fn check_91_a_backup_under_load_is_whole_and_private(fixture: &Fixture
             let mut written = 0;
             while !stop.load(Ordering::Relaxed) {
                 let number = writer * 1_000_000 + written;
-                store.issue_credential(new(&credential(number, owner)), event()).await.unwrap();
+                store
+                    .issue_credential(new(&credential(number, owner)), event())
+                    .await
+                    .unwrap();
                 written += 1;
             }
             written
@@ -184,7 +229,9 @@ pub async fn check_91_a_backup_under_load_is_whole_and_private(fixture: &Fixture
 
     let mut sizes = Vec::new();
     for path in backups {
-        let copy = storage::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+        let copy = storage::connect(&format!("sqlite://{}", path.display()))
+            .await
+            .unwrap();
         assert!(copy.is_migrated().await.unwrap());
         let log = copy.list_audit(0, 1_000_000).await.unwrap();
         let mut verifier = ChainVerifier::default();
@@ -193,7 +240,9 @@ pub async fn check_91_a_backup_under_load_is_whole_and_private(fixture: &Fixture
         // Credentials and the events of their issue are from the same moment.
         let all = copy.count_credentials(at(0)).await.unwrap().all;
         assert_eq!(log.len() as u64, 1 + all + sizes.len() as u64);
-        copy.issue_credential(new(&credential(9_999_999, owner)), event()).await.unwrap();
+        copy.issue_credential(new(&credential(9_999_999, owner)), event())
+            .await
+            .unwrap();
         sizes.push(all);
     }
     assert!(sizes.is_sorted() && sizes[0] > 0, "{sizes:?}");
@@ -205,11 +254,18 @@ pub async fn a_backup_overwrites_nothing(fixture: &Fixture) {
     fs::write(&taken, "mine").unwrap();
     for path in [taken.clone(), folder.join("no/such/folder/backup.db")] {
         let refused = fixture.store.backup(&path, event()).await;
-        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(StoreError::Unavailable(_))),
+            "{refused:?}"
+        );
     }
     assert_eq!(fs::read_to_string(taken).unwrap(), "mine");
     let unaudited = folder.join("unaudited.db");
-    fixture.store.backup(&unaudited, crate::fixture::refused_event()).await.unwrap_err();
+    fixture
+        .store
+        .backup(&unaudited, crate::fixture::refused_event())
+        .await
+        .unwrap_err();
     assert!(!unaudited.exists());
     assert!(fixture.audit_log().await.is_empty());
 }
@@ -217,7 +273,10 @@ pub async fn a_backup_overwrites_nothing(fixture: &Fixture) {
 pub async fn a_change_wakes_the_other_process(fixture: &Fixture) {
     let other = fixture.connect_again().await;
     // The first time it begins to listen, and returns so that the caller looks.
-    other.wait_for_change(Duration::from_secs(30)).await.unwrap();
+    other
+        .wait_for_change(Duration::from_secs(30))
+        .await
+        .unwrap();
     for _ in 0..3 {
         let store = fixture.store.clone();
         let change = tokio::spawn(async move {
@@ -225,8 +284,15 @@ pub async fn a_change_wakes_the_other_process(fixture: &Fixture) {
             store.append_audit(event()).await.unwrap();
         });
         let began = Instant::now();
-        other.wait_for_change(Duration::from_secs(30)).await.unwrap();
-        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        other
+            .wait_for_change(Duration::from_secs(30))
+            .await
+            .unwrap();
+        assert!(
+            began.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            began.elapsed()
+        );
         change.await.unwrap();
     }
     assert_eq!(other.changes_after(0).await.unwrap().len(), 3);
@@ -248,7 +314,10 @@ pub async fn a_lost_listener_is_reported_once(fixture: &Fixture) {
 pub async fn a_backup_is_left_to_the_tools_of_postgresql(fixture: &Fixture) {
     let path = std::env::temp_dir().join("keyrack-backup-that-is-never-written.db");
     let refused = fixture.store.backup(&path, event()).await;
-    assert!(matches!(refused, Err(StoreError::Unsupported(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::Unsupported(_))),
+        "{refused:?}"
+    );
     assert!(!path.exists());
     assert!(fixture.audit_log().await.is_empty());
 }

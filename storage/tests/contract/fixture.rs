@@ -30,7 +30,10 @@ pub struct Fixture {
 impl Fixture {
     pub async fn sqlite_file() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("data/keyrack.db").display());
+        let url = format!(
+            "sqlite://{}",
+            folder.path().join("data/keyrack.db").display()
+        );
         Self::open(url, Some(folder)).await
     }
 
@@ -42,7 +45,9 @@ impl Fixture {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("keyrack_test_{}_{number}", std::process::id());
-        on_postgres(&server(), &format!("CREATE DATABASE {name}")).await.unwrap();
+        on_postgres(&server(), &format!("CREATE DATABASE {name}"))
+            .await
+            .unwrap();
         Self::open(database_url(&name), None).await
     }
 
@@ -88,18 +93,29 @@ impl Fixture {
     /// Adds a superuser, who can own credentials.
     pub async fn add_superuser(&self, number: u64) -> User {
         let user = person(number, Role::Superuser);
-        self.store.add_user(user.clone(), None, None, event()).await.unwrap();
+        self.store
+            .add_user(user.clone(), None, None, event())
+            .await
+            .unwrap();
         user
     }
 
     /// Issues a credential.
     pub async fn issue(&self, credential: &Credential) {
-        self.store.issue_credential(new(credential), event()).await.unwrap();
+        self.store
+            .issue_credential(new(credential), event())
+            .await
+            .unwrap();
     }
 
     /// A credential as stored.
     pub async fn credential(&self, key_id: KeyId) -> Credential {
-        self.store.find_credential(key_id).await.unwrap().unwrap().credential
+        self.store
+            .find_credential(key_id)
+            .await
+            .unwrap()
+            .unwrap()
+            .credential
     }
 
     /// The whole audit log, verified.
@@ -107,7 +123,9 @@ impl Fixture {
         let log = self.store.list_audit(0, 10_000).await.unwrap();
         let mut verifier = domain::audit::ChainVerifier::default();
         log.iter().for_each(|entry| verifier.take(entry).unwrap());
-        verifier.finish(self.store.audit_head().await.unwrap()).unwrap();
+        verifier
+            .finish(self.store.audit_head().await.unwrap())
+            .unwrap();
         log
     }
 }
@@ -128,7 +146,9 @@ fn server() -> String {
 
 fn database_url(name: &str) -> String {
     let server = server();
-    let (server, _) = server.rsplit_once('/').expect("KEYRACK_TEST_POSTGRES names a database");
+    let (server, _) = server
+        .rsplit_once('/')
+        .expect("KEYRACK_TEST_POSTGRES names a database");
     format!("{server}/{name}")
 }
 
@@ -180,7 +200,11 @@ pub fn new(credential: &Credential) -> NewCredential {
 }
 
 pub fn token(number: u8) -> OneTimeToken {
-    OneTimeToken { hash: TokenHash([number; 32]), created_at: at(0), expires_at: at(60_000) }
+    OneTimeToken {
+        hash: TokenHash([number; 32]),
+        created_at: at(0),
+        expires_at: at(60_000),
+    }
 }
 
 pub fn session(number: u8, user: Option<UserId>) -> SessionRow {
@@ -213,7 +237,10 @@ pub fn event() -> AuditEvent {
 
 /// An event that the audit log doesn't take.
 pub fn refused_event() -> AuditEvent {
-    AuditEvent { detail: "not an object".to_owned(), ..event() }
+    AuditEvent {
+        detail: "not an object".to_owned(),
+        ..event()
+    }
 }
 
 /// The first page of everything, newest first.

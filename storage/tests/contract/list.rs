@@ -47,22 +47,47 @@ fn scope(name: &str) -> ScopeName {
 
 /// Many ties, edges and odd characters.
 fn any_credential(number: u64, owner: &User, rng: &mut StdRng) -> Credential {
-    let names = ["Worker", "worker", "WÖRKER", "wörker 50%", "a_b", "aXb", "back\\slash", "Zeta"];
-    let ends = [None, Some(-1), Some(0), Some(1), Some(14 * 86_400_000), Some(14 * 86_400_001)];
-    let mark = || Mark { at: at(5), by: "Mara".to_owned(), reason: None };
+    let names = [
+        "Worker",
+        "worker",
+        "WÖRKER",
+        "wörker 50%",
+        "a_b",
+        "aXb",
+        "back\\slash",
+        "Zeta",
+    ];
+    let ends = [
+        None,
+        Some(-1),
+        Some(0),
+        Some(1),
+        Some(14 * 86_400_000),
+        Some(14 * 86_400_001),
+    ];
+    let mark = || Mark {
+        at: at(5),
+        by: "Mara".to_owned(),
+        reason: None,
+    };
     let standings = [
         Standing::Active,
         Standing::Active,
         Standing::Disabled(mark()),
         Standing::Revoked(mark()),
     ];
-    let custom = SCOPES.map(|name| (scope(name), *AccessLevel::ALL.choose(rng).unwrap())).into();
+    let custom = SCOPES
+        .map(|name| (scope(name), *AccessLevel::ALL.choose(rng).unwrap()))
+        .into();
     let accesses = [Access::ReadOnly, Access::Full, Access::Custom(custom)];
     Credential {
         name: names.choose(rng).unwrap().parse().unwrap(),
         flow: *Flow::ALL.choose(rng).unwrap(),
         access: accesses.choose(rng).unwrap().clone(),
-        expires_at: ends.choose(rng).unwrap().map(|millis| now() + TimeDelta::milliseconds(millis)),
+        expires_at: ends
+            .choose(rng)
+            .unwrap()
+            .map(|millis| now() + TimeDelta::milliseconds(millis)),
         standing: standings.choose(rng).unwrap().clone(),
         created_at: at(rng.random_range(0..10)),
         ..credential(number, owner.id)
@@ -86,19 +111,40 @@ async fn fill(fixture: &Fixture, rng: &mut StdRng) -> Vec<Known> {
         let last_use = rng.random_bool(0.7).then(|| LastUse {
             at: at(rng.random_range(0..10)),
             address: "192.0.2.1".to_owned(),
-            endpoint: ["GET /v1/Accounts", "POST /v1/journals"].choose(rng).unwrap().to_string(),
+            endpoint: ["GET /v1/Accounts", "POST /v1/journals"]
+                .choose(rng)
+                .unwrap()
+                .to_string(),
         });
-        known.push(Known { credential, owner, last_use });
+        known.push(Known {
+            credential,
+            owner,
+            last_use,
+        });
     }
     let used = |known: &Known| {
         let key_id = known.credential.key_id;
-        known.last_use.clone().map(|last_use| CredentialUse { key_id, last_use })
+        known
+            .last_use
+            .clone()
+            .map(|last_use| CredentialUse { key_id, last_use })
     };
-    fixture.store.record_uses(known.iter().filter_map(used).collect()).await.unwrap();
-    fixture.store.disable_user(owners[2].id, at(0), event()).await.unwrap();
-    known.iter_mut().filter(|row| row.owner.id == owners[2].id).for_each(|row| {
-        row.owner.disabled_at = Some(at(0));
-    });
+    fixture
+        .store
+        .record_uses(known.iter().filter_map(used).collect())
+        .await
+        .unwrap();
+    fixture
+        .store
+        .disable_user(owners[2].id, at(0), event())
+        .await
+        .unwrap();
+    known
+        .iter_mut()
+        .filter(|row| row.owner.id == owners[2].id)
+        .for_each(|row| {
+            row.owner.disabled_at = Some(at(0));
+        });
     known
 }
 
@@ -118,17 +164,28 @@ impl Known {
     }
 
     fn contains(&self, search: &str) -> bool {
-        let endpoint = self.last_use.as_ref().map_or("", |last_use| &last_use.endpoint);
+        let endpoint = self
+            .last_use
+            .as_ref()
+            .map_or("", |last_use| &last_use.endpoint);
         let key_id = self.credential.key_id.as_str();
-        [self.credential.name.as_str(), key_id, self.owner.name.as_str(), endpoint]
-            .iter()
-            .any(|text| text.to_lowercase().contains(&search.to_lowercase()))
+        [
+            self.credential.name.as_str(),
+            key_id,
+            self.owner.name.as_str(),
+            endpoint,
+        ]
+        .iter()
+        .any(|text| text.to_lowercase().contains(&search.to_lowercase()))
     }
 
     fn passes(&self, filter: &CredentialFilter) -> bool {
         let facts = &self.credential;
         self.is_in(filter.tab)
-            && filter.search.as_ref().is_none_or(|search| self.contains(search))
+            && filter
+                .search
+                .as_ref()
+                .is_none_or(|search| self.contains(search))
             && filter.state.is_none_or(|state| facts.state(now()) == state)
             && filter.flow.is_none_or(|flow| facts.flow == flow)
             && filter.access.is_none_or(|kind| facts.access.kind() == kind)
@@ -145,18 +202,30 @@ impl Known {
         let (last, instant, text) = match sort {
             CredentialSort::Created => (false, Some(facts.created_at), String::new()),
             CredentialSort::Name => (false, None, facts.name.as_str().to_lowercase()),
-            CredentialSort::Expires => (facts.expires_at.is_none(), facts.expires_at, String::new()),
-            CredentialSort::LastUsed => {
-                (false, self.last_use.as_ref().map(|last_use| last_use.at), String::new())
+            CredentialSort::Expires => {
+                (facts.expires_at.is_none(), facts.expires_at, String::new())
             }
+            CredentialSort::LastUsed => (
+                false,
+                self.last_use.as_ref().map(|last_use| last_use.at),
+                String::new(),
+            ),
         };
-        (last, instant.map(|at| at.timestamp_millis()), text, facts.key_id.to_string())
+        (
+            last,
+            instant.map(|at| at.timestamp_millis()),
+            text,
+            facts.key_id.to_string(),
+        )
     }
 }
 
 fn model(known: &[Known], query: &CredentialQuery) -> Vec<Known> {
-    let mut rows: Vec<Known> =
-        known.iter().filter(|row| row.passes(&query.filter)).cloned().collect();
+    let mut rows: Vec<Known> = known
+        .iter()
+        .filter(|row| row.passes(&query.filter))
+        .cloned()
+        .collect();
     rows.sort_by_key(|row| row.place(query.sort));
     if query.descending {
         rows.reverse();
@@ -166,8 +235,20 @@ fn model(known: &[Known], query: &CredentialQuery) -> Vec<Known> {
 
 fn any_query(owners: &[Known], rng: &mut StdRng) -> CredentialQuery {
     let searches = [
-        "worker", "WÖR", "50%", "A_B", "\\", "kr", "get /v1/acc", "ZZZZ", "person 1", "journals",
-        "é", "accounts\nx", "\"or", "%",
+        "worker",
+        "WÖR",
+        "50%",
+        "A_B",
+        "\\",
+        "kr",
+        "get /v1/acc",
+        "ZZZZ",
+        "person 1",
+        "journals",
+        "é",
+        "accounts\nx",
+        "\"or",
+        "%",
     ];
     let mut sometimes = |chance| rng.random_bool(chance);
     let filter = CredentialFilter {
@@ -181,7 +262,9 @@ fn any_query(owners: &[Known], rng: &mut StdRng) -> CredentialQuery {
     };
     CredentialQuery {
         filter: CredentialFilter {
-            search: filter.search.map(|_| (*searches.choose(rng).unwrap()).to_owned()),
+            search: filter
+                .search
+                .map(|_| (*searches.choose(rng).unwrap()).to_owned()),
             tab: *TABS.choose(rng).unwrap(),
             state: filter.state.map(|_| *State::ALL.choose(rng).unwrap()),
             flow: filter.flow.map(|_| *Flow::ALL.choose(rng).unwrap()),
@@ -230,7 +313,10 @@ async fn walk(fixture: &Fixture, mut query: CredentialQuery, expected: &[Known])
 
     let Some(last) = forwards.pop() else { return };
     let beyond = fixture.store.list_credentials(query.clone()).await.unwrap();
-    assert!(beyond.rows.is_empty() && beyond.has_before && !beyond.has_after, "{query:?}");
+    assert!(
+        beyond.rows.is_empty() && beyond.has_before && !beyond.has_after,
+        "{query:?}"
+    );
     let mut first = last.position.clone();
     backwards.push(last);
     loop {
@@ -254,8 +340,16 @@ pub async fn every_walk_meets_every_row_once_in_order(fixture: &Fixture) {
     let known = fill(fixture, &mut rng).await;
     for sort in SORTS {
         for descending in [false, true] {
-            let all = CredentialQuery { sort, descending, limit: 7, ..any_query(&known, &mut rng) };
-            let all = CredentialQuery { filter: CredentialFilter::default(), ..all };
+            let all = CredentialQuery {
+                sort,
+                descending,
+                limit: 7,
+                ..any_query(&known, &mut rng)
+            };
+            let all = CredentialQuery {
+                filter: CredentialFilter::default(),
+                ..all
+            };
             let expected = model(&known, &all);
             assert_eq!(expected.len() as u64, ROWS);
             walk(fixture, all, &expected).await;
@@ -268,14 +362,21 @@ pub async fn every_walk_meets_every_row_once_in_order(fixture: &Fixture) {
         found += usize::from(!expected.is_empty());
         walk(fixture, query, &expected).await;
     }
-    assert!(found > QUERIES / 2, "only {found} of the queries find anything");
+    assert!(
+        found > QUERIES / 2,
+        "only {found} of the queries find anything"
+    );
 }
 
 pub async fn a_search_is_literal_and_ignores_case(fixture: &Fixture) {
     let owner = fixture.add_superuser(1).await;
-    for (number, name) in (0..).zip(["100% Sure", "100 Sure", "SNAKE_case", "snakescase", "ÄRGER"]) {
+    for (number, name) in (0..).zip(["100% Sure", "100 Sure", "SNAKE_case", "snakescase", "ÄRGER"])
+    {
         fixture
-            .issue(&Credential { name: name.parse().unwrap(), ..credential(number, owner.id) })
+            .issue(&Credential {
+                name: name.parse().unwrap(),
+                ..credential(number, owner.id)
+            })
             .await;
     }
     let last_use = LastUse {
@@ -283,7 +384,10 @@ pub async fn a_search_is_literal_and_ignores_case(fixture: &Fixture) {
         address: "192.0.2.1".to_owned(),
         endpoint: "DELETE /v1/Orders".to_owned(),
     };
-    let uses = vec![CredentialUse { key_id: key_id(1), last_use }];
+    let uses = vec![CredentialUse {
+        key_id: key_id(1),
+        last_use,
+    }];
     fixture.store.record_uses(uses).await.unwrap();
     let key = key_id(2).to_string().to_lowercase();
     for (search, expected) in [
@@ -299,20 +403,36 @@ pub async fn a_search_is_literal_and_ignores_case(fixture: &Fixture) {
         ("/v1/orders", &["100 Sure"]),
         ("192.0.2", &[]),
         ("sure\nkr", &["100 Sure", "100% Sure"]),
-        ("person 1", &["100 Sure", "100% Sure", "SNAKE_case", "snakescase", "ÄRGER"]),
+        (
+            "person 1",
+            &["100 Sure", "100% Sure", "SNAKE_case", "snakescase", "ÄRGER"],
+        ),
         ("' OR TRUE --", &[]),
         ("\" OR \"", &[]),
-        ("\0", &["100 Sure", "100% Sure", "SNAKE_case", "snakescase", "ÄRGER"]),
-        (" ", &["100 Sure", "100% Sure", "SNAKE_case", "snakescase", "ÄRGER"]),
+        (
+            "\0",
+            &["100 Sure", "100% Sure", "SNAKE_case", "snakescase", "ÄRGER"],
+        ),
+        (
+            " ",
+            &["100 Sure", "100% Sure", "SNAKE_case", "snakescase", "ÄRGER"],
+        ),
     ] {
-        let filter = CredentialFilter { search: Some(search.to_owned()), ..Default::default() };
+        let filter = CredentialFilter {
+            search: Some(search.to_owned()),
+            ..Default::default()
+        };
         let by_name = CredentialQuery {
             sort: CredentialSort::Name,
             descending: false,
             ..query(filter)
         };
         let page = fixture.store.list_credentials(by_name).await.unwrap();
-        let names: Vec<_> = page.rows.iter().map(|row| row.credential.name.as_str()).collect();
+        let names: Vec<_> = page
+            .rows
+            .iter()
+            .map(|row| row.credential.name.as_str())
+            .collect();
         assert_eq!(names, expected, "{search:?}");
     }
 
@@ -323,11 +443,22 @@ pub async fn a_search_is_literal_and_ignores_case(fixture: &Fixture) {
         owner: jon.id,
         ..credential(1, owner.id)
     };
-    fixture.store.update_credential(changed, at(0), event()).await.unwrap();
-    for (search, rows) in
-        [("100 sure", 0), ("renamed", 1), ("person 2", 1), ("person 1", 4), ("orders", 1)]
-    {
-        let filter = CredentialFilter { search: Some(search.to_owned()), ..Default::default() };
+    fixture
+        .store
+        .update_credential(changed, at(0), event())
+        .await
+        .unwrap();
+    for (search, rows) in [
+        ("100 sure", 0),
+        ("renamed", 1),
+        ("person 2", 1),
+        ("person 1", 4),
+        ("orders", 1),
+    ] {
+        let filter = CredentialFilter {
+            search: Some(search.to_owned()),
+            ..Default::default()
+        };
         let page = fixture.store.list_credentials(query(filter)).await.unwrap();
         assert_eq!(page.rows.len(), rows, "{search:?}");
     }
@@ -339,10 +470,23 @@ pub async fn counts_agree_with_the_tabs(fixture: &Fixture) {
     let known = fill(fixture, &mut StdRng::seed_from_u64(8)).await;
     let count = |tab| known.iter().filter(|row| row.is_in(tab)).count() as u64;
     let [all, in_use, expiring, never_expires, quarantined, ended] = TABS.map(count);
-    let expected =
-        CredentialCounts { all, in_use, expiring, never_expires, quarantined, ended };
-    assert!([all, in_use, expiring, never_expires, quarantined, ended].iter().all(|n| *n > 0));
-    assert_eq!(fixture.store.count_credentials(now()).await.unwrap(), expected);
+    let expected = CredentialCounts {
+        all,
+        in_use,
+        expiring,
+        never_expires,
+        quarantined,
+        ended,
+    };
+    assert!(
+        [all, in_use, expiring, never_expires, quarantined, ended]
+            .iter()
+            .all(|n| *n > 0)
+    );
+    assert_eq!(
+        fixture.store.count_credentials(now()).await.unwrap(),
+        expected
+    );
 }
 
 /// Whoever edits the address of a page by hand gets a page.
@@ -351,10 +495,19 @@ pub async fn a_position_that_is_none_is_no_error(fixture: &Fixture) {
     fixture.issue(&credential(1, owner.id)).await;
     for sort in SORTS {
         for value in ["", "x", "-1", "99999999999999999999", "1e3", "\0", "';--"] {
-            let position = Position { value: value.to_owned(), key_id: key_id(5) };
-            for from in [PageStart::After(position.clone()), PageStart::Before(position.clone())] {
-                let query =
-                    CredentialQuery { sort, from, ..query(CredentialFilter::default()) };
+            let position = Position {
+                value: value.to_owned(),
+                key_id: key_id(5),
+            };
+            for from in [
+                PageStart::After(position.clone()),
+                PageStart::Before(position.clone()),
+            ] {
+                let query = CredentialQuery {
+                    sort,
+                    from,
+                    ..query(CredentialFilter::default())
+                };
                 let page = fixture.store.list_credentials(query.clone()).await;
                 assert!(page.unwrap().rows.len() <= 1, "{query:?}");
             }
@@ -367,14 +520,31 @@ pub async fn a_frequent_term_is_found_as_well_as_a_rare_one(fixture: &Fixture) {
     let owner = fixture.add_superuser(1).await;
     let mut known = Vec::new();
     for number in 0..1100 {
-        let credential =
-            Credential { created_at: at(number as i64 / 3), ..credential(number, owner.id) };
+        let credential = Credential {
+            created_at: at(number as i64 / 3),
+            ..credential(number, owner.id)
+        };
         fixture.issue(&credential).await;
-        known.push(Known { credential, owner: owner.clone(), last_use: None });
+        known.push(Known {
+            credential,
+            owner: owner.clone(),
+            last_use: None,
+        });
     }
-    for (search, rows) in [("worker", 1100), ("worker-109", 11), ("worker-1099", 1), ("zzz-", 0)] {
-        let filter = CredentialFilter { search: Some(search.to_owned()), ..Default::default() };
-        let query = CredentialQuery { limit: 300, ..query(filter) };
+    for (search, rows) in [
+        ("worker", 1100),
+        ("worker-109", 11),
+        ("worker-1099", 1),
+        ("zzz-", 0),
+    ] {
+        let filter = CredentialFilter {
+            search: Some(search.to_owned()),
+            ..Default::default()
+        };
+        let query = CredentialQuery {
+            limit: 300,
+            ..query(filter)
+        };
         let expected = model(&known, &query);
         assert_eq!(expected.len(), rows);
         walk(fixture, query, &expected).await;

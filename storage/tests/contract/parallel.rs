@@ -14,10 +14,18 @@ const WRITERS: u8 = 32;
 async fn write(store: SharedStore, number: u8, owner: domain::user::UserId) {
     let mut mine = credential(number.into(), owner);
     store.issue_credential(new(&mine), event()).await.unwrap();
-    assert!(store.create_session(session(number, Some(owner))).await.unwrap());
+    assert!(
+        store
+            .create_session(session(number, Some(owner)))
+            .await
+            .unwrap()
+    );
     mine.name = format!("edited-{number}").parse().unwrap();
     mine.updated_at = at(1);
-    store.update_credential(mine.clone(), at(0), event()).await.unwrap();
+    store
+        .update_credential(mine.clone(), at(0), event())
+        .await
+        .unwrap();
     let last_use = LastUse {
         at: at(number.into()),
         address: "192.0.2.1".to_owned(),
@@ -25,7 +33,10 @@ async fn write(store: SharedStore, number: u8, owner: domain::user::UserId) {
     };
     // Everybody notes everybody's use: the same rows, in opposite orders.
     let mut uses: Vec<CredentialUse> = (0..WRITERS)
-        .map(|other| CredentialUse { key_id: key_id(other.into()), last_use: last_use.clone() })
+        .map(|other| CredentialUse {
+            key_id: key_id(other.into()),
+            last_use: last_use.clone(),
+        })
         .collect();
     if number % 2 == 0 {
         uses.reverse();
@@ -45,10 +56,20 @@ async fn write_in_parallel(fixture: &Fixture, stores: &[SharedStore]) {
         writer.unwrap();
     }
     let expected = u64::from(WRITERS);
-    assert_eq!(fixture.store.count_credentials(at(0)).await.unwrap().all, expected);
-    assert_eq!(fixture.audit_log().await.len(), 1 + 2 * usize::from(WRITERS));
+    assert_eq!(
+        fixture.store.count_credentials(at(0)).await.unwrap().all,
+        expected
+    );
+    assert_eq!(
+        fixture.audit_log().await.len(),
+        1 + 2 * usize::from(WRITERS)
+    );
     for number in 0..WRITERS {
-        let found = fixture.store.find_session(session(number, None).id, at(0)).await.unwrap();
+        let found = fixture
+            .store
+            .find_session(session(number, None).id, at(0))
+            .await
+            .unwrap();
         assert_eq!(found.unwrap().user, Some(owner));
     }
 }
@@ -60,12 +81,18 @@ pub async fn thirty_two_writers_all_succeed(fixture: &Fixture) {
 
 /// Check 91: host commands write beside the server.
 pub async fn writers_of_two_processes_all_succeed(fixture: &Fixture) {
-    write_in_parallel(fixture, &[fixture.store.clone(), fixture.connect_again().await]).await;
+    write_in_parallel(
+        fixture,
+        &[fixture.store.clone(), fixture.connect_again().await],
+    )
+    .await;
 }
 
 pub async fn a_write_goes_on_when_its_caller_goes_away(fixture: &Fixture) {
     let owner = fixture.add_superuser(1).await.id;
-    let mut issue = fixture.store.issue_credential(new(&credential(1, owner)), event());
+    let mut issue = fixture
+        .store
+        .issue_credential(new(&credential(1, owner)), event());
     // Looked at once, which begins it, and dropped.
     tokio::select! {
         biased;
@@ -74,7 +101,13 @@ pub async fn a_write_goes_on_when_its_caller_goes_away(fixture: &Fixture) {
     }
     drop(issue);
     for _ in 0..500 {
-        if fixture.store.find_credential(key_id(1)).await.unwrap().is_some() {
+        if fixture
+            .store
+            .find_credential(key_id(1))
+            .await
+            .unwrap()
+            .is_some()
+        {
             assert_eq!(fixture.audit_log().await.len(), 2);
             return;
         }
@@ -92,11 +125,22 @@ pub async fn parallel_edits_lose_nothing(fixture: &Fixture) {
         editors.spawn(async move {
             // Appends a letter to the name, and tries again when somebody else was faster.
             loop {
-                let read = store.find_credential(key_id(1)).await.unwrap().unwrap().credential;
+                let read = store
+                    .find_credential(key_id(1))
+                    .await
+                    .unwrap()
+                    .unwrap()
+                    .credential;
                 let letter = char::from(b'a' + number);
                 let name = format!("{}{letter}", read.name).parse().unwrap();
-                let edited = Credential { name, ..read.clone() };
-                match store.update_credential(edited, read.updated_at, event()).await {
+                let edited = Credential {
+                    name,
+                    ..read.clone()
+                };
+                match store
+                    .update_credential(edited, read.updated_at, event())
+                    .await
+                {
                     Ok(()) => return,
                     Err(StoreError::Conflict(Conflict::ChangedMeanwhile)) => {}
                     Err(error) => panic!("{error:?}"),

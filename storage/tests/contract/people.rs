@@ -16,31 +16,60 @@ pub async fn a_person_is_found_as_added(fixture: &Fixture) {
     let mut mara = person(1, Role::Developer);
     mara.name = "Mära \"%_\\ O'Kafor".parse().unwrap();
     mara.disabled_at = Some(at(7));
-    store.add_user(mara.clone(), None, None, event()).await.unwrap();
+    store
+        .add_user(mara.clone(), None, None, event())
+        .await
+        .unwrap();
     assert_eq!(store.find_user(mara.id).await.unwrap(), Some(mara.clone()));
     let login = store.find_login(mara.email.clone()).await.unwrap().unwrap();
     assert_eq!((login.user, login.password_hash), (mara.clone(), None));
     assert_eq!(store.find_password_hash(mara.id).await.unwrap(), None);
 
     store.enable_user(mara.id, event()).await.unwrap();
-    store.set_role(mara.id, Role::Support, event()).await.unwrap();
-    store.record_login(mara.id, at(1_234), event()).await.unwrap();
-    store.set_password(mara.id, "hash".to_owned(), None, event()).await.unwrap();
+    store
+        .set_role(mara.id, Role::Support, event())
+        .await
+        .unwrap();
+    store
+        .record_login(mara.id, at(1_234), event())
+        .await
+        .unwrap();
+    store
+        .set_password(mara.id, "hash".to_owned(), None, event())
+        .await
+        .unwrap();
     mara.disabled_at = None;
     mara.role = Role::Support;
     mara.last_login_at = Some(at(1_234));
     assert_eq!(store.find_user(mara.id).await.unwrap(), Some(mara.clone()));
-    assert_eq!(store.find_password_hash(mara.id).await.unwrap().as_deref(), Some("hash"));
+    assert_eq!(
+        store.find_password_hash(mara.id).await.unwrap().as_deref(),
+        Some("hash")
+    );
 
-    assert_eq!(store.find_user(person(2, Role::Support).id).await.unwrap(), None);
-    assert!(store.find_login("nobody@example.com".parse().unwrap()).await.unwrap().is_none());
+    assert_eq!(
+        store.find_user(person(2, Role::Support).id).await.unwrap(),
+        None
+    );
+    assert!(
+        store
+            .find_login("nobody@example.com".parse().unwrap())
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 pub async fn a_taken_address_is_a_conflict(fixture: &Fixture) {
     let store = &fixture.store;
     let mara = fixture.add_superuser(1).await;
-    let other = User { email: mara.email.clone(), ..person(2, Role::Support) };
-    let refused = store.add_user(other.clone(), None, Some(token(1)), event()).await;
+    let other = User {
+        email: mara.email.clone(),
+        ..person(2, Role::Support)
+    };
+    let refused = store
+        .add_user(other.clone(), None, Some(token(1)), event())
+        .await;
     assert!(is(&refused, &Conflict::EmailTaken), "{refused:?}");
     assert_eq!(store.find_user(other.id).await.unwrap(), None);
     assert_eq!(fixture.audit_log().await.len(), 1);
@@ -49,8 +78,15 @@ pub async fn a_taken_address_is_a_conflict(fixture: &Fixture) {
 async fn add_named(fixture: &Fixture, names: &[&str]) -> Vec<User> {
     let mut people = Vec::new();
     for (number, name) in (1..).zip(names) {
-        let user = User { name: name.parse().unwrap(), ..person(number, Role::Support) };
-        fixture.store.add_user(user.clone(), None, None, event()).await.unwrap();
+        let user = User {
+            name: name.parse().unwrap(),
+            ..person(number, Role::Support)
+        };
+        fixture
+            .store
+            .add_user(user.clone(), None, None, event())
+            .await
+            .unwrap();
         people.push(user);
     }
     people
@@ -63,7 +99,11 @@ pub async fn people_are_listed_by_name_page_by_page(fixture: &Fixture) {
     for limit in 1..=people.len() {
         let (mut listed, mut after) = (Vec::<User>::new(), None);
         loop {
-            let query = UserQuery { after, limit: limit.try_into().unwrap(), ..Default::default() };
+            let query = UserQuery {
+                after,
+                limit: limit.try_into().unwrap(),
+                ..Default::default()
+            };
             let page = store.list_users(query).await.unwrap();
             let Some(last) = page.last() else { break };
             assert!(page.len() <= limit);
@@ -72,25 +112,42 @@ pub async fn people_are_listed_by_name_page_by_page(fixture: &Fixture) {
         }
         assert_eq!(listed, people);
     }
-    store.disable_user(people[2].id, at(1), event()).await.unwrap();
-    let active = UserQuery { active_only: true, limit: 10, ..Default::default() };
+    store
+        .disable_user(people[2].id, at(1), event())
+        .await
+        .unwrap();
+    let active = UserQuery {
+        active_only: true,
+        limit: 10,
+        ..Default::default()
+    };
     let listed = store.list_users(active).await.unwrap();
     people.remove(2);
     assert_eq!(listed, people);
 }
 
 pub async fn people_are_searched_literally(fixture: &Fixture) {
-    add_named(fixture, &["100% Sure", "100 Sure", "snake_case", "snakescase", "ÄNNE"]).await;
+    add_named(
+        fixture,
+        &["100% Sure", "100 Sure", "snake_case", "snakescase", "ÄNNE"],
+    )
+    .await;
     for (search, expected) in [
         ("100%", &["100% Sure"][..]),
         ("E_C", &["snake_case"]),
         ("änn", &["ÄNNE"]),
         ("PERSON4@example", &["snakescase"]),
         ("x' OR '1'='1", &[]),
-        ("\0", &["100 Sure", "100% Sure", "snake_case", "snakescase", "ÄNNE"]),
+        (
+            "\0",
+            &["100 Sure", "100% Sure", "snake_case", "snakescase", "ÄNNE"],
+        ),
     ] {
-        let query =
-            UserQuery { search: Some(search.to_owned()), limit: 10, ..Default::default() };
+        let query = UserQuery {
+            search: Some(search.to_owned()),
+            limit: 10,
+            ..Default::default()
+        };
         let found = fixture.store.list_users(query).await.unwrap();
         let names: Vec<_> = found.iter().map(|user| user.name.as_str()).collect();
         assert_eq!(names, expected, "{search:?}");
@@ -106,7 +163,10 @@ pub async fn the_last_superuser_stays(fixture: &Fixture) {
     ] {
         assert!(is(&refused, &Conflict::LastSuperuser), "{refused:?}");
     }
-    store.set_role(mara.id, Role::Superuser, event()).await.unwrap();
+    store
+        .set_role(mara.id, Role::Superuser, event())
+        .await
+        .unwrap();
 
     // A disabled superuser does not count.
     let jon = fixture.add_superuser(2).await;
@@ -115,17 +175,29 @@ pub async fn the_last_superuser_stays(fixture: &Fixture) {
     assert!(is(&refused, &Conflict::LastSuperuser), "{refused:?}");
 
     // Nor does it need to stay one.
-    store.set_role(jon.id, Role::Support, event()).await.unwrap();
-    store.set_role(jon.id, Role::Superuser, event()).await.unwrap();
+    store
+        .set_role(jon.id, Role::Support, event())
+        .await
+        .unwrap();
+    store
+        .set_role(jon.id, Role::Superuser, event())
+        .await
+        .unwrap();
     store.enable_user(jon.id, event()).await.unwrap();
-    store.set_role(mara.id, Role::Support, event()).await.unwrap();
+    store
+        .set_role(mara.id, Role::Support, event())
+        .await
+        .unwrap();
     let refused = store.set_role(jon.id, Role::Support, event()).await;
     assert!(is(&refused, &Conflict::LastSuperuser), "{refused:?}");
 }
 
 pub async fn two_superusers_who_demote_each_other_do_not_both_succeed(fixture: &Fixture) {
     let store = &fixture.store;
-    let (mara, jon) = (fixture.add_superuser(1).await, fixture.add_superuser(2).await);
+    let (mara, jon) = (
+        fixture.add_superuser(1).await,
+        fixture.add_superuser(2).await,
+    );
     for round in 0..10 {
         let (one, other) = if round % 2 == 0 {
             tokio::join!(
@@ -155,53 +227,108 @@ pub async fn changes_to_an_unknown_person_find_nobody(fixture: &Fixture) {
         store.set_role(id, Role::Support, event()).await,
         store.disable_user(id, at(0), event()).await,
         store.enable_user(id, event()).await,
-        store.set_password(id, "hash".to_owned(), None, event()).await,
+        store
+            .set_password(id, "hash".to_owned(), None, event())
+            .await,
         store.offer_password_link(id, token(1), event()).await,
         store.record_login(id, at(0), event()).await,
     ] {
-        assert!(matches!(outcome, Err(StoreError::NotFound(_))), "{outcome:?}");
+        assert!(
+            matches!(outcome, Err(StoreError::NotFound(_))),
+            "{outcome:?}"
+        );
     }
     assert_eq!(fixture.audit_log().await.len(), 1);
 }
 
 pub async fn a_new_password_ends_other_sessions_and_the_pending_link(fixture: &Fixture) {
     let store = &fixture.store;
-    let (mara, jon) = (fixture.add_superuser(1).await, fixture.add_superuser(2).await);
+    let (mara, jon) = (
+        fixture.add_superuser(1).await,
+        fixture.add_superuser(2).await,
+    );
     for (number, user) in [(1, &mara), (2, &mara), (3, &jon)] {
-        assert!(store.create_session(session(number, Some(user.id))).await.unwrap());
+        assert!(
+            store
+                .create_session(session(number, Some(user.id)))
+                .await
+                .unwrap()
+        );
     }
-    store.offer_password_link(mara.id, token(1), event()).await.unwrap();
+    store
+        .offer_password_link(mara.id, token(1), event())
+        .await
+        .unwrap();
     let keep = Some(TokenHash([2; 32]));
-    store.set_password(mara.id, "new".to_owned(), keep, event()).await.unwrap();
+    store
+        .set_password(mara.id, "new".to_owned(), keep, event())
+        .await
+        .unwrap();
     for (number, stays) in [(1, false), (2, true), (3, true)] {
-        let found = store.find_session(TokenHash([number; 32]), at(0)).await.unwrap();
+        let found = store
+            .find_session(TokenHash([number; 32]), at(0))
+            .await
+            .unwrap();
         assert_eq!(found.is_some(), stays, "session {number}");
     }
-    assert_eq!(store.find_password_link(token(1).hash, at(0)).await.unwrap(), None);
+    assert_eq!(
+        store
+            .find_password_link(token(1).hash, at(0))
+            .await
+            .unwrap(),
+        None
+    );
 }
 
 pub async fn a_password_hash_is_upgraded_only_if_it_is_the_checked_one(fixture: &Fixture) {
     let store = &fixture.store;
     let mara = fixture.add_superuser(1).await;
-    store.set_password(mara.id, "old".to_owned(), None, event()).await.unwrap();
-    store.upgrade_password_hash(mara.id, "other".to_owned(), "bad".to_owned()).await.unwrap();
-    assert_eq!(store.find_password_hash(mara.id).await.unwrap().as_deref(), Some("old"));
-    store.upgrade_password_hash(mara.id, "old".to_owned(), "strong".to_owned()).await.unwrap();
-    assert_eq!(store.find_password_hash(mara.id).await.unwrap().as_deref(), Some("strong"));
+    store
+        .set_password(mara.id, "old".to_owned(), None, event())
+        .await
+        .unwrap();
+    store
+        .upgrade_password_hash(mara.id, "other".to_owned(), "bad".to_owned())
+        .await
+        .unwrap();
+    assert_eq!(
+        store.find_password_hash(mara.id).await.unwrap().as_deref(),
+        Some("old")
+    );
+    store
+        .upgrade_password_hash(mara.id, "old".to_owned(), "strong".to_owned())
+        .await
+        .unwrap();
+    assert_eq!(
+        store.find_password_hash(mara.id).await.unwrap().as_deref(),
+        Some("strong")
+    );
 }
 
 pub async fn a_password_link_works_once_and_in_time(fixture: &Fixture) {
     let store = &fixture.store;
     fixture.add_superuser(1).await;
     let jon = person(2, Role::Support);
-    store.add_user(jon.clone(), None, Some(token(1)), event()).await.unwrap();
+    store
+        .add_user(jon.clone(), None, Some(token(1)), event())
+        .await
+        .unwrap();
     let hash = token(1).hash;
     let redeem = |millis| store.redeem_password_link(hash, at(millis), "new".to_owned(), event());
 
     let found = store.find_password_link(hash, at(59_999)).await.unwrap();
     assert_eq!(found, Some(jon.clone()));
-    assert_eq!(store.find_password_link(hash, at(60_000)).await.unwrap(), None);
-    assert_eq!(store.find_password_link(token(9).hash, at(0)).await.unwrap(), None);
+    assert_eq!(
+        store.find_password_link(hash, at(60_000)).await.unwrap(),
+        None
+    );
+    assert_eq!(
+        store
+            .find_password_link(token(9).hash, at(0))
+            .await
+            .unwrap(),
+        None
+    );
     assert!(is(&redeem(60_000).await, &Conflict::LinkUsed));
 
     // A disabled person can't use it.
@@ -210,10 +337,22 @@ pub async fn a_password_link_works_once_and_in_time(fixture: &Fixture) {
     assert!(is(&redeem(2).await, &Conflict::LinkUsed));
     store.enable_user(jon.id, event()).await.unwrap();
 
-    store.create_session(session(1, Some(jon.id))).await.unwrap();
+    store
+        .create_session(session(1, Some(jon.id)))
+        .await
+        .unwrap();
     redeem(59_999).await.unwrap();
-    assert_eq!(store.find_password_hash(jon.id).await.unwrap().as_deref(), Some("new"));
-    assert!(store.find_session(TokenHash([1; 32]), at(0)).await.unwrap().is_none());
+    assert_eq!(
+        store.find_password_hash(jon.id).await.unwrap().as_deref(),
+        Some("new")
+    );
+    assert!(
+        store
+            .find_session(TokenHash([1; 32]), at(0))
+            .await
+            .unwrap()
+            .is_none()
+    );
     assert_eq!(store.find_password_link(hash, at(0)).await.unwrap(), None);
     assert!(is(&redeem(0).await, &Conflict::LinkUsed));
 }
@@ -221,25 +360,59 @@ pub async fn a_password_link_works_once_and_in_time(fixture: &Fixture) {
 pub async fn of_two_parallel_redemptions_one_succeeds(fixture: &Fixture) {
     let store = &fixture.store;
     let mara = fixture.add_superuser(1).await;
-    store.offer_password_link(mara.id, token(1), event()).await.unwrap();
-    let redeem = |hash: &str| {
-        store.redeem_password_link(token(1).hash, at(0), hash.to_owned(), event())
-    };
+    store
+        .offer_password_link(mara.id, token(1), event())
+        .await
+        .unwrap();
+    let redeem =
+        |hash: &str| store.redeem_password_link(token(1).hash, at(0), hash.to_owned(), event());
     let (one, other) = tokio::join!(redeem("one"), redeem("other"));
     let winner = if one.is_ok() { "one" } else { "other" };
     assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
     assert!(is(&one.and(other), &Conflict::LinkUsed));
-    assert_eq!(store.find_password_hash(mara.id).await.unwrap().as_deref(), Some(winner));
+    assert_eq!(
+        store.find_password_hash(mara.id).await.unwrap().as_deref(),
+        Some(winner)
+    );
 }
 
 pub async fn a_new_password_link_replaces_the_one_before(fixture: &Fixture) {
     let store = &fixture.store;
     let mara = fixture.add_superuser(1).await;
-    store.offer_password_link(mara.id, token(1), event()).await.unwrap();
-    store.offer_password_link(mara.id, token(2), event()).await.unwrap();
-    assert_eq!(store.find_password_link(token(1).hash, at(0)).await.unwrap(), None);
-    assert_eq!(store.find_password_link(token(2).hash, at(0)).await.unwrap(), Some(mara));
+    store
+        .offer_password_link(mara.id, token(1), event())
+        .await
+        .unwrap();
+    store
+        .offer_password_link(mara.id, token(2), event())
+        .await
+        .unwrap();
+    assert_eq!(
+        store
+            .find_password_link(token(1).hash, at(0))
+            .await
+            .unwrap(),
+        None
+    );
+    assert_eq!(
+        store
+            .find_password_link(token(2).hash, at(0))
+            .await
+            .unwrap(),
+        Some(mara)
+    );
     // It is no set-up link.
-    assert!(!store.set_up_token_is_valid(token(2).hash, at(0)).await.unwrap());
-    assert_eq!(store.delete_expired(at(0) + TimeDelta::days(1)).await.unwrap(), 1);
+    assert!(
+        !store
+            .set_up_token_is_valid(token(2).hash, at(0))
+            .await
+            .unwrap()
+    );
+    assert_eq!(
+        store
+            .delete_expired(at(0) + TimeDelta::days(1))
+            .await
+            .unwrap(),
+        1
+    );
 }

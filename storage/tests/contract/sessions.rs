@@ -11,26 +11,42 @@ pub async fn a_session_is_found_within_both_limits(fixture: &Fixture) {
     let mara = fixture.add_superuser(1).await;
     assert!(store.create_session(session(1, None)).await.unwrap());
     let found = store.find_session(ID, at(999)).await.unwrap().unwrap();
-    assert_eq!((found.id, found.user, found.data.as_str()), (ID, None, "{\"number\":1}"));
+    assert_eq!(
+        (found.id, found.user, found.data.as_str()),
+        (ID, None, "{\"number\":1}")
+    );
     assert_eq!(
         (found.created_at, found.idle_until, found.absolute_until),
         (at(0), at(1000), at(10_000)),
     );
     assert!(store.find_session(ID, at(1000)).await.unwrap().is_none());
 
-    let saved = store.save_session(ID, Some(mara.id), "{}".to_owned(), at(20_000)).await;
+    let saved = store
+        .save_session(ID, Some(mara.id), "{}".to_owned(), at(20_000))
+        .await;
     assert!(saved.unwrap());
     let found = store.find_session(ID, at(9_999)).await.unwrap().unwrap();
     assert_eq!((found.user, found.data.as_str()), (Some(mara.id), "{}"));
     assert!(store.find_session(ID, at(10_000)).await.unwrap().is_none());
-    assert!(store.find_session(TokenHash([2; 32]), at(0)).await.unwrap().is_none());
+    assert!(
+        store
+            .find_session(TokenHash([2; 32]), at(0))
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 pub async fn a_save_does_not_bring_an_ended_session_back(fixture: &Fixture) {
     let store = &fixture.store;
     store.create_session(session(1, None)).await.unwrap();
     store.delete_session(ID).await.unwrap();
-    assert!(!store.save_session(ID, None, "{}".to_owned(), at(9_000)).await.unwrap());
+    assert!(
+        !store
+            .save_session(ID, None, "{}".to_owned(), at(9_000))
+            .await
+            .unwrap()
+    );
     assert!(store.find_session(ID, at(0)).await.unwrap().is_none());
     store.delete_session(ID).await.unwrap();
 }
@@ -38,23 +54,53 @@ pub async fn a_save_does_not_bring_an_ended_session_back(fixture: &Fixture) {
 pub async fn a_session_id_is_taken_once(fixture: &Fixture) {
     let store = &fixture.store;
     assert!(store.create_session(session(1, None)).await.unwrap());
-    let second = storage::SessionRow { data: "other".to_owned(), ..session(1, None) };
+    let second = storage::SessionRow {
+        data: "other".to_owned(),
+        ..session(1, None)
+    };
     assert!(!store.create_session(second).await.unwrap());
-    assert_ne!(store.find_session(ID, at(0)).await.unwrap().unwrap().data, "other");
+    assert_ne!(
+        store.find_session(ID, at(0)).await.unwrap().unwrap().data,
+        "other"
+    );
 }
 
 pub async fn disabling_a_person_ends_their_sessions(fixture: &Fixture) {
     let store = &fixture.store;
-    let (mara, jon) = (fixture.add_superuser(1).await, fixture.add_superuser(2).await);
-    store.create_session(session(1, Some(mara.id))).await.unwrap();
-    store.create_session(session(2, Some(jon.id))).await.unwrap();
+    let (mara, jon) = (
+        fixture.add_superuser(1).await,
+        fixture.add_superuser(2).await,
+    );
+    store
+        .create_session(session(1, Some(mara.id)))
+        .await
+        .unwrap();
+    store
+        .create_session(session(2, Some(jon.id)))
+        .await
+        .unwrap();
     store.disable_user(mara.id, at(0), event()).await.unwrap();
     assert!(store.find_session(ID, at(0)).await.unwrap().is_none());
-    assert!(store.find_session(TokenHash([2; 32]), at(0)).await.unwrap().is_some());
+    assert!(
+        store
+            .find_session(TokenHash([2; 32]), at(0))
+            .await
+            .unwrap()
+            .is_some()
+    );
 
     // One that began meanwhile is of no use, and the old one is gone for good.
-    store.create_session(session(3, Some(mara.id))).await.unwrap();
-    assert!(store.find_session(TokenHash([3; 32]), at(0)).await.unwrap().is_none());
+    store
+        .create_session(session(3, Some(mara.id)))
+        .await
+        .unwrap();
+    assert!(
+        store
+            .find_session(TokenHash([3; 32]), at(0))
+            .await
+            .unwrap()
+            .is_none()
+    );
     store.enable_user(mara.id, event()).await.unwrap();
     assert!(store.find_session(ID, at(0)).await.unwrap().is_none());
 }
@@ -62,11 +108,28 @@ pub async fn disabling_a_person_ends_their_sessions(fixture: &Fixture) {
 pub async fn what_is_beyond_a_limit_is_cleared_away(fixture: &Fixture) {
     let store = &fixture.store;
     let mara = fixture.add_superuser(1).await;
-    store.offer_password_link(mara.id, token(1), event()).await.unwrap();
+    store
+        .offer_password_link(mara.id, token(1), event())
+        .await
+        .unwrap();
     store.create_session(session(1, None)).await.unwrap();
-    let absolute = storage::SessionRow { idle_until: at(90_000), ..session(2, None) };
+    let absolute = storage::SessionRow {
+        idle_until: at(90_000),
+        ..session(2, None)
+    };
     store.create_session(absolute).await.unwrap();
-    for (now, removed) in [(999, 0), (1000, 1), (9_999, 0), (10_000, 1), (59_999, 0), (60_000, 1)] {
-        assert_eq!(store.delete_expired(at(now)).await.unwrap(), removed, "at {now}");
+    for (now, removed) in [
+        (999, 0),
+        (1000, 1),
+        (9_999, 0),
+        (10_000, 1),
+        (59_999, 0),
+        (60_000, 1),
+    ] {
+        assert_eq!(
+            store.delete_expired(at(now)).await.unwrap(),
+            removed,
+            "at {now}"
+        );
     }
 }

@@ -9,7 +9,10 @@ pub async fn set_up_works_once_with_a_valid_token(fixture: &Fixture) {
     let store = &fixture.store;
     let (mara, hash) = (person(1, Role::Superuser), "$argon2id$…".to_owned());
     let complete = |token, millis| {
-        let event = domain::audit::AuditEvent { at: at(millis), ..event() };
+        let event = domain::audit::AuditEvent {
+            at: at(millis),
+            ..event()
+        };
         store.complete_set_up(token, mara.clone(), hash.clone(), event)
     };
     let valid = token(1).hash;
@@ -17,33 +20,70 @@ pub async fn set_up_works_once_with_a_valid_token(fixture: &Fixture) {
     assert!(!store.set_up_token_is_valid(valid, at(0)).await.unwrap());
 
     store.offer_set_up(token(1), event()).await.unwrap();
-    assert!(store.set_up_token_is_valid(valid, at(59_999)).await.unwrap());
-    assert!(!store.set_up_token_is_valid(valid, at(60_000)).await.unwrap());
-    assert!(!store.set_up_token_is_valid(TokenHash([9; 32]), at(0)).await.unwrap());
+    assert!(
+        store
+            .set_up_token_is_valid(valid, at(59_999))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .set_up_token_is_valid(valid, at(60_000))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .set_up_token_is_valid(TokenHash([9; 32]), at(0))
+            .await
+            .unwrap()
+    );
     for (token, millis) in [(TokenHash([9; 32]), 0), (valid, 60_000)] {
         let refused = complete(token, millis).await;
-        assert!(matches!(refused, Err(StoreError::Conflict(Conflict::SetUpDone))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(StoreError::Conflict(Conflict::SetUpDone))),
+            "{refused:?}"
+        );
     }
     assert!(!store.has_users().await.unwrap());
 
     complete(valid, 59_999).await.unwrap();
     assert!(store.has_users().await.unwrap());
     let login = store.find_login(mara.email.clone()).await.unwrap().unwrap();
-    assert_eq!((login.user, login.password_hash), (mara.clone(), Some(hash.clone())));
+    assert_eq!(
+        (login.user, login.password_hash),
+        (mara.clone(), Some(hash.clone()))
+    );
 
     assert!(!store.set_up_token_is_valid(valid, at(0)).await.unwrap());
     let again = complete(valid, 0).await;
-    assert!(matches!(again, Err(StoreError::Conflict(Conflict::SetUpDone))), "{again:?}");
+    assert!(
+        matches!(again, Err(StoreError::Conflict(Conflict::SetUpDone))),
+        "{again:?}"
+    );
     let offer = store.offer_set_up(token(2), event()).await;
-    assert!(matches!(offer, Err(StoreError::Conflict(Conflict::SetUpDone))), "{offer:?}");
+    assert!(
+        matches!(offer, Err(StoreError::Conflict(Conflict::SetUpDone))),
+        "{offer:?}"
+    );
 }
 
 pub async fn a_new_set_up_link_replaces_the_one_before(fixture: &Fixture) {
     let store = &fixture.store;
     store.offer_set_up(token(1), event()).await.unwrap();
     store.offer_set_up(token(2), event()).await.unwrap();
-    assert!(!store.set_up_token_is_valid(token(1).hash, at(0)).await.unwrap());
-    assert!(store.set_up_token_is_valid(token(2).hash, at(0)).await.unwrap());
+    assert!(
+        !store
+            .set_up_token_is_valid(token(1).hash, at(0))
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .set_up_token_is_valid(token(2).hash, at(0))
+            .await
+            .unwrap()
+    );
 }
 
 pub async fn of_two_parallel_set_ups_one_succeeds(fixture: &Fixture) {
@@ -56,8 +96,21 @@ pub async fn of_two_parallel_set_ups_one_succeeds(fixture: &Fixture) {
     let (one, other) = tokio::join!(complete(1), complete(2));
     assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
     let refused = one.and(other);
-    assert!(matches!(refused, Err(StoreError::Conflict(Conflict::SetUpDone))), "{refused:?}");
-    assert_eq!(store.list_users(storage::UserQuery { limit: 10, ..Default::default() }).await.unwrap().len(), 1);
+    assert!(
+        matches!(refused, Err(StoreError::Conflict(Conflict::SetUpDone))),
+        "{refused:?}"
+    );
+    assert_eq!(
+        store
+            .list_users(storage::UserQuery {
+                limit: 10,
+                ..Default::default()
+            })
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
     assert_eq!(fixture.audit_log().await.len(), 2);
 }
 
@@ -69,6 +122,12 @@ pub async fn a_setting_keeps_its_first_value(fixture: &Fixture) {
     );
     let value = one.unwrap();
     assert_eq!(value, other.unwrap());
-    assert_eq!(store.setting_or_insert("pepper_check", "third").await.unwrap(), value);
+    assert_eq!(
+        store
+            .setting_or_insert("pepper_check", "third")
+            .await
+            .unwrap(),
+        value
+    );
     assert_eq!(store.setting_or_insert("issuer", "x").await.unwrap(), "x");
 }

@@ -75,10 +75,11 @@ pub(super) fn last_use(last_use: Option<LastUse>) -> AnyView {
         return view! { <span class="quiet">"never"</span> }.into_any();
     };
     let what = if address.is_empty() { endpoint } else { format!("{endpoint} · {address}") };
+    let title = what.clone();
     view! {
         <span class="two">
             <Time at=at />
-            <small class="quiet clip" title=what.clone()>
+            <small class="quiet clip" title=title>
                 {what}
             </small>
         </span>

@@ -129,6 +129,7 @@ fn Manage(person: PersonRow) -> impl IntoView {
     let action = |what: &str| format!("/users/{id}/{what}");
     let (change_role, make_link) = (action("role"), action("password-link"));
     let role_id = format!("role-{id}");
+    let title = name.clone();
     let state = if active {
         view! {
             <form class="stack-s" method="post" action=action("disable")>
@@ -152,9 +153,9 @@ fn Manage(person: PersonRow) -> impl IntoView {
     view! {
         <DialogLink dialog=dialog.clone() class="btn small">
             "Manage"
-            <span class="vh">{name.clone()}</span>
+            <span class="vh">{name}</span>
         </DialogLink>
-        <Dialog id=dialog title=name>
+        <Dialog id=dialog title=title>
             <form class="form" method="post" action=change_role>
                 <Select
                     name="role"
@@ -219,7 +220,7 @@ fn AddPerson(outcome: Option<FormOutcome>) -> impl IntoView {
 /// A link with which a person chooses a password. It is not kept anywhere.
 #[component]
 fn PasswordLink(shown: ShownOnce) -> impl IntoView {
-    let ShownOnce::PasswordLink { name, email, url, expires_at } = shown else {
+    let ShownOnce::WelcomeLink { name, email, url, expires_at } = shown else {
         return ().into_any();
     };
     view! {

@@ -1,7 +1,7 @@
 //! `GET /v1/oauth2/keys`: the public signing keys, for whoever verifies tokens (RFC 7517).
 
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
 use service::Services;
 
@@ -10,7 +10,7 @@ use super::{EVERY_ORIGIN, PUBLIC_FOR_A_WHILE};
 /// The endpoint.
 pub async fn keys(State(services): State<Services>) -> impl IntoResponse {
     let headers = [
-        (header::CONTENT_TYPE, axum::http::HeaderValue::from_static("application/jwk-set+json")),
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json")),
         (header::CACHE_CONTROL, PUBLIC_FOR_A_WHILE),
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, EVERY_ORIGIN),
     ];

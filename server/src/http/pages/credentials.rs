@@ -1,7 +1,7 @@
 //! The forms of the credentials pages.
 
+use app::features::credentials::shown_once;
 use app::flash::Flash;
-use app::form::ShownOnce;
 use axum::Router;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
@@ -60,15 +60,7 @@ async fn issue(context: Context, mut form: Form) -> Result<Response, Response> {
             return Ok(context.refuse(PAGE, PAGE, typed, error).await);
         }
     };
-    let credential = issued.credential;
-    let shown = ShownOnce::Credential {
-        key_id: credential.key_id.to_string(),
-        name: credential.name.to_string(),
-        flow: credential.flow.as_str().to_owned(),
-        secret: issued.secret.map(|secret| secret.expose().to_owned()),
-        expires_at: credential.expires_at,
-        token_url: context.state.http.link("/v1/oauth2/token"),
-    };
+    let shown = shown_once(&context.state.services, issued, context.state.http.legacy_headers());
     Ok(context.show_once(PAGE, shown).await)
 }
 

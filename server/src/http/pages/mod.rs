@@ -78,8 +78,8 @@ impl Context {
     }
 
     async fn render(self, page: &str, answer: Answer) -> Response {
-        let AppState { leptos, services, .. } = self.state;
-        render_answer(leptos, services, self.parts, page, answer).await
+        let context = super::page_context(&self.state);
+        render_answer(self.state.leptos, self.parts, page, answer, context).await
     }
 }
 

@@ -19,7 +19,11 @@ pub(super) async fn lock_head(db: &mut Connection) -> StoreResult<Head> {
 }
 
 pub(super) async fn head(db: &mut Connection) -> StoreResult<Head> {
-    to_head(&sqlx::query("SELECT seq, hash FROM audit_head").fetch_one(db).await?)
+    to_head(
+        &sqlx::query("SELECT seq, hash FROM audit_head")
+            .fetch_one(db)
+            .await?,
+    )
 }
 
 fn to_head(row: &Row) -> StoreResult<Head> {

@@ -27,13 +27,14 @@ impl<'r> Columns<'r> {
         column: &'static str,
         problem: impl std::fmt::Display,
     ) -> StoreError {
-        StoreError::Inconsistent { table: self.table, column, problem: problem.to_string() }
+        StoreError::Inconsistent {
+            table: self.table,
+            column,
+            problem: problem.to_string(),
+        }
     }
 
-    pub(super) fn get<T: Decode<'r, Db> + Type<Db>>(
-        &self,
-        column: &'static str,
-    ) -> StoreResult<T> {
+    pub(super) fn get<T: Decode<'r, Db> + Type<Db>>(&self, column: &'static str) -> StoreResult<T> {
         self.row.try_get(column).map_err(|error| match error {
             sqlx::Error::ColumnDecode { .. } => {
                 self.inconsistent(column, "it has another type than expected, or is missing")
@@ -47,7 +48,8 @@ impl<'r> Columns<'r> {
         T: FromStr<Err: std::fmt::Display>,
     {
         let text: String = self.get(column)?;
-        text.parse().map_err(|problem| self.inconsistent(column, problem))
+        text.parse()
+            .map_err(|problem| self.inconsistent(column, problem))
     }
 
     pub(super) fn parse_optional<T>(&self, column: &'static str) -> StoreResult<Option<T>>
@@ -65,12 +67,16 @@ impl<'r> Columns<'r> {
 
     pub(super) fn optional_instant(&self, column: &'static str) -> StoreResult<Option<Instant>> {
         let millis: Option<i64> = self.get(column)?;
-        millis.map(|millis| self.to_instant(column, millis)).transpose()
+        millis
+            .map(|millis| self.to_instant(column, millis))
+            .transpose()
     }
 
     pub(super) fn hash(&self, column: &'static str) -> StoreResult<[u8; 32]> {
         let bytes: Vec<u8> = self.get(column)?;
-        bytes.try_into().map_err(|_| self.inconsistent(column, "it is not 32 bytes long"))
+        bytes
+            .try_into()
+            .map_err(|_| self.inconsistent(column, "it is not 32 bytes long"))
     }
 
     fn to_instant(self, column: &'static str, millis: i64) -> StoreResult<Instant> {

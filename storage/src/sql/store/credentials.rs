@@ -162,8 +162,13 @@ pub(super) async fn update(
     .bind(credential.standing.as_str())
     .bind(mark.map(|mark| millis(mark.at)))
     .bind(mark.map(|mark| mark.by.clone()))
-    .bind(mark.and_then(|mark| mark.reason.as_ref()).map(ToString::to_string))
-    .bind(millis(credential.updated_at.max(read + TimeDelta::milliseconds(1))))
+    .bind(
+        mark.and_then(|mark| mark.reason.as_ref())
+            .map(ToString::to_string),
+    )
+    .bind(millis(
+        credential.updated_at.max(read + TimeDelta::milliseconds(1)),
+    ))
     .bind(search::facts(&credential, &owner_name))
     .bind(search::fold(credential.name.as_str()))
     .execute(db)
@@ -207,7 +212,9 @@ pub(super) async fn find(
         owner_name,
         owner_is_active,
         last_use: to_last_use(&row)?,
-        secrets: secrets.map(|(_, created_at)| SecretInfo { created_at }).collect(),
+        secrets: secrets
+            .map(|(_, created_at)| SecretInfo { created_at })
+            .collect(),
         public_keys: public_keys(db, key_id).await?,
     }))
 }
@@ -240,7 +247,10 @@ async fn secrets(db: &mut Connection, key_id: KeyId) -> StoreResult<Vec<(SecretH
     .iter()
     .map(|row| {
         let columns = Columns::of("credential_secrets", row);
-        Ok((SecretHash(columns.hash("hash")?), columns.instant("created_at")?))
+        Ok((
+            SecretHash(columns.hash("hash")?),
+            columns.instant("created_at")?,
+        ))
     })
     .collect()
 }
@@ -269,11 +279,17 @@ async fn public_keys(db: &mut Connection, key_id: KeyId) -> StoreResult<Vec<Publ
 /// The levels as JSON, and the scopes that may at least be read as `,accounts,data,`.
 fn access_columns(access: &Access) -> StoreResult<(String, String)> {
     let none = BTreeMap::new();
-    let levels = if let Access::Custom(levels) = access { levels } else { &none };
+    let levels = if let Access::Custom(levels) = access {
+        levels
+    } else {
+        &none
+    };
     let scopes = levels
         .iter()
         .filter(|(_, level)| level.allows(Level::Read))
-        .fold(String::from(","), |scopes, (scope, _)| scopes + scope.as_str() + ",");
+        .fold(String::from(","), |scopes, (scope, _)| {
+            scopes + scope.as_str() + ","
+        });
     Ok((serde_json::to_string(levels).map_err(unavailable)?, scopes))
 }
 
@@ -325,7 +341,9 @@ fn to_standing(columns: Columns) -> StoreResult<Standing> {
 
 pub(super) fn to_last_use(row: &Row) -> StoreResult<Option<LastUse>> {
     let columns = Columns::of(TABLE, row);
-    let Some(at) = columns.optional_instant("last_used_at")? else { return Ok(None) };
+    let Some(at) = columns.optional_instant("last_used_at")? else {
+        return Ok(None);
+    };
     Ok(Some(LastUse {
         at,
         address: columns.get("last_used_address")?,
@@ -336,5 +354,8 @@ pub(super) fn to_last_use(row: &Row) -> StoreResult<Option<LastUse>> {
 /// The owner's name, and whether they are active.
 pub(super) fn to_owner(row: &Row) -> StoreResult<(String, bool)> {
     let columns = Columns::of("users", row);
-    Ok((columns.get("owner_name")?, columns.optional_instant("owner_disabled_at")?.is_none()))
+    Ok((
+        columns.get("owner_name")?,
+        columns.optional_instant("owner_disabled_at")?.is_none(),
+    ))
 }

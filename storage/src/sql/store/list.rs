@@ -53,7 +53,11 @@ pub(super) async fn page(
     wanted: &CredentialQuery,
 ) -> StoreResult<CredentialPage> {
     let search = plan_search(db, &wanted.filter).await?;
-    let forwards = if wanted.descending { Way::Down } else { Way::Up };
+    let forwards = if wanted.descending {
+        Way::Down
+    } else {
+        Way::Up
+    };
     let (way, from) = match &wanted.from {
         PageStart::First => (forwards, None),
         PageStart::After(position) => (forwards, Some(position)),
@@ -72,10 +76,18 @@ pub(super) async fn page(
         (Some(from), None) => any(db, wanted, &search, way.back(), from, true).await?,
     };
     if way == forwards {
-        Ok(CredentialPage { rows, has_before: more_behind, has_after: more_ahead })
+        Ok(CredentialPage {
+            rows,
+            has_before: more_behind,
+            has_after: more_ahead,
+        })
     } else {
         rows.reverse();
-        Ok(CredentialPage { rows, has_before: more_ahead, has_after: more_behind })
+        Ok(CredentialPage {
+            rows,
+            has_before: more_ahead,
+            has_after: more_behind,
+        })
     }
 }
 
@@ -90,7 +102,11 @@ async fn plan_search(db: &mut Connection, filter: &CredentialFilter) -> StoreRes
     push_from_trigrams(&mut query, &term);
     query.push(" LIMIT ").push_bind(FEW + 1).push(") few");
     let found: i64 = query.build_query_scalar().fetch_one(db).await?;
-    Ok(if found <= FEW { Search::ByTrigrams(term) } else { Search::InOrder(term) })
+    Ok(if found <= FEW {
+        Search::ByTrigrams(term)
+    } else {
+        Search::InOrder(term)
+    })
 }
 
 /// The rows of a page in the order of the way, and one more if there is one.
@@ -104,13 +120,25 @@ async fn rows(
     let mut query = QueryBuilder::new(
         "SELECT c.*, u.name AS owner_name, u.disabled_at AS owner_disabled_at FROM (",
     );
-    push_key_ids(&mut query, wanted, search, way, from.map(|from| (from, false)));
+    push_key_ids(
+        &mut query,
+        wanted,
+        search,
+        way,
+        from.map(|from| (from, false)),
+    );
     query.push(" LIMIT ").push_bind(i64::from(wanted.limit) + 1);
     query.push(
         ") page JOIN credentials c ON c.key_id = page.key_id JOIN users u ON u.id = c.owner_id",
     );
     push_order(&mut query, wanted.sort, way);
-    query.build().fetch_all(db).await?.iter().map(|row| to_row(row, wanted.sort)).collect()
+    query
+        .build()
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(|row| to_row(row, wanted.sort))
+        .collect()
 }
 
 /// Whether there is any row on the way from a position; one at the position counts if `inclusive`.
@@ -163,10 +191,14 @@ fn push_filter(query: &mut QueryBuilder<Db>, filter: &CredentialFilter, now: Ins
         query.push(" AND c.access_kind = ").push_bind(kind.as_str());
     }
     if let Some(owner) = filter.owner {
-        query.push(" AND c.owner_id = ").push_bind(owner.to_string());
+        query
+            .push(" AND c.owner_id = ")
+            .push_bind(owner.to_string());
     }
     if let Some(scope) = &filter.scope {
-        query.push(" AND (c.access_kind <> ").push_bind(AccessKind::Custom.as_str());
+        query
+            .push(" AND (c.access_kind <> ")
+            .push_bind(AccessKind::Custom.as_str());
         query.push(format_args!(" OR {POSITION}(c.readable_scopes, "));
         query.push_bind(format!(",{scope},")).push(") > 0)");
     }
@@ -178,10 +210,14 @@ fn push_tab(query: &mut QueryBuilder<Db>, tab: CredentialTab, now: Instant) {
         CredentialTab::InUse => push_state(query, State::Active, now),
         CredentialTab::Expiring => {
             push_state(query, State::Active, now);
-            query.push(" AND c.expires_key <= ").push_bind(expiring_until(now));
+            query
+                .push(" AND c.expires_key <= ")
+                .push_bind(expiring_until(now));
         }
         CredentialTab::NeverExpires => {
-            query.push(" AND c.standing = 'active' AND c.expires_key = ").push_bind(NEVER);
+            query
+                .push(" AND c.standing = 'active' AND c.expires_key = ")
+                .push_bind(NEVER);
         }
         CredentialTab::Quarantined => push_state(query, State::Disabled, now),
         CredentialTab::Ended => {
@@ -196,13 +232,19 @@ fn push_state(query: &mut QueryBuilder<Db>, state: State, now: Instant) {
     let now = millis(now);
     match state {
         State::Active => {
-            query.push(" AND c.standing = 'active' AND c.expires_key > ").push_bind(now);
+            query
+                .push(" AND c.standing = 'active' AND c.expires_key > ")
+                .push_bind(now);
         }
         State::Disabled => {
-            query.push(" AND c.standing = 'disabled' AND c.expires_key > ").push_bind(now);
+            query
+                .push(" AND c.standing = 'disabled' AND c.expires_key > ")
+                .push_bind(now);
         }
         State::Expired => {
-            query.push(" AND c.standing <> 'revoked' AND c.expires_key <= ").push_bind(now);
+            query
+                .push(" AND c.standing <> 'revoked' AND c.expires_key <= ")
+                .push_bind(now);
         }
         State::Revoked => {
             query.push(" AND c.standing = 'revoked'");
@@ -243,7 +285,10 @@ fn push_from_position(
         (Way::Down, false) => "<",
         (Way::Down, true) => "<=",
     };
-    query.push(format_args!(" AND (c.{}, c.key_id) {comparison} (", column(sort)));
+    query.push(format_args!(
+        " AND (c.{}, c.key_id) {comparison} (",
+        column(sort)
+    ));
     match (sort, position.value.as_str()) {
         // No name has a NUL, and PostgreSQL takes none.
         (CredentialSort::Name, name) => query.push_bind(name.replace('\0', "")),
@@ -251,7 +296,10 @@ fn push_from_position(
         // No instant: whoever changed the link gets the end of the list.
         (_, instant) => query.push_bind(instant.parse().unwrap_or(NEVER)),
     };
-    query.push(", ").push_bind(position.key_id.as_str().to_owned()).push(")");
+    query
+        .push(", ")
+        .push_bind(position.key_id.as_str().to_owned())
+        .push(")");
 }
 
 fn to_row(row: &Row, sort: CredentialSort) -> StoreResult<CredentialRow> {
@@ -268,7 +316,10 @@ fn to_row(row: &Row, sort: CredentialSort) -> StoreResult<CredentialRow> {
     };
     let (owner_name, owner_is_active) = to_owner(row)?;
     Ok(CredentialRow {
-        position: Position { value, key_id: credential.key_id },
+        position: Position {
+            value,
+            key_id: credential.key_id,
+        },
         credential,
         owner_name,
         owner_is_active,
@@ -295,8 +346,23 @@ pub(super) async fn counts(db: &mut Connection, now: Instant) -> StoreResult<Cre
         .fetch_one(db)
         .await?;
     let number = |part: usize| Ok::<_, sqlx::Error>(row.try_get::<i64, _>(part)?.unsigned_abs());
-    let [expiring, later, never_expires, expired, quarantined, expired_disabled, revoked] =
-        [number(0)?, number(1)?, number(2)?, number(3)?, number(4)?, number(5)?, number(6)?];
+    let [
+        expiring,
+        later,
+        never_expires,
+        expired,
+        quarantined,
+        expired_disabled,
+        revoked,
+    ] = [
+        number(0)?,
+        number(1)?,
+        number(2)?,
+        number(3)?,
+        number(4)?,
+        number(5)?,
+        number(6)?,
+    ];
     let in_use = expiring + later + never_expires;
     let ended = expired + expired_disabled + revoked;
     Ok(CredentialCounts {

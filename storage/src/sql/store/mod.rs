@@ -95,13 +95,17 @@ where
 async fn finish<T: Send + 'static>(
     write: impl Future<Output = StoreResult<T>> + Send + 'static,
 ) -> StoreResult<T> {
-    tokio::spawn(write.in_current_span()).await.map_err(unavailable)?
+    tokio::spawn(write.in_current_span())
+        .await
+        .map_err(unavailable)?
 }
 
 #[async_trait]
 impl Store for SqlStore {
     async fn ping(&self) -> StoreResult<()> {
-        sqlx::query("SELECT 1").execute(&mut *self.read().await?).await?;
+        sqlx::query("SELECT 1")
+            .execute(&mut *self.read().await?)
+            .await?;
         Ok(())
     }
 
@@ -124,7 +128,8 @@ impl Store for SqlStore {
 
     async fn setting_or_insert(&self, key: &str, value: &str) -> StoreResult<String> {
         let (key, value) = (key.to_owned(), value.to_owned());
-        self.write(move |db| Box::pin(set_up::setting_or_insert(db, key, value))).await
+        self.write(move |db| Box::pin(set_up::setting_or_insert(db, key, value)))
+            .await
     }
 
     async fn changes_after(&self, seq: i64) -> StoreResult<Vec<Change>> {
@@ -140,7 +145,8 @@ impl Store for SqlStore {
     }
 
     async fn offer_set_up(&self, token: OneTimeToken, audit: AuditEvent) -> StoreResult<()> {
-        self.audited(audit, move |db| Box::pin(set_up::offer(db, token))).await
+        self.audited(audit, move |db| Box::pin(set_up::offer(db, token)))
+            .await
     }
 
     async fn set_up_token_is_valid(&self, hash: TokenHash, now: Instant) -> StoreResult<bool> {
@@ -155,8 +161,10 @@ impl Store for SqlStore {
         audit: AuditEvent,
     ) -> StoreResult<()> {
         let now = audit.at;
-        self.audited(audit, move |db| Box::pin(set_up::complete(db, token, user, password_hash, now)))
-            .await
+        self.audited(audit, move |db| {
+            Box::pin(set_up::complete(db, token, user, password_hash, now))
+        })
+        .await
     }
 
     async fn add_user(
@@ -166,7 +174,10 @@ impl Store for SqlStore {
         link: Option<OneTimeToken>,
         audit: AuditEvent,
     ) -> StoreResult<()> {
-        self.audited(audit, move |db| Box::pin(users::add(db, user, password_hash, link))).await
+        self.audited(audit, move |db| {
+            Box::pin(users::add(db, user, password_hash, link))
+        })
+        .await
     }
 
     async fn find_user(&self, id: UserId) -> StoreResult<Option<User>> {
@@ -186,15 +197,18 @@ impl Store for SqlStore {
     }
 
     async fn set_role(&self, id: UserId, role: Role, audit: AuditEvent) -> StoreResult<()> {
-        self.audited(audit, move |db| Box::pin(users::set_role(db, id, role))).await
+        self.audited(audit, move |db| Box::pin(users::set_role(db, id, role)))
+            .await
     }
 
     async fn disable_user(&self, id: UserId, at: Instant, audit: AuditEvent) -> StoreResult<()> {
-        self.audited(audit, move |db| Box::pin(users::disable(db, id, at))).await
+        self.audited(audit, move |db| Box::pin(users::disable(db, id, at)))
+            .await
     }
 
     async fn enable_user(&self, id: UserId, audit: AuditEvent) -> StoreResult<()> {
-        self.audited(audit, move |db| Box::pin(users::enable(db, id))).await
+        self.audited(audit, move |db| Box::pin(users::enable(db, id)))
+            .await
     }
 
     async fn set_password(
@@ -210,13 +224,9 @@ impl Store for SqlStore {
         .await
     }
 
-    async fn upgrade_password_hash(
-        &self,
-        id: UserId,
-        from: String,
-        to: String,
-    ) -> StoreResult<()> {
-        self.write(move |db| Box::pin(users::upgrade_password_hash(db, id, from, to))).await
+    async fn upgrade_password_hash(&self, id: UserId, from: String, to: String) -> StoreResult<()> {
+        self.write(move |db| Box::pin(users::upgrade_password_hash(db, id, from, to)))
+            .await
     }
 
     async fn offer_password_link(
@@ -225,7 +235,10 @@ impl Store for SqlStore {
         token: OneTimeToken,
         audit: AuditEvent,
     ) -> StoreResult<()> {
-        self.audited(audit, move |db| Box::pin(users::offer_password_link(db, id, token))).await
+        self.audited(audit, move |db| {
+            Box::pin(users::offer_password_link(db, id, token))
+        })
+        .await
     }
 
     async fn find_password_link(&self, hash: TokenHash, now: Instant) -> StoreResult<Option<User>> {
@@ -246,11 +259,13 @@ impl Store for SqlStore {
     }
 
     async fn record_login(&self, id: UserId, at: Instant, audit: AuditEvent) -> StoreResult<()> {
-        self.audited(audit, move |db| Box::pin(users::record_login(db, id, at))).await
+        self.audited(audit, move |db| Box::pin(users::record_login(db, id, at)))
+            .await
     }
 
     async fn create_session(&self, session: SessionRow) -> StoreResult<bool> {
-        self.write(move |db| Box::pin(sessions::create(db, session))).await
+        self.write(move |db| Box::pin(sessions::create(db, session)))
+            .await
     }
 
     async fn save_session(
@@ -260,7 +275,8 @@ impl Store for SqlStore {
         data: String,
         idle_until: Instant,
     ) -> StoreResult<bool> {
-        self.write(move |db| Box::pin(sessions::save(db, id, user, data, idle_until))).await
+        self.write(move |db| Box::pin(sessions::save(db, id, user, data, idle_until)))
+            .await
     }
 
     async fn find_session(&self, id: TokenHash, now: Instant) -> StoreResult<Option<SessionRow>> {
@@ -268,15 +284,18 @@ impl Store for SqlStore {
     }
 
     async fn delete_session(&self, id: TokenHash) -> StoreResult<()> {
-        self.write(move |db| Box::pin(sessions::delete(db, id))).await
+        self.write(move |db| Box::pin(sessions::delete(db, id)))
+            .await
     }
 
     async fn delete_expired(&self, now: Instant) -> StoreResult<u64> {
-        self.write(move |db| Box::pin(sessions::delete_expired(db, now))).await
+        self.write(move |db| Box::pin(sessions::delete_expired(db, now)))
+            .await
     }
 
     async fn issue_credential(&self, new: NewCredential, audit: AuditEvent) -> StoreResult<()> {
-        self.audited(audit, move |db| Box::pin(credentials::issue(db, new))).await
+        self.audited(audit, move |db| Box::pin(credentials::issue(db, new)))
+            .await
     }
 
     async fn find_credential(&self, key_id: KeyId) -> StoreResult<Option<CredentialRecord>> {
@@ -301,7 +320,10 @@ impl Store for SqlStore {
         read: Instant,
         audit: AuditEvent,
     ) -> StoreResult<()> {
-        self.audited(audit, move |db| Box::pin(credentials::update(db, credential, read))).await
+        self.audited(audit, move |db| {
+            Box::pin(credentials::update(db, credential, read))
+        })
+        .await
     }
 
     async fn record_uses(&self, mut uses: Vec<CredentialUse>) -> StoreResult<()> {
@@ -311,7 +333,10 @@ impl Store for SqlStore {
         finish(async move {
             for some in uses.chunks(USES_AT_ONCE) {
                 let some = some.to_vec();
-                transaction(&writer, move |db| Box::pin(credentials::record_uses(db, some))).await?;
+                transaction(&writer, move |db| {
+                    Box::pin(credentials::record_uses(db, some))
+                })
+                .await?;
             }
             Ok(())
         })
@@ -327,7 +352,8 @@ impl Store for SqlStore {
         key: SigningKeyRow,
         audit: AuditEvent,
     ) -> StoreResult<bool> {
-        self.write(move |db| Box::pin(keys::add_first(db, key, audit))).await
+        self.write(move |db| Box::pin(keys::add_first(db, key, audit)))
+            .await
     }
 
     async fn append_audit(&self, event: AuditEvent) -> StoreResult<()> {

@@ -73,7 +73,10 @@ pub(super) async fn find(
 }
 
 pub(super) async fn delete(db: &mut Connection, id: TokenHash) -> StoreResult<()> {
-    sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id.0.to_vec()).execute(db).await?;
+    sqlx::query("DELETE FROM sessions WHERE id = $1")
+        .bind(id.0.to_vec())
+        .execute(db)
+        .await?;
     Ok(())
 }
 

@@ -17,20 +17,27 @@ pub(super) async fn setting_or_insert(
         .bind(value)
         .execute(&mut *db)
         .await?;
-    let row =
-        sqlx::query("SELECT value FROM settings WHERE key = $1").bind(key).fetch_one(db).await?;
+    let row = sqlx::query("SELECT value FROM settings WHERE key = $1")
+        .bind(key)
+        .fetch_one(db)
+        .await?;
     Columns::of("settings", &row).get("value")
 }
 
 pub(super) async fn has_users(db: &mut Connection) -> StoreResult<bool> {
-    Ok(sqlx::query("SELECT id FROM users LIMIT 1").fetch_optional(db).await?.is_some())
+    Ok(sqlx::query("SELECT id FROM users LIMIT 1")
+        .fetch_optional(db)
+        .await?
+        .is_some())
 }
 
 pub(super) async fn offer(db: &mut Connection, token: OneTimeToken) -> StoreResult<()> {
     if has_users(db).await? {
         return Err(Conflict::SetUpDone.into());
     }
-    sqlx::query("DELETE FROM one_time_tokens WHERE user_id IS NULL").execute(&mut *db).await?;
+    sqlx::query("DELETE FROM one_time_tokens WHERE user_id IS NULL")
+        .execute(&mut *db)
+        .await?;
     users::insert_token(db, token, None).await
 }
 
@@ -61,6 +68,8 @@ pub(super) async fn complete(
     if !token_is_valid(db, token, now).await? {
         return Err(Conflict::SetUpDone.into());
     }
-    sqlx::query("DELETE FROM one_time_tokens WHERE user_id IS NULL").execute(&mut *db).await?;
+    sqlx::query("DELETE FROM one_time_tokens WHERE user_id IS NULL")
+        .execute(&mut *db)
+        .await?;
     users::add(db, user, Some(password_hash), None).await
 }

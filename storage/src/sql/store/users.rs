@@ -79,7 +79,10 @@ pub(super) async fn find_login(
         .await?;
     row.map(|row| {
         let password_hash = Columns::of("users", &row).get("password_hash")?;
-        Ok(Login { user: to_user(&row)?, password_hash })
+        Ok(Login {
+            user: to_user(&row)?,
+            password_hash,
+        })
     })
     .transpose()
 }
@@ -92,7 +95,9 @@ pub(super) async fn find_password_hash(
         .bind(id.to_string())
         .fetch_optional(db)
         .await?;
-    row.map_or(Ok(None), |row| Columns::of("users", &row).get("password_hash"))
+    row.map_or(Ok(None), |row| {
+        Columns::of("users", &row).get("password_hash")
+    })
 }
 
 pub(super) async fn list(db: &mut Connection, wanted: UserQuery) -> StoreResult<Vec<User>> {
@@ -101,15 +106,30 @@ pub(super) async fn list(db: &mut Connection, wanted: UserQuery) -> StoreResult<
         query.push(" AND disabled_at IS NULL");
     }
     if let Some(term) = wanted.search.as_deref().and_then(search::term) {
-        query.push(format_args!(" AND ({POSITION}(name_key, ")).push_bind(term.clone());
-        query.push(format_args!(") > 0 OR {POSITION}(email, ")).push_bind(term).push(") > 0)");
+        query
+            .push(format_args!(" AND ({POSITION}(name_key, "))
+            .push_bind(term.clone());
+        query
+            .push(format_args!(") > 0 OR {POSITION}(email, "))
+            .push_bind(term)
+            .push(") > 0)");
     }
     if let Some((name, id)) = wanted.after {
-        query.push(" AND (name_key, id) > (").push_bind(search::fold(&name));
+        query
+            .push(" AND (name_key, id) > (")
+            .push_bind(search::fold(&name));
         query.push(", ").push_bind(id.to_string()).push(")");
     }
-    query.push(" ORDER BY name_key, id LIMIT ").push_bind(i64::from(wanted.limit));
-    query.build().fetch_all(db).await?.iter().map(to_user).collect()
+    query
+        .push(" ORDER BY name_key, id LIMIT ")
+        .push_bind(i64::from(wanted.limit));
+    query
+        .build()
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(to_user)
+        .collect()
 }
 
 pub(super) async fn set_role(db: &mut Connection, id: UserId, role: Role) -> StoreResult<()> {
@@ -225,7 +245,9 @@ pub(super) async fn redeem_password_link(
     now: Instant,
     password_hash: String,
 ) -> StoreResult<()> {
-    let user = find_password_link(db, hash, now).await?.ok_or(Conflict::LinkUsed)?;
+    let user = find_password_link(db, hash, now)
+        .await?
+        .ok_or(Conflict::LinkUsed)?;
     set_password(db, user.id, password_hash, None).await
 }
 
