@@ -41,7 +41,7 @@ rust() {
     local channel
     channel=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
     say "Rust $channel with clippy, rustfmt and the WASM target, by rustup"
-    if timeout 900 rustup toolchain install "$channel" --profile minimal --no-self-update \
+    if timeout 600 rustup toolchain install "$channel" --profile minimal --no-self-update \
       --component clippy --component rustfmt --target wasm32-unknown-unknown; then
       . tools/env.sh
       rust_ready && return
@@ -49,6 +49,9 @@ rust() {
     say "rustup could not install it: taking Debian's"
   fi
   debian rustc-web cargo-web rust-web-src rust-web-clippy rustfmt-web lld-22
+  # The name by which the compiler calls it.
+  mkdir -p "$tools/bin"
+  ln -sf /usr/lib/llvm-22/bin/lld "$tools/bin/rust-lld"
   PATH=/usr/bin:$PATH rust_ready || PATH=/usr/bin:$PATH debian_wasm_library
   . tools/env.sh
   rust_ready || die "no Rust that can build Keyrack; https://rustup.rs has one"

@@ -14,6 +14,7 @@ use service::{Actor, ServiceError, Services};
 use crate::error::ApiError;
 use crate::form::{Answer, AnsweredPage};
 use crate::viewer::CurrentUser;
+use crate::words::sentence;
 
 /// The id under which a request is logged; the server puts it into the request's extensions.
 #[derive(Debug, Clone)]
@@ -53,8 +54,8 @@ pub fn explain(error: ServiceError, request_id: Option<&RequestId>) -> ApiError 
         ServiceError::WrongLogin => {
             ApiError::Invalid { fields: vec![FieldError::new("", ServiceError::WrongLogin)] }
         }
-        ServiceError::Conflict(conflict) => ApiError::Conflict { message: sentence(&conflict) },
-        ServiceError::Transition(reason) => ApiError::Conflict { message: sentence(&reason) },
+        ServiceError::Conflict(conflict) => ApiError::Conflict { message: sentence(&conflict.to_string()) },
+        ServiceError::Transition(reason) => ApiError::Conflict { message: sentence(&reason.to_string()) },
         ServiceError::Throttled(wait) => ApiError::Throttled {
             retry_after_seconds: u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(1),
         },
@@ -68,11 +69,6 @@ pub fn explain(error: ServiceError, request_id: Option<&RequestId>) -> ApiError 
             ApiError::Internal { request_id: request_id.to_owned() }
         }
     }
-}
-
-/// An error's text, which begins in lower case, as a sentence.
-fn sentence(error: &impl std::fmt::Display) -> String {
-    FieldError::new("", error).message + "."
 }
 
 /// Sets the HTTP status of the answer.

@@ -145,7 +145,7 @@ impl CredentialDraft {
         let access = keep(self.checked_access(catalogue), "access", &mut errors);
         match (name, purpose, owner, expires_at, access) {
             (Some(name), Some(purpose), Some(owner), Some(expires_at), Some(access)) => {
-                Ok(Credential { name, purpose, owner, expires_at, access, ..current.clone() })
+                Ok(Credential { name, purpose, owner, access, expires_at, ..current.clone() })
             }
             _ => Err(errors),
         }

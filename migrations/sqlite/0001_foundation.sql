@@ -67,14 +67,12 @@ CREATE TABLE credentials (
     idempotency_key TEXT UNIQUE,
     -- Name, key id and owner's name in lower case, each with a line break after it.
     search_facts TEXT NOT NULL,
-    -- What the list is sorted by and searched in, never null.
+    -- What the list is sorted by, never null.
     name_key TEXT NOT NULL,
     expires_key INTEGER NOT NULL
         GENERATED ALWAYS AS (COALESCE(expires_at, 9223372036854775807)) STORED,
     last_used_key INTEGER NOT NULL
         GENERATED ALWAYS AS (COALESCE(last_used_at, -9223372036854775807)) STORED,
-    search_text TEXT NOT NULL
-        GENERATED ALWAYS AS (search_facts || lower(COALESCE(last_used_endpoint, ''))) STORED,
     CHECK ((standing = 'active') = (standing_at IS NULL)),
     CHECK ((standing = 'active') = (standing_by IS NULL)),
     CHECK ((last_used_at IS NULL) = (last_used_address IS NULL)),
@@ -84,34 +82,40 @@ CREATE TABLE credentials (
 -- One for each order of the list. What the list filters by is in them, so that a page which is hard
 -- to fill costs a walk over an index and not over the table.
 CREATE INDEX credentials_by_created ON credentials
-    (created_at, key_id, standing, expires_key, flow, access_kind, owner_id);
+    (created_at, key_id, standing, expires_key, flow, access_kind, owner_id,
+     readable_scopes);
 CREATE INDEX credentials_by_name ON credentials
-    (name_key, key_id, standing, expires_key, flow, access_kind, owner_id);
+    (name_key, key_id, standing, expires_key, flow, access_kind, owner_id,
+     readable_scopes);
 CREATE INDEX credentials_by_expires ON credentials
-    (expires_key, key_id, standing, flow, access_kind, owner_id);
+    (expires_key, key_id, standing, flow, access_kind, owner_id, readable_scopes);
 CREATE INDEX credentials_by_last_used ON credentials
-    (last_used_key, key_id, standing, expires_key, flow, access_kind, owner_id);
+    (last_used_key, key_id, standing, expires_key, flow, access_kind, owner_id,
+     readable_scopes);
 -- For counting.
 CREATE INDEX credentials_by_standing ON credentials (standing, expires_key);
+-- For searching the endpoints: there are few, each used by many.
+CREATE INDEX credentials_by_endpoint ON credentials (last_used_endpoint);
 
--- The trigrams of the search texts. Texts are in lower case already.
+-- The trigrams of names, key ids and owners, which are in lower case already. What uses change is not
+-- in it: an update costs as much as the text has characters.
 CREATE VIRTUAL TABLE credential_search USING fts5 (
-    search_text,
-    content = 'credentials', content_rowid = 'id', columnsize = 0, detail = 'none',
+    search_facts,
+    content = 'credentials', content_rowid = 'id', columnsize = 0,
     tokenize = 'trigram case_sensitive 1'
 );
 
 CREATE TRIGGER credential_search_insert AFTER INSERT ON credentials
 BEGIN
-    INSERT INTO credential_search (rowid, search_text) VALUES (new.id, new.search_text);
+    INSERT INTO credential_search (rowid, search_facts) VALUES (new.id, new.search_facts);
 END;
 
 CREATE TRIGGER credential_search_update AFTER UPDATE ON credentials
-WHEN old.search_text <> new.search_text
+WHEN old.search_facts <> new.search_facts
 BEGIN
-    INSERT INTO credential_search (credential_search, rowid, search_text)
-        VALUES ('delete', old.id, old.search_text);
-    INSERT INTO credential_search (rowid, search_text) VALUES (new.id, new.search_text);
+    INSERT INTO credential_search (credential_search, rowid, search_facts)
+        VALUES ('delete', old.id, old.search_facts);
+    INSERT INTO credential_search (rowid, search_facts) VALUES (new.id, new.search_facts);
 END;
 
 CREATE TRIGGER credentials_are_never_deleted BEFORE DELETE ON credentials

@@ -21,7 +21,7 @@ use rand::{RngExt as _, SeedableRng};
 use sqlx::{Connection, PgConnection};
 use storage::{
     CredentialFilter, CredentialQuery, CredentialSort, CredentialTab, CredentialUse, LastUse,
-    NewCredential, PageStart, Position, SharedStore, UserQuery,
+    NewCredential, PageStart, Position, SharedStore,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -247,73 +247,54 @@ fn credential(number: u64, owners: &[UserId], rng: &mut StdRng) -> Result<Creden
     })
 }
 
-/// The kinds of queries that people make, the easy and the worst.
-async fn queries(store: &SharedStore) -> Result<Vec<(String, CredentialQuery)>> {
-    let everything = CredentialQuery {
+/// The first page of everything, newest first.
+fn everything() -> CredentialQuery {
+    CredentialQuery {
         now: now(),
         filter: CredentialFilter::default(),
         sort: CredentialSort::Created,
         descending: true,
         from: PageStart::First,
         limit: 50,
-    };
-    let some = store.list_credentials(everything.clone()).await?.rows[7]
-        .credential
-        .clone();
-    let owner = store
-        .list_users(UserQuery {
-            limit: 9,
-            ..Default::default()
-        })
-        .await?[8]
-        .id;
+    }
+}
+
+/// First and deep pages in each order.
+fn orders(key_id: KeyId) -> Vec<(String, CredentialQuery)> {
     let mut queries = Vec::new();
-    for sort in [
-        CredentialSort::Created,
-        CredentialSort::Name,
-        CredentialSort::Expires,
-        CredentialSort::LastUsed,
+    for (sort, middle) in [
+        (CredentialSort::Created, "1797000000000"),
+        (CredentialSort::Name, "payroll-worker-5"),
+        (CredentialSort::Expires, "1815000000000"),
+        (CredentialSort::LastUsed, "1797000000000"),
     ] {
         for descending in [false, true] {
+            let way = if descending { "down" } else { "up" };
             let first = CredentialQuery {
                 sort,
                 descending,
-                ..everything.clone()
+                ..everything()
             };
-            let value = match sort {
-                CredentialSort::Name => "payroll-worker-5".to_owned(),
-                CredentialSort::Created | CredentialSort::LastUsed => "1797000000000".to_owned(),
-                CredentialSort::Expires => "1815000000000".to_owned(),
-            };
-            let position = Position {
-                value,
-                key_id: some.key_id,
-            };
+            let from = PageStart::After(Position {
+                value: middle.to_owned(),
+                key_id,
+            });
             let deep = CredentialQuery {
-                from: PageStart::After(position),
+                from,
                 ..first.clone()
             };
-            queries.push((format!("first, {sort:?} {descending}"), first));
-            queries.push((format!("deep, {sort:?} {descending}"), deep));
+            queries.push((format!("first page, {sort:?} {way}"), first));
+            queries.push((format!("deep page, {sort:?} {way}"), deep));
         }
     }
-    let mut filtered = |name: &str, filter: CredentialFilter| {
-        for sort in [CredentialSort::Created, CredentialSort::Name] {
-            let query = CredentialQuery {
-                filter: filter.clone(),
-                sort,
-                ..everything.clone()
-            };
-            queries.push((format!("{name}, {sort:?}"), query));
-        }
-    };
-    let search = |search: &str| CredentialFilter {
-        search: Some(search.to_owned()),
-        ..Default::default()
-    };
-    for text in [
-        some.key_id.as_str(),
-        &some.name.as_str()[..],
+    queries
+}
+
+/// Searches for what is rare, frequent and missing.
+fn searches(known: &Credential) -> Vec<(String, CredentialFilter)> {
+    [
+        known.key_id.as_str(),
+        known.name.as_str(),
         "payroll-worker-77",
         "worker",
         "Okafor",
@@ -323,98 +304,97 @@ async fn queries(store: &SharedStore) -> Result<Vec<(String, CredentialQuery)>> 
         "DELETE /v1/crypto/{id}/part3",
         "no such thing",
         "-99",
+        "999",
+        "xyz",
         "kr",
         "zz",
-        "ß",
         "§§",
-        "xyz",
-        "999",
-    ] {
-        filtered(&format!("search {text:?}"), search(text));
+    ]
+    .map(|term| (format!("search {term:?}"), search(term)))
+    .into()
+}
+
+fn search(term: &str) -> CredentialFilter {
+    CredentialFilter {
+        search: Some(term.to_owned()),
+        ..CredentialFilter::default()
     }
+}
+
+/// Filters that let much, little and nothing through.
+fn filters(owner: UserId) -> Result<Vec<(String, CredentialFilter)>> {
     let all = CredentialFilter::default;
-    filtered(
-        "quarantined",
-        CredentialFilter {
-            tab: CredentialTab::Quarantined,
-            ..all()
-        },
-    );
-    filtered(
-        "ended",
-        CredentialFilter {
-            tab: CredentialTab::Ended,
-            ..all()
-        },
-    );
-    filtered(
-        "expiring",
-        CredentialFilter {
-            tab: CredentialTab::Expiring,
-            ..all()
-        },
-    );
-    filtered(
-        "owner",
-        CredentialFilter {
-            owner: Some(owner),
-            ..all()
-        },
-    );
-    filtered(
-        "crypto",
-        CredentialFilter {
-            scope: Some("crypto".parse()?),
-            ..all()
-        },
-    );
+    let tab = |tab| CredentialFilter { tab, ..all() };
     let custom = CredentialFilter {
         access: Some(AccessKind::Custom),
         ..all()
     };
-    filtered(
-        "custom data",
-        CredentialFilter {
-            scope: Some("data".parse()?),
-            ..custom.clone()
-        },
-    );
-    filtered(
-        "custom crypto",
-        CredentialFilter {
-            scope: Some("crypto".parse()?),
-            ..custom.clone()
-        },
-    );
-    let rare = CredentialFilter {
+    let scope = |scope: &str, filter: &CredentialFilter| {
+        Ok::<_, domain::scope::InvalidScopeName>(CredentialFilter {
+            scope: Some(scope.parse()?),
+            ..filter.clone()
+        })
+    };
+    let few = CredentialFilter {
         state: Some(State::Disabled),
         flow: Some(Flow::Legacy),
         owner: Some(owner),
-        ..custom
+        ..custom.clone()
     };
-    filtered("disabled legacy custom of one owner", rare.clone());
-    filtered(
-        "nothing possible",
-        CredentialFilter {
-            tab: CredentialTab::InUse,
-            ..rare.clone()
-        },
-    );
-    filtered(
-        "worker among few",
-        CredentialFilter {
-            search: Some("worker".to_owned()),
-            ..rare
-        },
-    );
-    let tab = CredentialTab::Quarantined;
-    filtered(
-        "worker among quarantined",
-        CredentialFilter {
-            tab,
-            ..search("worker")
-        },
-    );
+    let nothing = CredentialFilter {
+        tab: CredentialTab::InUse,
+        ..few.clone()
+    };
+    let worker = Some("worker".to_owned());
+    let named = [
+        ("quarantined", tab(CredentialTab::Quarantined)),
+        ("ended", tab(CredentialTab::Ended)),
+        ("expiring", tab(CredentialTab::Expiring)),
+        (
+            "one owner",
+            CredentialFilter {
+                owner: Some(owner),
+                ..all()
+            },
+        ),
+        ("a rare scope", scope("crypto", &all())?),
+        ("custom with a scope", scope("data", &custom)?),
+        ("custom with a rare scope", scope("crypto", &custom)?),
+        ("four filters", few.clone()),
+        ("filters that exclude each other", nothing),
+        (
+            "search \"worker\" among four filters",
+            CredentialFilter {
+                search: worker.clone(),
+                ..few
+            },
+        ),
+        (
+            "search \"worker\" in quarantine",
+            CredentialFilter {
+                search: worker,
+                ..tab(CredentialTab::Quarantined)
+            },
+        ),
+    ];
+    Ok(named.map(|(name, filter)| (name.to_owned(), filter)).into())
+}
+
+/// The kinds of queries that people make, the easy and the worst.
+async fn queries(store: &SharedStore) -> Result<Vec<(String, CredentialQuery)>> {
+    let page = store.list_credentials(everything()).await?;
+    let known = &page.rows[7].credential;
+    let mut queries = orders(known.key_id);
+    for (name, filter) in searches(known).into_iter().chain(filters(known.owner)?) {
+        for sort in [CredentialSort::Created, CredentialSort::Name] {
+            let query = CredentialQuery {
+                filter: filter.clone(),
+                sort,
+                ..everything()
+            };
+            queries.push((format!("{name}, {sort:?}"), query));
+        }
+    }
     Ok(queries)
 }
 

@@ -1,7 +1,6 @@
 //! Labelled controls. Each is uncontrolled: what a person types before hydration stays. Value and
 //! error come from the form around the field; the id is the field's name unless given.
 
-use leptos::html;
 use leptos::prelude::*;
 
 use super::{Glyph, Icon};
@@ -27,18 +26,18 @@ impl Input {
 }
 
 /// What every control needs from its name, and the label, hint and error around it.
-struct Frame {
-    id: String,
+pub(super) struct Frame {
+    pub(super) id: String,
     label: String,
     hint: Option<String>,
     optional: bool,
     whole: bool,
-    value: Option<String>,
+    pub(super) value: Option<String>,
     error: Option<String>,
 }
 
 impl Frame {
-    fn new(name: &str, id: Option<String>, label: String, hint: Option<String>) -> Self {
+    pub(super) fn new(name: &str, id: Option<String>, label: String, hint: Option<String>) -> Self {
         let form = FormState::current();
         Self {
             id: id.unwrap_or_else(|| name.to_owned()),
@@ -51,7 +50,7 @@ impl Frame {
         }
     }
 
-    fn with(self, optional: bool, whole: bool) -> Self {
+    pub(super) fn with(self, optional: bool, whole: bool) -> Self {
         Self { optional, whole, ..self }
     }
 
@@ -64,7 +63,7 @@ impl Frame {
     }
 
     /// The ids of error and hint, for `aria-describedby`.
-    fn described_by(&self) -> Option<String> {
+    pub(super) fn described_by(&self) -> Option<String> {
         let error = self.error.is_some().then(|| self.error_id());
         let hint = self.hint.is_some().then(|| self.hint_id());
         match (error, hint) {
@@ -73,11 +72,11 @@ impl Frame {
         }
     }
 
-    fn invalid(&self) -> Option<&'static str> {
+    pub(super) fn invalid(&self) -> Option<&'static str> {
         self.error.is_some().then_some("true")
     }
 
-    fn around(self, control: AnyView) -> AnyView {
+    pub(super) fn around(self, control: AnyView) -> AnyView {
         let (hint_id, error_id) = (self.hint_id(), self.error_id());
         let optional = self.optional.then(|| view! { <span class="optional">" (optional)"</span> });
         let hint = self.hint.map(|hint| view! { <span class="hint" id=hint_id>{hint}</span> });
@@ -153,56 +152,6 @@ pub fn Field(
             aria-invalid=frame.invalid()
             aria-describedby=frame.described_by()
         />
-    };
-    frame.around(control.into_any())
-}
-
-/// A password, which can be shown while it is typed. It never comes back from the server.
-#[component]
-pub fn PasswordField(
-    /// The name in the form.
-    #[prop(into)]
-    name: String,
-    /// The words above it.
-    #[prop(into)]
-    label: String,
-    /// `current-password` or `new-password`.
-    autocomplete: &'static str,
-    /// What to know before typing.
-    #[prop(optional, into)]
-    hint: Option<String>,
-    /// The fewest characters, for a new password.
-    #[prop(optional, into)]
-    minlength: Option<usize>,
-) -> impl IntoView {
-    let frame = Frame::new(&name, None, label, hint);
-    let shown = RwSignal::new(false);
-    let control = view! {
-        <div class="input-with">
-            <input
-                class="input"
-                type=move || if shown.get() { "text" } else { "password" }
-                id=frame.id.clone()
-                name=name
-                autocomplete=autocomplete
-                minlength=minlength.map(|count| count.to_string())
-                maxlength="256"
-                required=true
-                spellcheck="false"
-                autocapitalize="off"
-                aria-invalid=frame.invalid()
-                aria-describedby=frame.described_by()
-            />
-            <button
-                class="btn ghost small icon live-only"
-                type="button"
-                aria-pressed=move || shown.get().to_string()
-                aria-label="Show password"
-                on:click=move |_| shown.update(|shown| *shown = !*shown)
-            >
-                <Icon glyph=Glyph::Eye />
-            </button>
-        </div>
     };
     frame.around(control.into_any())
 }
@@ -301,67 +250,6 @@ pub fn Select(
         >
             {options}
         </select>
-    };
-    frame.around(control.into_any())
-}
-
-/// A date and a time. It means UTC until WASM runs, the viewer's zone from then on: what was chosen
-/// is then also sent as an instant in a hidden field `<name>_utc`, which counts when it is there.
-#[component]
-pub fn DateTimeField(
-    /// The name in the form.
-    #[prop(into)]
-    name: String,
-    /// The words above it.
-    #[prop(into)]
-    label: String,
-    /// May be left empty.
-    #[prop(optional)]
-    optional: bool,
-    /// Called after a change with the instant as RFC 3339, or nothing.
-    #[prop(optional, into)]
-    on_instant: Option<Callback<String>>,
-) -> impl IntoView {
-    let local = RwSignal::new(false);
-    let instant = RwSignal::new(String::new());
-    let input = NodeRef::<html::Input>::new();
-    let read = move || {
-        let Some(input) = input.get_untracked() else { return };
-        let text = super::time::local_to_instant(&input.value()).unwrap_or_default();
-        instant.set(text.clone());
-        if let Some(on_instant) = on_instant {
-            on_instant.run(text);
-        }
-    };
-    Effect::new(move |_| {
-        local.set(true);
-        read();
-    });
-
-    let hint_id = format!("{name}-hint");
-    let frame = Frame::new(&name, None, label, None).with(optional, false);
-    let described_by = match frame.described_by() {
-        Some(error) => format!("{error} {hint_id}"),
-        None => hint_id.clone(),
-    };
-    let hidden = format!("{name}_utc");
-    let control = view! {
-        <input
-            class="input"
-            type="datetime-local"
-            id=frame.id.clone()
-            name=name
-            value=frame.value.clone()
-            required=!optional
-            aria-invalid=frame.invalid()
-            aria-describedby=described_by
-            node_ref=input
-            on:change=move |_| read()
-        />
-        <input type="hidden" name=hidden prop:value=move || instant.get() />
-        <span class="hint" id=hint_id>
-            {move || if local.get() { "In your time zone." } else { "In UTC." }}
-        </span>
     };
     frame.around(control.into_any())
 }

@@ -1,6 +1,15 @@
-//! A small catalogue for the tests of pages.
+//! What the tests of pages share: a small catalogue, and rendering.
 
 use domain::catalogue::{Catalogue, CatalogueFile, EndpointEntry, ScopeEntry};
+use leptos::prelude::*;
+
+/// The HTML of a view, as the server renders it: nobody is logged in, the clock stands.
+pub fn html<V: IntoView>(view: impl FnOnce() -> V) -> String {
+    Owner::new_root(None).with(|| {
+        leptos_meta::provide_meta_context();
+        view().into_view().to_html()
+    })
+}
 
 /// Accounts and Journaling, which read and write, and SSE events, which only read.
 pub fn catalogue() -> Catalogue {

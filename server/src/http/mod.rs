@@ -18,6 +18,7 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use http::{HeaderValue, Method, StatusCode};
 use leptos::nonce::use_nonce;
 use leptos::prelude::{provide_context, use_context};
+use leptos::server_fn::axum::server_fn_paths;
 use leptos_axum::{LeptosRoutes as _, ResponseOptions, generate_route_list};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -55,11 +56,17 @@ fn dashboard(state: &AppState) -> Router<AppState> {
         move |request: Request| {
             let (services, headers) = (services.clone(), headers.clone());
             async move {
+                // The framework's own answer echoes the path and names the framework.
+                if !server_fn_paths().any(|(path, _)| path == request.uri().path()) {
+                    return StatusCode::NOT_FOUND.into_response();
+                }
                 let context = move || {
                     provide_context(services.clone());
                     provide_context(headers.clone());
                 };
-                leptos_axum::handle_server_fns_with_context(context, request).await
+                leptos_axum::handle_server_fns_with_context(context, request)
+                    .await
+                    .into_response()
             }
         }
     };

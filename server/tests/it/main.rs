@@ -2,6 +2,7 @@
 //! Numbers in test names are those of the checks that the threat model lists.
 
 mod app;
+mod dashboard;
 mod faulty;
 mod gate;
 mod gateways;

@@ -310,7 +310,7 @@ async fn check_13_malformed_scopes_are_refused_and_nothing_is_echoed() {
         let answer = app.post_token(&key, &format!("&scope={scope}")).await;
         answer.refuses(400, "invalid_scope");
         let text = String::from_utf8(answer.body.clone()).unwrap();
-        assert!(!text.contains("script") && !text.contains("accounts"), "{text}");
+        assert!(!text.contains('<') && !text.contains("accounts"), "{text}");
         let description = answer.json()["error_description"].as_str().unwrap().to_owned();
         let is_allowed = |b| matches!(b, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         assert!(description.bytes().all(is_allowed), "{description}");

@@ -3,8 +3,8 @@
 
 mod migrations;
 mod postgres;
-mod search;
 mod sqlite;
+mod text;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -6,18 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection as _, PgConnection, Pool, QueryBuilder};
+use sqlx::{ConnectOptions, Connection as _, PgConnection, Pool};
 use tokio::sync::Mutex;
 
 use super::{migrations, unavailable};
-use crate::{CredentialSort, SharedStore, StoreError, StoreResult};
+use crate::{SharedStore, StoreError, StoreResult};
 
+mod search;
 #[path = "store/mod.rs"]
 #[expect(
     clippy::duplicate_mod,
     reason = "one text for two drivers, see sql/mod.rs"
 )]
 mod store;
+
+use search::{Search, push_from};
 
 type Db = sqlx::Postgres;
 type Connection = PgConnection;
@@ -168,35 +171,4 @@ async fn notify(db: &mut Connection) -> StoreResult<()> {
         .execute(db)
         .await?;
     Ok(())
-}
-
-/// `FROM credentials c` in an order of the list.
-fn push_from_in_order(query: &mut QueryBuilder<Db>, _: CredentialSort) {
-    query.push(" FROM credentials c WHERE TRUE");
-}
-
-/// `FROM credentials c`, those with all trigrams of a search term of three characters or more.
-fn push_from_trigrams(query: &mut QueryBuilder<Db>, term: &str) {
-    query
-        .push(" FROM credentials c WHERE c.search_text LIKE ")
-        .push_bind(pattern(term));
-}
-
-/// A pattern for `LIKE` that finds a term anywhere, literally.
-fn pattern(term: &str) -> String {
-    let literal = term
-        .replace('\\', "\\\\")
-        .replace('%', "\\%")
-        .replace('_', "\\_");
-    format!("%{literal}%")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_term_becomes_a_pattern_of_itself() {
-        assert_eq!(pattern("50%_\\"), r"%50\%\_\\%");
-    }
 }

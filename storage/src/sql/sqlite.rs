@@ -9,17 +9,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection as _, Pool, QueryBuilder, Row as _, SqliteConnection};
+use sqlx::{ConnectOptions, Connection as _, Pool, Row as _, SqliteConnection};
 
 use super::{migrations, unavailable};
-use crate::{CredentialSort, SharedStore, StoreError, StoreResult};
+use crate::{SharedStore, StoreError, StoreResult};
 
+mod search;
 #[path = "store/mod.rs"]
 #[expect(
     clippy::duplicate_mod,
     reason = "one text for two drivers, see sql/mod.rs"
 )]
 mod store;
+
+use search::{Search, push_from};
 
 type Db = sqlx::Sqlite;
 type Connection = SqliteConnection;
@@ -224,7 +227,6 @@ impl Handle {
         Ok(())
     }
 
-    #[expect(clippy::unused_self, reason = "the same call as for PostgreSQL")]
     async fn wait_for_change(&self, patience: Duration) -> StoreResult<()> {
         tokio::time::sleep(patience.min(POLL)).await;
         Ok(())
@@ -241,42 +243,6 @@ fn discard_backup(path: &Path) {
 /// Other processes look by themselves.
 async fn notify(_: &mut Connection) -> StoreResult<()> {
     Ok(())
-}
-
-/// `FROM credentials c` in an order of the list.
-fn push_from_in_order(query: &mut QueryBuilder<Db>, sort: CredentialSort) {
-    // Without statistics SQLite might take an index that suits a filter, and sort thousands of rows.
-    query
-        .push(" FROM credentials c INDEXED BY ")
-        .push(match sort {
-            CredentialSort::Created => "credentials_by_created",
-            CredentialSort::Name => "credentials_by_name",
-            CredentialSort::Expires => "credentials_by_expires",
-            CredentialSort::LastUsed => "credentials_by_last_used",
-        });
-    query.push(" WHERE TRUE");
-}
-
-/// `FROM credentials c`, those with all trigrams of a search term of three characters or more.
-fn push_from_trigrams(query: &mut QueryBuilder<Db>, term: &str) {
-    query
-        .push(
-            " FROM credential_search s CROSS JOIN credentials c ON c.id = s.rowid
-              WHERE s.credential_search MATCH ",
-        )
-        .push_bind(trigrams(term));
-}
-
-/// A search term in the language of FTS5: each of its trigrams must be there.
-fn trigrams(term: &str) -> String {
-    let characters: Vec<char> = term.chars().collect();
-    let mut trigrams: Vec<String> = characters
-        .windows(3)
-        .map(|three| format!("\"{}\"", String::from_iter(three).replace('"', "\"\"")))
-        .collect();
-    trigrams.sort_unstable();
-    trigrams.dedup();
-    trigrams.join(" AND ")
 }
 
 #[cfg(test)]
@@ -328,12 +294,5 @@ mod tests {
                 .await;
             assert!(opened.is_err());
         }
-    }
-
-    #[test]
-    fn a_term_becomes_its_trigrams() {
-        assert_eq!(trigrams("a\"bc"), r#""""bc" AND "a""b""#);
-        assert_eq!(trigrams("aaaa"), r#""aaa""#);
-        assert_eq!(trigrams("münz"), r#""mün" AND "ünz""#);
     }
 }

@@ -45,10 +45,14 @@ pub async fn parallel_migrations_are_safe(fixture: &Fixture) {
     } else {
         format!("sqlite://{}", fixture.folder().join("empty.db").display())
     };
-    let mut migrations = tokio::task::JoinSet::new();
+    let mut processes = Vec::new();
     for _ in 0..6 {
         let store = storage::connect(&empty).await.unwrap();
         assert!(!store.is_migrated().await.unwrap());
+        processes.push(store);
+    }
+    let mut migrations = tokio::task::JoinSet::new();
+    for store in processes {
         migrations.spawn(async move { store.migrate().await.map(|()| store) });
     }
     while let Some(migration) = migrations.join_next().await {

@@ -174,17 +174,21 @@ fn endpoint_row(endpoint: &Endpoint) -> AnyView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::features::sample::catalogue;
+    use crate::features::sample;
+
+    fn html(search: &str) -> String {
+        sample::html(|| scopes_with(&sample::catalogue(), search))
+    }
 
     #[test]
     fn a_search_finds_paths_methods_and_purposes() {
-        let all = scopes_with(&catalogue(), "").to_html();
+        let all = html("");
         assert!(all.contains("/v1/accounts") && all.contains("/v1/journals"));
-        let some = scopes_with(&catalogue(), "post /v1/journals").to_html();
+        let some = html("post /v1/journals");
         assert!(some.contains("/v1/journals") && !some.contains("/v1/accounts"));
         assert!(some.contains("1 endpoint, 1 write"));
-        let by_purpose = scopes_with(&catalogue(), "open an account").to_html();
+        let by_purpose = html("open an account");
         assert!(by_purpose.contains("POST /v1/accounts"));
-        assert!(scopes_with(&catalogue(), "nothing like it").to_html().contains("No endpoint"));
+        assert!(html("nothing like it").contains("No endpoint"));
     }
 }

@@ -357,6 +357,7 @@ fn dialogs(
 mod tests {
     use super::super::{Change, Mark};
     use super::*;
+    use crate::features::sample;
     use domain::role::Role;
 
     fn entry() -> StoryEntry {
@@ -378,7 +379,7 @@ mod tests {
 
     #[test]
     fn an_entry_of_the_story_reads_like_a_sentence() {
-        let html = story_entry(entry()).to_html();
+        let html = sample::html(|| story_entry(entry()));
         for part in [
             "Mara Okafor",
             " edited it",
@@ -391,7 +392,7 @@ mod tests {
             assert!(html.contains(part), "{part} in {html}");
         }
         let reason = Some("<b>seen</b> in a log".to_owned());
-        let html = story_entry(StoryEntry { reason, ..entry() }).to_html();
+        let html = sample::html(|| story_entry(StoryEntry { reason, ..entry() }));
         assert!(html.contains("“&lt;b&gt;seen&lt;/b&gt; in a log”"), "{html}");
     }
 
@@ -403,9 +404,9 @@ mod tests {
             reason: Some("leaked".to_owned()),
         };
         let life = |state| Life { state, expiring: false, expires_at: None, mark: Some(mark.clone()) };
-        let html = standing(&life(CredentialState::Disabled)).unwrap().to_html();
+        let html = sample::html(|| standing(&life(CredentialState::Disabled)));
         assert!(html.contains("Quarantined by Amina Said") && html.contains("“leaked”"), "{html}");
-        let html = standing(&life(CredentialState::Revoked)).unwrap().to_html();
+        let html = sample::html(|| standing(&life(CredentialState::Revoked)));
         assert!(html.contains("Revoked by Amina Said"), "{html}");
         let active = Life { mark: None, ..life(CredentialState::Active) };
         assert!(standing(&active).is_none());

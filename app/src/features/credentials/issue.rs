@@ -89,7 +89,8 @@ fn form(
     shown: RwSignal<Option<ShownOnce>>,
 ) -> AnyView {
     let refused = outcome.get();
-    let usual = usual_draft(&facts);
+    let viewer = Viewer::current().user().map(|user| user.id);
+    let usual = usual_draft(&facts, viewer.unwrap_or_default());
     let draft = RwSignal::new(match &refused {
         Some(refused) => read_draft(&refused.values),
         None => usual.clone(),
@@ -155,11 +156,11 @@ fn form(
 }
 
 /// What is chosen at first: the viewer as owner, nothing allowed, 90 days where the policy lets.
-fn usual_draft(facts: &FormFacts) -> CredentialDraft {
+fn usual_draft(facts: &FormFacts, owner: String) -> CredentialDraft {
     let longest = [ExpiryChoice::NinetyDays, ExpiryChoice::ThirtyDays, ExpiryChoice::OneWeek];
     let expires = longest.into_iter().find(|one| facts.lifetimes.contains(one));
     CredentialDraft {
-        owner: Viewer::current().user().map(|user| user.id).unwrap_or_default(),
+        owner,
         flow: Flow::ClientSecret.as_str().to_owned(),
         access: "custom".to_owned(),
         expires: expires.map_or_else(|| "custom".to_owned(), |one| one.to_string()),
@@ -261,7 +262,7 @@ mod tests {
                 lifetimes: lifetimes.to_vec(),
                 idempotency_key: String::new(),
             };
-            usual_draft(&facts).expires
+            usual_draft(&facts, String::new()).expires
         };
         assert_eq!(usual(&ExpiryChoice::FIXED), "90d");
         assert_eq!(usual(&[ExpiryChoice::OneWeek]), "1w");

@@ -6,7 +6,7 @@ use domain::access::AccessKind;
 use domain::credential::Flow;
 use domain::role::Permission;
 use leptos::prelude::*;
-use leptos::leptos_dom::helpers::debounce;
+use leptos::leptos_dom::helpers::TimeoutHandle;
 use leptos::{ev, html};
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
@@ -136,8 +136,14 @@ fn FilterBar(filters: Filters, params: Memo<ListParams>) -> impl IntoView {
             navigate(&href, here);
         }
     });
-    let search = debounce(PAUSE, move |form: HtmlFormElement| apply.run(form));
-    let search = StoredValue::new_local(search);
+    // Leptos's own `debounce` can't be made on the server: its state is tied to one thread.
+    let waiting = StoredValue::new(None::<TimeoutHandle>);
+    let search = move |form: HtmlFormElement| {
+        if let Some(earlier) = waiting.get_value() {
+            earlier.clear();
+        }
+        waiting.set_value(set_timeout_with_handle(move || apply.run(form), PAUSE).ok());
+    };
     // A link can change what is shown: `Clear filters`, Back.
     Effect::new(move |before: Option<()>| {
         let params = params.get();
@@ -187,7 +193,7 @@ fn FilterBar(filters: Filters, params: Memo<ListParams>) -> impl IntoView {
                     maxlength="200"
                     on:input=move |event| {
                         if let Some(form) = form_of(&event) {
-                            search.update_value(|search| search(form));
+                            search(form);
                         }
                     }
                 />
@@ -349,6 +355,7 @@ fn nothing(counts: Counts, params: &ListParams) -> AnyView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::sample;
 
     #[test]
     fn the_heading_says_what_needs_attention() {
@@ -366,7 +373,7 @@ mod tests {
     #[test]
     fn an_empty_list_says_why_and_what_to_do() {
         let some = Counts { all: 3, ..Counts::default() };
-        let of = |counts, params: &ListParams| nothing(counts, params).to_html();
+        let of = |counts, params: &ListParams| sample::html(|| nothing(counts, params));
         let first = of(Counts::default(), &ListParams::default());
         assert!(first.contains("No credentials yet") && !first.contains("New credential"));
         let searched = ListParams { search: "x".to_owned(), ..ListParams::default() };

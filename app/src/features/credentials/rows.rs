@@ -103,6 +103,7 @@ pub(super) fn owner(owner: Owner) -> AnyView {
 mod tests {
     use super::super::Mark;
     use super::*;
+    use crate::features::sample;
     use domain::access::AccessKind;
     use domain::credential::Flow;
 
@@ -131,7 +132,7 @@ mod tests {
     }
 
     fn html(row: CredentialRow) -> String {
-        rows(vec![row], &["Accounts".to_owned(), "Data".to_owned()]).to_html()
+        sample::html(|| rows(vec![row], &["Accounts".to_owned(), "Data".to_owned()]))
     }
 
     #[test]

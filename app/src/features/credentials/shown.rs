@@ -145,6 +145,7 @@ fn formats(snippets: Vec<Snippet>) -> AnyView {
 mod tests {
     use super::super::LegacyHeaders;
     use super::*;
+    use crate::features::sample;
 
     fn issued(flow: Flow) -> IssuedKey {
         IssuedKey {
@@ -160,11 +161,7 @@ mod tests {
     }
 
     fn html(flow: Flow) -> String {
-        let owner = Owner::new();
-        owner.with(|| {
-            leptos_meta::provide_meta_context();
-            view! { <StoreIt issued=issued(flow) /> }.to_html()
-        })
+        sample::html(|| view! { <StoreIt issued=issued(flow) /> })
     }
 
     #[test]

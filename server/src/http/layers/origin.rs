@@ -25,7 +25,9 @@ pub async fn same_origin(State(state): State<AppState>, mut request: Request, ne
             );
             return (StatusCode::FORBIDDEN, text).into_response();
         }
-        if !is_form(request.headers()) {
+        // Server functions take JSON too: no other site's page can send it unasked.
+        let is_function = request.uri().path().starts_with("/_fn/");
+        if !is_form(request.headers()) && !(is_function && is_json(request.headers())) {
             let text = "Send a form (application/x-www-form-urlencoded).";
             return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
         }
@@ -63,11 +65,19 @@ fn is_ours(headers: &HeaderMap, public_url: &Url) -> bool {
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
+    is_kind(headers, "application/x-www-form-urlencoded")
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    is_kind(headers, "application/json")
+}
+
+fn is_kind(headers: &HeaderMap, expected: &str) -> bool {
     headers
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
         .and_then(|kind| kind.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case(expected))
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@
 
 use domain::audit::{AuditEntry, AuditEvent, ChainHash, ObjectKind};
 
-use super::super::{LOCK_AUDIT_HEAD, notify};
 use super::columns::{Columns, millis};
-use super::{Connection, Row};
+use super::{Connection, LOCK_AUDIT_HEAD, Row, notify};
 use crate::{Change, StoreResult};
 
 /// The number and hash of the last event.

@@ -9,9 +9,8 @@ use domain::credential::{Credential, Mark, Standing};
 use domain::key_id::KeyId;
 use domain::scope::{AccessLevel, Level, ScopeName};
 
-use super::super::super::{search, unavailable};
 use super::columns::{Columns, millis, optional_millis};
-use super::{Connection, Row};
+use super::{Connection, Row, text, unavailable};
 use crate::{
     Conflict, CredentialRecord, CredentialUse, LastUse, LiveCredential, NewCredential,
     PublicKeyRow, SecretHash, SecretInfo, StoreError, StoreResult,
@@ -51,8 +50,8 @@ pub(super) async fn issue(db: &mut Connection, new: NewCredential) -> StoreResul
     .bind(credential.created_by.clone())
     .bind(millis(credential.updated_at))
     .bind(new.idempotency_key)
-    .bind(search::facts(&credential, &owner_name))
-    .bind(search::fold(credential.name.as_str()))
+    .bind(text::search_facts(&credential, &owner_name))
+    .bind(text::fold(credential.name.as_str()))
     .execute(&mut *db)
     .await?;
     if let Some(secret) = new.secret {
@@ -169,8 +168,8 @@ pub(super) async fn update(
     .bind(millis(
         credential.updated_at.max(read + TimeDelta::milliseconds(1)),
     ))
-    .bind(search::facts(&credential, &owner_name))
-    .bind(search::fold(credential.name.as_str()))
+    .bind(text::search_facts(&credential, &owner_name))
+    .bind(text::fold(credential.name.as_str()))
     .execute(db)
     .await?;
     Ok(())

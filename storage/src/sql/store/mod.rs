@@ -3,7 +3,9 @@
 
 mod audit;
 mod columns;
+mod counts;
 mod credentials;
+mod filter;
 mod keys;
 mod list;
 mod sessions;
@@ -24,8 +26,11 @@ use sqlx::Pool;
 use sqlx::pool::PoolConnection;
 use tracing::Instrument as _;
 
-use super::super::{Work, unavailable};
-use super::{BEGIN, Connection, Db, Handle, Row, discard_backup};
+use super::super::{OrIfTaken, Work, text, unavailable};
+use super::{
+    BEGIN, Connection, Db, Handle, LOCK_AUDIT_HEAD, POSITION, Row, Search, discard_backup, notify,
+    push_from,
+};
 use crate::{
     Change, CredentialCounts, CredentialPage, CredentialQuery, CredentialRecord, CredentialUse,
     LiveCredential, Login, NewCredential, OneTimeToken, SessionRow, SigningKeyRow, Store,
@@ -311,7 +316,7 @@ impl Store for SqlStore {
     }
 
     async fn count_credentials(&self, now: Instant) -> StoreResult<CredentialCounts> {
-        list::counts(&mut *self.read().await?, now).await
+        counts::count(&mut *self.read().await?, now).await
     }
 
     async fn update_credential(

@@ -5,10 +5,8 @@ use domain::role::Role;
 use domain::user::{EmailAddress, User, UserId};
 use sqlx::QueryBuilder;
 
-use super::super::super::{OrIfTaken, search};
-use super::super::POSITION;
 use super::columns::{Columns, millis, optional_millis};
-use super::{Connection, Row, sessions};
+use super::{Connection, OrIfTaken as _, POSITION, Row, sessions, text};
 use crate::{Conflict, Login, OneTimeToken, StoreError, StoreResult, TokenHash, UserQuery};
 
 const UNKNOWN: StoreError = StoreError::NotFound("person");
@@ -27,7 +25,7 @@ pub(super) async fn add(
     .bind(user.id.to_string())
     .bind(user.email.to_string())
     .bind(user.name.to_string())
-    .bind(search::fold(user.name.as_str()))
+    .bind(text::fold(user.name.as_str()))
     .bind(user.role.as_str())
     .bind(password_hash)
     .bind(optional_millis(user.disabled_at))
@@ -105,7 +103,7 @@ pub(super) async fn list(db: &mut Connection, wanted: UserQuery) -> StoreResult<
     if wanted.active_only {
         query.push(" AND disabled_at IS NULL");
     }
-    if let Some(term) = wanted.search.as_deref().and_then(search::term) {
+    if let Some(term) = wanted.search.as_deref().and_then(text::search_term) {
         query
             .push(format_args!(" AND ({POSITION}(name_key, "))
             .push_bind(term.clone());
@@ -117,7 +115,7 @@ pub(super) async fn list(db: &mut Connection, wanted: UserQuery) -> StoreResult<
     if let Some((name, id)) = wanted.after {
         query
             .push(" AND (name_key, id) > (")
-            .push_bind(search::fold(&name));
+            .push_bind(text::fold(&name));
         query.push(", ").push_bind(id.to_string()).push(")");
     }
     query

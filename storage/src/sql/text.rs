@@ -9,14 +9,14 @@ pub(super) fn fold(text: &str) -> String {
 }
 
 /// What somebody typed to search for. A NUL is in no stored text, and PostgreSQL refuses it.
-pub(super) fn term(typed: &str) -> Option<String> {
+pub(super) fn search_term(typed: &str) -> Option<String> {
     let term = fold(typed.trim()).replace('\0', "");
     (!term.is_empty()).then_some(term)
 }
 
 /// The facts by which a credential is found, besides its last endpoint. The line breaks keep a
 /// search from matching across two of them.
-pub(super) fn facts(credential: &Credential, owner_name: &str) -> String {
+pub(super) fn search_facts(credential: &Credential, owner_name: &str) -> String {
     fold(&format!(
         "{}\n{}\n{owner_name}\n",
         credential.name, credential.key_id

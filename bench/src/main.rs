@@ -1,0 +1,282 @@
+//! Measures Keyrack's endpoints under load, each side by side with a bare route of the same server
+//! process that sends the same kind of answer, and prints the ratio. wrk makes the load; it and the
+//! server share the machine, so only the ratios mean something.
+//!
+//! `bench [CREDENTIALS] [DATABASE_URL]`: 100,000 by default, in a fresh SQLite file.
+#![expect(clippy::print_stdout, reason = "it prints what it measured")]
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use axum::Router;
+use axum::routing::{any, post};
+use chrono::TimeDelta;
+use domain::draft::CredentialDraft;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use leptos::config::LeptosOptions;
+use serde_json::json;
+use server::metrics::Metrics;
+use server::state::{AppState, GateMode, GateSettings, HttpSettings};
+use service::{
+    Actor, AddPerson, ClientProof, IssuedCredential, MasterKey, RequestFacts, Services,
+    SessionLimits, SessionRow, Settings, SystemClock, Token, TokenRequest,
+};
+
+const SECONDS: u32 = 8;
+const WRITERS: usize = 16;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let count: usize = arguments.next().map_or(Ok(100_000), |text| text.parse())?;
+    let folder = tempfile::tempdir()?;
+    let url = arguments
+        .next()
+        .unwrap_or_else(|| format!("sqlite://{}/keyrack.db", folder.path().display()));
+    let services = open(&url).await?;
+    println!("{count} credentials are being stored …");
+    let (oauth, legacy) = fill(&services, count).await?;
+    let cookie = log_in(&services).await?;
+    let address = start(&services).await?;
+    let base = format!("http://{address}");
+
+    let token = token(&services, &oauth).await?;
+    let (key_id, secret) = proof(&legacy);
+    let gate = [("X-Original-Method", "GET"), ("X-Original-URI", "/v1/accounts/41f2/transfers")];
+    let bearer = format!("Bearer {token}");
+    let with_bearer = [&gate[..], &[("Authorization", bearer.as_str())]].concat();
+    let with_secret =
+        [&gate[..], &[("APCA-API-KEY-ID", &key_id), ("APCA-API-SECRET-KEY", secret)]].concat();
+
+    println!("\n{:<34} {:>9} {:>9} {:>7} {:>9} {:>9} {:>7}", "", "rate/s", "bare/s", "ratio", "p99 ms", "bare ms", "ratio");
+    compare("gate, Bearer token", &base, ("/v1/verify", &with_bearer, ""), ("/bare", &with_bearer, ""))?;
+    compare("gate, legacy pair", &base, ("/v1/verify", &with_secret, ""), ("/bare", &with_secret, ""))?;
+    let (client, secret) = proof(&oauth);
+    let form =
+        format!("grant_type=client_credentials&client_id={client}&client_secret={secret}");
+    let kind = [("Content-Type", "application/x-www-form-urlencoded")];
+    compare("token, client_secret_post", &base, ("/v1/oauth2/token", &kind, &form), ("/bare-sign", &kind, &form))?;
+
+    println!("\n{:<34} {:>9} {:>9} {:>9}", "one after the other", "p50 ms", "p95 ms", "p99 ms");
+    let cookie = [("Cookie", cookie.as_str()), ("Accept", "text/html")];
+    for (name, path) in [
+        ("list page", "/credentials"),
+        ("list page, by name", "/credentials?sort=name"),
+        ("list page, search for many", "/credentials?q=worker"),
+        ("list page, search for one", "/credentials?q=worker-77777"),
+        ("list page, search for none", "/credentials?q=no-such-credential"),
+    ] {
+        let load = wrk(&base, path, &cookie, "", 1)?;
+        println!("{name:<34} {:>9.1} {:>9.1} {:>9.1}", load.p50, load.p95, load.p99);
+    }
+    Ok(())
+}
+
+async fn open(url: &str) -> anyhow::Result<Services> {
+    let store = service::connect(url).await?;
+    store.migrate().await?;
+    let catalogue = toml::from_str(include_str!("../../catalogue/alpaca-broker.toml"))?;
+    let settings = Settings {
+        issuer: "http://127.0.0.1:3000/v1".to_owned(),
+        audiences: vec!["http://127.0.0.1:3000/v1".to_owned()],
+        token_life: TimeDelta::minutes(15),
+        maximum_credential_life: None,
+        sessions: SessionLimits { idle: TimeDelta::hours(1), absolute: TimeDelta::hours(24) },
+        password_hashers: 1,
+    };
+    let master = MasterKey::generate();
+    Ok(Services::open(store, &master, catalogue, settings, Arc::new(SystemClock)).await?)
+}
+
+/// Stores the credentials; gives back one of each flow that is in use.
+async fn fill(
+    services: &Services,
+    count: usize,
+) -> anyhow::Result<(IssuedCredential, IssuedCredential)> {
+    let host = Actor::host("bench");
+    let person = AddPerson {
+        name: "Mara Okafor".into(),
+        email: "mara@example.com".into(),
+        role: "superuser".into(),
+    };
+    let owner = services.add_person(&host, &person).await?.user.id.to_string();
+    let draft = move |number: usize, flow: &str| CredentialDraft {
+        name: format!("worker-{number}"),
+        purpose: "Made for measuring".into(),
+        owner: owner.clone(),
+        flow: flow.into(),
+        expires: ["never", "30d", "90d", "1y"][number % 4].into(),
+        access: ["read_only", "full"][number % 2].into(),
+        ..CredentialDraft::default()
+    };
+    let oauth = services.issue_credential(&host, &draft(0, "client_secret"), None).await?;
+    let legacy = services.issue_credential(&host, &draft(1, "legacy"), None).await?;
+    let writers = (0..WRITERS).map(|writer| {
+        let (services, host, draft) = (services.clone(), host.clone(), draft.clone());
+        tokio::spawn(async move {
+            for number in (2 + writer..count).step_by(WRITERS) {
+                let draft = draft(number, "client_secret");
+                services.issue_credential(&host, &draft, None).await?;
+            }
+            anyhow::Ok(())
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await??;
+    }
+    Ok((oauth, legacy))
+}
+
+/// A session cookie for the list page.
+async fn log_in(services: &Services) -> anyhow::Result<String> {
+    // tower-sessions writes its ids as base64url of 16 bytes.
+    let id = "AAAAAAAAAAAAAAAAAAAAAA";
+    let (now, host) = (services.now(), Actor::host("bench"));
+    let user = services.person_by_email(&host, "mara@example.com").await?.id;
+    let row = SessionRow {
+        id: service::crypto::hash_token(id),
+        user: Some(user),
+        data: json!({ "user_id": user, "seen_at": now.timestamp() }).to_string(),
+        created_at: now,
+        idle_until: now + TimeDelta::hours(1),
+        absolute_until: now + TimeDelta::hours(24),
+    };
+    if !services.session_store().create_session(row).await? {
+        bail!("the session id is taken");
+    }
+    Ok(format!("__Host-keyrack={id}"))
+}
+
+async fn start(services: &Services) -> anyhow::Result<SocketAddr> {
+    let trusted = vec!["127.0.0.0/8".parse()?];
+    let state = AppState {
+        services: services.clone(),
+        http: Arc::new(HttpSettings {
+            public_url: "http://127.0.0.1:3000".parse()?,
+            trusted_proxies: Vec::new(),
+            gate: GateSettings {
+                mode: GateMode::Nginx,
+                trusted,
+                key_id_header: "APCA-API-KEY-ID".parse()?,
+                secret_header: "APCA-API-SECRET-KEY".parse()?,
+            },
+        }),
+        metrics: Arc::new(Metrics::default()),
+        leptos: LeptosOptions::builder().output_name("keyrack").build(),
+    };
+    let router = server::http::router(state).merge(bare()?);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    std::mem::forget(server::serve::start_background(services));
+    tokio::spawn(server::serve::serve(listener, router, std::future::pending()));
+    Ok(address)
+}
+
+/// What the endpoints are compared with: the least that a server does for such an answer.
+fn bare() -> anyhow::Result<Router> {
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())?;
+    let key = Arc::new(EncodingKey::from_ec_der(pkcs8.as_ref()));
+    let scope = "accounts:read accounts:write admin:read admin:write crypto:read crypto:write";
+    let sign = move || async move {
+        let claims = json!({
+            "iss": "http://127.0.0.1:3000/v1", "sub": "KRQ7M2XZLP4TAVJ6NDB3EH", "iat": 1, "exp": 901,
+            "client_id": "KRQ7M2XZLP4TAVJ6NDB3EH", "jti": "AAAAAAAAAAAAAAAAAAAAAA", "scope": scope,
+            "aud": "http://127.0.0.1:3000/v1",
+        });
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::ES256), &claims, &key);
+        axum::Json(json!({ "access_token": token.unwrap_or_default(), "token_type": "Bearer" }))
+    };
+    let answer = || async move {
+        [
+            ("x-keyrack-key-id", "KRQ7M2XZLP4TAVJ6NDB3EH"),
+            ("x-keyrack-name", "worker-0"),
+            ("x-keyrack-scope", scope),
+            ("x-request-id", "0123456789abcdef01234567"),
+        ]
+    };
+    Ok(Router::new().route("/bare", any(answer)).route("/bare-sign", post(sign)))
+}
+
+fn proof(issued: &IssuedCredential) -> (String, &str) {
+    let secret = issued.secret.as_ref().map(domain::secret::Secret::expose).unwrap_or_default();
+    (issued.credential.key_id.to_string(), secret)
+}
+
+async fn token(services: &Services, issued: &IssuedCredential) -> anyhow::Result<String> {
+    let (client_id, secret) = proof(issued);
+    let proof = ClientProof { client_id: &client_id, secret };
+    let request = TokenRequest { proof, scope: None, resource: None };
+    Ok(services.issue_token(request, &RequestFacts::default()).await?.access_token)
+}
+
+/// What wrk saw; times in milliseconds.
+struct Load {
+    rate: f64,
+    p50: f64,
+    p95: f64,
+    p99: f64,
+}
+
+type Target<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
+/// Runs the endpoint, then the bare route, and prints one line. The first run warms the caches.
+fn compare(name: &str, base: &str, ours: Target<'_>, bare: Target<'_>) -> anyhow::Result<()> {
+    wrk(base, ours.0, ours.1, ours.2, 16)?;
+    let ours = wrk(base, ours.0, ours.1, ours.2, 16)?;
+    let bare = wrk(base, bare.0, bare.1, bare.2, 16)?;
+    println!(
+        "{name:<34} {:>9.0} {:>9.0} {:>7.2} {:>9.2} {:>9.2} {:>7.2}",
+        ours.rate,
+        bare.rate,
+        ours.rate / bare.rate,
+        ours.p99,
+        bare.p99,
+        ours.p99 / bare.p99,
+    );
+    Ok(())
+}
+
+fn wrk(
+    base: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+    connections: u32,
+) -> anyhow::Result<Load> {
+    let script = tempfile::NamedTempFile::new()?;
+    let method = if body.is_empty() { "GET" } else { "POST" };
+    std::fs::write(
+        script.path(),
+        format!(
+            "wrk.method = '{method}'\nwrk.body = '{body}'\n\
+             done = function(summary, latency)\n\
+             print(string.format('RESULT %f %f %f %f %d', summary.requests / summary.duration * 1e6,\n\
+             latency:percentile(50) / 1e3, latency:percentile(95) / 1e3, latency:percentile(99) / 1e3,\n\
+             summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.timeout))\n\
+             end\n"
+        ),
+    )?;
+    let mut command = Command::new("wrk");
+    command.args(["-t1", &format!("-c{connections}"), &format!("-d{SECONDS}s"), "-s"]);
+    command.arg(script.path());
+    for (name, value) in headers {
+        command.args(["-H", &format!("{name}: {value}")]);
+    }
+    let output = command.arg(format!("{base}{path}")).output().context("wrk is not installed")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let result = text.lines().find_map(|line| line.strip_prefix("RESULT "));
+    let numbers = result
+        .with_context(|| format!("wrk printed no result for {path}: {text}"))?
+        .split(' ')
+        .map(str::parse)
+        .collect::<Result<Vec<f64>, _>>()?;
+    let [rate, p50, p95, p99, errors] = numbers[..] else { bail!("wrk's result has another form") };
+    if errors > 0.0 {
+        bail!("{errors} requests for {path} failed: the figures would mean nothing");
+    }
+    Ok(Load { rate, p50, p95, p99 })
+}
