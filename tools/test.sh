@@ -25,7 +25,7 @@ setup() {
 formatting() { cargo fmt --all --check; }
 
 # `frontend` exists for WASM only.
-clippy() { cargo clippy --locked --workspace --exclude frontend --all-targets -- -D warnings; }
+clippy() { cargo clippy --locked --keep-going --workspace --exclude frontend --all-targets -- -D warnings; }
 
 # In the folder and profile of cargo-leptos, so that it finds the macros compiled.
 clippy_wasm() {

@@ -20,7 +20,10 @@ impl PageClock {
     /// Sets the clock to the server's time and lets it run. Once, in `App`.
     pub fn provide() {
         let start = SharedValue::new(server_now).into_inner();
-        let clock = Self { now: RwSignal::new(start), local: RwSignal::new(false) };
+        let clock = Self {
+            now: RwSignal::new(start),
+            local: RwSignal::new(false),
+        };
         provide_context(clock);
         Effect::new(move |_| {
             clock.local.set(true);
@@ -70,7 +73,12 @@ fn server_now() -> DateTime<Utc> {
 }
 
 /// Milliseconds since the page was loaded, whatever the computer's clock says.
-#[expect(clippy::cast_possible_truncation, reason = "milliseconds of an open page")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "milliseconds of an open page"
+)]
 fn monotonic_millis() -> i64 {
-    window().performance().map_or(0, |performance| performance.now() as i64)
+    window()
+        .performance()
+        .map_or(0, |performance| performance.now() as i64)
 }

@@ -91,10 +91,14 @@ impl ApiError {
             Self::Unauthenticated => "Your session has ended. Log in to go on.".to_owned(),
             Self::Forbidden { message } | Self::Conflict { message } => message.clone(),
             Self::NotFound { .. } => "The link may be mistyped or out of date.".to_owned(),
-            Self::Invalid { fields } => {
-                fields.iter().map(|f| f.message.as_str()).collect::<Vec<_>>().join(" ")
-            }
-            Self::Throttled { retry_after_seconds } => {
+            Self::Invalid { fields } => fields
+                .iter()
+                .map(|f| f.message.as_str())
+                .collect::<Vec<_>>()
+                .join(" "),
+            Self::Throttled {
+                retry_after_seconds,
+            } => {
                 format!("Wait {retry_after_seconds} seconds and try again.")
             }
             Self::Unavailable => "Check your connection, then load the page again.".to_owned(),
@@ -112,7 +116,9 @@ impl FromServerFnError for ApiError {
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         match error {
             ServerFnErrorErr::Args(message) | ServerFnErrorErr::MissingArg(message) => {
-                Self::Invalid { fields: vec![FieldError::new("", message)] }
+                Self::Invalid {
+                    fields: vec![FieldError::new("", message)],
+                }
             }
             _ => Self::Unavailable,
         }

@@ -46,11 +46,20 @@ impl FormOutcome {
             ApiError::Invalid { fields } => {
                 let (of_form, errors): (Vec<_>, Vec<_>) =
                     fields.into_iter().partition(|error| error.field.is_empty());
-                (errors, of_form.into_iter().next().map(|error| error.message))
+                (
+                    errors,
+                    of_form.into_iter().next().map(|error| error.message),
+                )
             }
             other => (Vec::new(), Some(other.advice())),
         };
-        Self { action: action.to_owned(), values, errors, message, status }
+        Self {
+            action: action.to_owned(),
+            values,
+            errors,
+            message,
+            status,
+        }
     }
 }
 
@@ -103,7 +112,11 @@ impl FormState {
     /// The state of the form that posts to `action`, given what came back.
     #[must_use]
     pub fn of(action: &str, outcome: Option<FormOutcome>) -> Self {
-        Self(outcome.filter(|outcome| outcome.action == action).map(Arc::new))
+        Self(
+            outcome
+                .filter(|outcome| outcome.action == action)
+                .map(Arc::new),
+        )
     }
 
     /// The state that the surrounding form provides.
@@ -122,13 +135,19 @@ impl FormState {
     #[must_use]
     pub fn value(&self, field: &str) -> Option<String> {
         let values = &self.0.as_ref()?.values;
-        values.iter().find(|(name, _)| name == field).map(|(_, value)| value.clone())
+        values
+            .iter()
+            .find(|(name, _)| name == field)
+            .map(|(_, value)| value.clone())
     }
 
     /// What is wrong with a field.
     #[must_use]
     pub fn error(&self, field: &str) -> Option<String> {
-        self.errors().iter().find(|error| error.field == field).map(|error| error.message.clone())
+        self.errors()
+            .iter()
+            .find(|error| error.field == field)
+            .map(|error| error.message.clone())
     }
 
     /// Everything that is wrong, in the order of the form.

@@ -193,8 +193,9 @@ pub fn Only(
     }
     let error = if Viewer::current().user().is_some() {
         ApiError::Forbidden {
-            message: "This page is for superusers only. Ask one of them if you need something here."
-                .to_owned(),
+            message:
+                "This page is for superusers only. Ask one of them if you need something here."
+                    .to_owned(),
         }
     } else {
         ApiError::Unauthenticated

@@ -49,24 +49,40 @@ pub fn explain(error: ServiceError, request_id: Option<&RequestId>) -> ApiError 
         ServiceError::Denied(permission) => ApiError::Forbidden {
             message: format!("Your role may not {}. Ask a superuser.", permission.label()),
         },
-        ServiceError::NotFound(what) => ApiError::NotFound { what: what.to_owned() },
+        ServiceError::NotFound(what) => ApiError::NotFound {
+            what: what.to_owned(),
+        },
         ServiceError::Invalid(fields) => ApiError::Invalid { fields },
-        ServiceError::WrongLogin => {
-            ApiError::Invalid { fields: vec![FieldError::new("", ServiceError::WrongLogin)] }
-        }
-        ServiceError::Conflict(conflict) => ApiError::Conflict { message: sentence(&conflict.to_string()) },
-        ServiceError::Transition(reason) => ApiError::Conflict { message: sentence(&reason.to_string()) },
+        ServiceError::WrongLogin => ApiError::Invalid {
+            fields: vec![FieldError::new("", ServiceError::WrongLogin)],
+        },
+        ServiceError::Conflict(conflict) => ApiError::Conflict {
+            message: sentence(&conflict.to_string()),
+        },
+        ServiceError::Transition(reason) => ApiError::Conflict {
+            message: sentence(&reason.to_string()),
+        },
         ServiceError::Throttled(wait) => ApiError::Throttled {
             retry_after_seconds: u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(1),
         },
         ServiceError::Busy => ApiError::Unavailable,
         ServiceError::Unavailable(cause) => {
-            tracing::error!(request_id, error = &cause as &dyn std::error::Error, "store failed");
+            tracing::error!(
+                request_id,
+                error = &cause as &dyn std::error::Error,
+                "store failed"
+            );
             ApiError::Unavailable
         }
         ServiceError::Internal(cause) => {
-            tracing::error!(request_id, error = cause.as_ref() as &dyn std::error::Error, "bug");
-            ApiError::Internal { request_id: request_id.to_owned() }
+            tracing::error!(
+                request_id,
+                error = cause.as_ref() as &dyn std::error::Error,
+                "bug"
+            );
+            ApiError::Internal {
+                request_id: request_id.to_owned(),
+            }
         }
     }
 }

@@ -52,7 +52,9 @@ pub fn ThemeSwitch() -> impl IntoView {
 /// What was chosen before; nothing where the browser stores nothing.
 fn stored() -> String {
     let storage = window().local_storage().ok().flatten();
-    storage.and_then(|storage| storage.get_item(KEY).ok().flatten()).unwrap_or_default()
+    storage
+        .and_then(|storage| storage.get_item(KEY).ok().flatten())
+        .unwrap_or_default()
 }
 
 fn choose(theme: &str) {

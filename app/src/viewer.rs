@@ -45,7 +45,8 @@ impl Viewer {
     /// Whether the viewer may do this. Only decides what is shown; the service decides what is done.
     #[must_use]
     pub fn can(&self, permission: Permission) -> bool {
-        self.0.with_value(|user| user.as_ref().is_some_and(|user| user.role.can(permission)))
+        self.0
+            .with_value(|user| user.as_ref().is_some_and(|user| user.role.can(permission)))
     }
 }
 

@@ -53,7 +53,10 @@ mod tests {
         assert_eq!(thousands(999), "999");
         assert_eq!(listed::<&str>(&[]), "");
         assert_eq!(listed(&["Data"]), "Data");
-        assert_eq!(listed(&["Accounts", "Data", "Reporting"]), "Accounts, Data and Reporting");
+        assert_eq!(
+            listed(&["Accounts", "Data", "Reporting"]),
+            "Accounts, Data and Reporting"
+        );
         assert_eq!(sentence("the path is too long"), "The path is too long.");
     }
 }

@@ -11,6 +11,8 @@ use http_body_util::BodyExt;
 use leptos::config::LeptosOptions;
 
 async fn answer(page: &str, answer: Answer) -> (u16, String) {
+    // As the server does at its start; this also readies the runtime that renders.
+    leptos_axum::generate_route_list(app::App);
     let (parts, ()) = Request::post("/posted/here").body(()).unwrap().into_parts();
     let options = LeptosOptions::builder().output_name("keyrack").build();
     let response: Response = render_answer(options, parts, page, answer, || ()).await;
@@ -24,12 +26,18 @@ fn log_in_refused(error: ApiError) -> Answer {
         ("email".to_owned(), "mara@example.com".to_owned()),
         ("next".to_owned(), "/users".to_owned()),
     ];
-    Answer { outcome: Some(FormOutcome::refused("/login", typed, error)), shown_once: None }
+    Answer {
+        outcome: Some(FormOutcome::refused("/login", typed, error)),
+        shown_once: None,
+    }
 }
 
 #[tokio::test]
 async fn a_refused_log_in_keeps_what_was_typed_and_says_why() {
-    let fields = vec![FieldError::new("", "the address and the password don't match")];
+    let fields = vec![FieldError::new(
+        "",
+        "the address and the password don't match",
+    )];
     let (status, page) = answer("/login", log_in_refused(ApiError::Invalid { fields })).await;
     assert_eq!(status, 422);
     for part in [
@@ -41,7 +49,10 @@ async fn a_refused_log_in_keeps_what_was_typed_and_says_why() {
         "<title>Log in · Keyrack</title>",
     ] {
         let either = part.replace("&#39;", "'");
-        assert!(page.contains(part) || page.contains(&either), "{part} in {page}");
+        assert!(
+            page.contains(part) || page.contains(&either),
+            "{part} in {page}"
+        );
     }
 }
 
@@ -49,11 +60,36 @@ async fn a_refused_log_in_keeps_what_was_typed_and_says_why() {
 async fn each_error_answers_with_its_own_status() {
     for (error, expected) in [
         (ApiError::Unauthenticated, 401),
-        (ApiError::Forbidden { message: "no".to_owned() }, 403),
-        (ApiError::NotFound { what: "page".to_owned() }, 404),
-        (ApiError::Conflict { message: "no".to_owned() }, 409),
-        (ApiError::Throttled { retry_after_seconds: 7 }, 429),
-        (ApiError::Internal { request_id: "r-1".to_owned() }, 500),
+        (
+            ApiError::Forbidden {
+                message: "no".to_owned(),
+            },
+            403,
+        ),
+        (
+            ApiError::NotFound {
+                what: "page".to_owned(),
+            },
+            404,
+        ),
+        (
+            ApiError::Conflict {
+                message: "no".to_owned(),
+            },
+            409,
+        ),
+        (
+            ApiError::Throttled {
+                retry_after_seconds: 7,
+            },
+            429,
+        ),
+        (
+            ApiError::Internal {
+                request_id: "r-1".to_owned(),
+            },
+            500,
+        ),
         (ApiError::Unavailable, 503),
     ] {
         let (status, _) = answer("/login", log_in_refused(error.clone())).await;

@@ -19,15 +19,23 @@ fn html<V: IntoView>(view: impl FnOnce() -> V) -> String {
 }
 
 fn refused(values: &[(&str, &str)], errors: &[(&str, &str)]) -> FormOutcome {
-    let values = values.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let fields =
-        errors.iter().map(|&(field, message)| FieldError::new(field, message)).collect();
+    let values = values
+        .iter()
+        .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let fields = errors
+        .iter()
+        .map(|&(field, message)| FieldError::new(field, message))
+        .collect();
     FormOutcome::refused("/x", values, ApiError::Invalid { fields })
 }
 
 /// A page of the kit's pieces with `text` wherever text can go.
-fn everywhere(text: &str) -> String {
-    let outcome = refused(&[("name", text), ("purpose", text), ("owner", text)], &[("name", text)]);
+fn everywhere(text: &'static str) -> String {
+    let outcome = refused(
+        &[("name", text), ("purpose", text), ("owner", text)],
+        &[("name", text)],
+    );
     html(|| {
         view! {
             <PostForm action="/x" outcome=Some(outcome)>
@@ -59,8 +67,16 @@ fn scope(label: &str, level: Level, chosen: AccessLevel) -> ScopeRow {
         name: "journaling".to_owned(),
         label: label.to_owned(),
         endpoints: vec![
-            Endpoint { method: "GET".to_owned(), path: label.to_owned(), level: Level::Read },
-            Endpoint { method: "POST".to_owned(), path: label.to_owned(), level },
+            Endpoint {
+                method: "GET".to_owned(),
+                path: label.to_owned(),
+                level: Level::Read,
+            },
+            Endpoint {
+                method: "POST".to_owned(),
+                path: label.to_owned(),
+                level,
+            },
         ],
         level: chosen,
     }
@@ -87,7 +103,10 @@ fn a_text_area_keeps_what_was_typed_without_script() {
             </PostForm>
         }
     });
-    assert!(page.contains(">a &lt; b &amp; &lt;/textarea&gt;</textarea>"), "{page}");
+    assert!(
+        page.contains(">a &lt; b &amp; &lt;/textarea&gt;</textarea>"),
+        "{page}"
+    );
 }
 
 #[test]
@@ -113,7 +132,11 @@ fn a_refused_field_says_so_to_everybody() {
     ] {
         assert!(page.contains(part), "{part} in {page}");
     }
-    assert_eq!(page.matches("aria-invalid").count(), 1, "the other field is fine");
+    assert_eq!(
+        page.matches("aria-invalid").count(),
+        1,
+        "the other field is fine"
+    );
 }
 
 #[test]
@@ -126,7 +149,10 @@ fn the_outcome_of_one_form_leaves_the_others_alone() {
             </PostForm>
         }
     });
-    assert!(!page.contains("typed") && !page.contains("aria-invalid"), "{page}");
+    assert!(
+        !page.contains("typed") && !page.contains("aria-invalid"),
+        "{page}"
+    );
 }
 
 #[test]
@@ -162,8 +188,10 @@ fn what_was_chosen_is_checked_again() {
             </PostForm>
         }
     });
-    let checked: Vec<&str> =
-        page.split("<input").filter(|tag| tag.contains(" checked")).collect();
+    let checked: Vec<&str> = page
+        .split("<input")
+        .filter(|tag| tag.contains(" checked"))
+        .collect();
     assert_eq!(checked.len(), 2, "{page}");
     assert!(checked[0].contains(r#"value="legacy""#), "{page}");
     assert!(checked[1].contains(r#"value="write""#), "{page}");
@@ -176,9 +204,18 @@ fn a_scope_of_reads_offers_no_writing() {
         view! { <Matrix scopes=scopes editable=true /> }
     });
     assert_eq!(page.matches("<input").count(), 2, "{page}");
-    assert!(page.contains("same as Read only") && page.contains("2 endpoints, all reads"), "{page}");
-    let checked = page.split("<input").find(|tag| tag.contains(" checked")).unwrap();
-    assert!(checked.contains(r#"value="read""#), "write is read here: {page}");
+    assert!(
+        page.contains("same as Read only") && page.contains("2 endpoints, all reads"),
+        "{page}"
+    );
+    let checked = page
+        .split("<input")
+        .find(|tag| tag.contains(" checked"))
+        .unwrap();
+    assert!(
+        checked.contains(r#"value="read""#),
+        "write is read here: {page}"
+    );
 }
 
 #[test]
@@ -191,7 +228,10 @@ fn the_strip_says_its_levels_in_words() {
     ];
     let page = html(|| view! { <ScopeStrip scopes=scopes /> });
     let words = "Read &amp; write: Journaling. Read only: Accounts, Data. No access: Admin.";
-    assert!(page.contains(&format!(r#"role="img" aria-label="{words}""#)), "{page}");
+    assert!(
+        page.contains(&format!(r#"role="img" aria-label="{words}""#)),
+        "{page}"
+    );
     assert_eq!(page.matches("<i").count(), 4, "{page}");
 }
 
@@ -224,7 +264,11 @@ fn tables_tell_their_order_and_name_their_rows() {
         assert!(page.contains(part), "{part} in {page}");
     }
     assert_eq!(page.matches(r#"scope="col""#).count(), 3, "{page}");
-    assert_eq!(page.matches("aria-sort").count(), 1, "only the sorted column: {page}");
+    assert_eq!(
+        page.matches("aria-sort").count(),
+        1,
+        "only the sorted column: {page}"
+    );
     assert!(page.contains(r#"aria-sort="ascending""#), "{page}");
     assert!(!page.contains("Previous"), "no dead link: {page}");
 }
@@ -242,8 +286,14 @@ fn a_dialog_opens_and_closes_without_script() {
         }
     });
     assert!(page.contains(r##"href="#revoke""##), "{page}");
-    assert!(page.contains(r#"<dialog id="revoke" aria-labelledby="revoke-title""#), "{page}");
-    assert!(page.contains(r##"href="#-""##) && !page.contains(r#"id="-""#), "{page}");
+    assert!(
+        page.contains(r#"<dialog id="revoke" aria-labelledby="revoke-title""#),
+        "{page}"
+    );
+    assert!(
+        page.contains(r##"href="#-""##) && !page.contains(r#"id="-""#),
+        "{page}"
+    );
 }
 
 #[test]
@@ -256,8 +306,14 @@ fn states_are_words_and_times_are_machine_readable() {
         }
     });
     assert!(page.contains(">Quarantined<"), "{page}");
-    assert!(page.contains(r#"datetime="2027-05-24T09:00:00Z""#), "{page}");
-    assert!(page.contains(r#"title="24 May 2027, 09:00:00 UTC""#), "{page}");
+    assert!(
+        page.contains(r#"datetime="2027-05-24T09:00:00Z""#),
+        "{page}"
+    );
+    assert!(
+        page.contains(r#"title="24 May 2027, 09:00:00 UTC""#),
+        "{page}"
+    );
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What the functions on the gate's path cost: `cargo bench -p bench`.
-#![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
+#![expect(
+    missing_docs,
+    reason = "criterion's macros make undocumented functions"
+)]
 
 use std::hint::black_box;
 
@@ -13,7 +16,11 @@ fn functions(c: &mut Criterion) {
         toml::from_str(include_str!("../../catalogue/alpaca-broker.toml")).expect("it is tested");
     let paths = [
         ("a short path", "GET", "/v1/journals"),
-        ("a long path", "DELETE", "/v1/trading/accounts/41f2c0de-1111/watchlists/77aa/AAPL"),
+        (
+            "a long path",
+            "DELETE",
+            "/v1/trading/accounts/41f2c0de-1111/watchlists/77aa/AAPL",
+        ),
         ("an escaped path", "GET", "/v1/accounts/41f2%2Dc0de?x=1"),
         ("an unknown path", "GET", "/v1/nowhere/at/all"),
     ];

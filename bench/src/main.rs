@@ -46,32 +46,67 @@ async fn main() -> anyhow::Result<()> {
 
     let token = token(&services, &oauth).await?;
     let (key_id, secret) = proof(&legacy);
-    let gate = [("X-Original-Method", "GET"), ("X-Original-URI", "/v1/accounts/41f2/transfers")];
+    let gate = [
+        ("X-Original-Method", "GET"),
+        ("X-Original-URI", "/v1/accounts/41f2/transfers"),
+    ];
     let bearer = format!("Bearer {token}");
     let with_bearer = [&gate[..], &[("Authorization", bearer.as_str())]].concat();
-    let with_secret =
-        [&gate[..], &[("APCA-API-KEY-ID", &key_id), ("APCA-API-SECRET-KEY", secret)]].concat();
+    let with_secret = [
+        &gate[..],
+        &[
+            ("APCA-API-KEY-ID", &key_id),
+            ("APCA-API-SECRET-KEY", secret),
+        ],
+    ]
+    .concat();
 
-    println!("\n{:<34} {:>9} {:>9} {:>7} {:>9} {:>9} {:>7}", "", "rate/s", "bare/s", "ratio", "p99 ms", "bare ms", "ratio");
-    compare("gate, Bearer token", &base, ("/v1/verify", &with_bearer, ""), ("/bare", &with_bearer, ""))?;
-    compare("gate, legacy pair", &base, ("/v1/verify", &with_secret, ""), ("/bare", &with_secret, ""))?;
+    println!(
+        "\n{:<34} {:>9} {:>9} {:>7} {:>9} {:>9} {:>7}",
+        "", "rate/s", "bare/s", "ratio", "p99 ms", "bare ms", "ratio"
+    );
+    compare(
+        "gate, Bearer token",
+        &base,
+        ("/v1/verify", &with_bearer, ""),
+        ("/bare", &with_bearer, ""),
+    )?;
+    compare(
+        "gate, legacy pair",
+        &base,
+        ("/v1/verify", &with_secret, ""),
+        ("/bare", &with_secret, ""),
+    )?;
     let (client, secret) = proof(&oauth);
-    let form =
-        format!("grant_type=client_credentials&client_id={client}&client_secret={secret}");
+    let form = format!("grant_type=client_credentials&client_id={client}&client_secret={secret}");
     let kind = [("Content-Type", "application/x-www-form-urlencoded")];
-    compare("token, client_secret_post", &base, ("/v1/oauth2/token", &kind, &form), ("/bare-sign", &kind, &form))?;
+    compare(
+        "token, client_secret_post",
+        &base,
+        ("/v1/oauth2/token", &kind, &form),
+        ("/bare-sign", &kind, &form),
+    )?;
 
-    println!("\n{:<34} {:>9} {:>9} {:>9}", "one after the other", "p50 ms", "p95 ms", "p99 ms");
+    println!(
+        "\n{:<34} {:>9} {:>9} {:>9}",
+        "one after the other", "p50 ms", "p95 ms", "p99 ms"
+    );
     let cookie = [("Cookie", cookie.as_str()), ("Accept", "text/html")];
     for (name, path) in [
         ("list page", "/credentials"),
         ("list page, by name", "/credentials?sort=name"),
         ("list page, search for many", "/credentials?q=worker"),
         ("list page, search for one", "/credentials?q=worker-77777"),
-        ("list page, search for none", "/credentials?q=no-such-credential"),
+        (
+            "list page, search for none",
+            "/credentials?q=no-such-credential",
+        ),
     ] {
         let load = wrk(&base, path, &cookie, "", 1)?;
-        println!("{name:<34} {:>9.1} {:>9.1} {:>9.1}", load.p50, load.p95, load.p99);
+        println!(
+            "{name:<34} {:>9.1} {:>9.1} {:>9.1}",
+            load.p50, load.p95, load.p99
+        );
     }
     Ok(())
 }
@@ -85,7 +120,10 @@ async fn open(url: &str) -> anyhow::Result<Services> {
         audiences: vec!["http://127.0.0.1:3000/v1".to_owned()],
         token_life: TimeDelta::minutes(15),
         maximum_credential_life: None,
-        sessions: SessionLimits { idle: TimeDelta::hours(1), absolute: TimeDelta::hours(24) },
+        sessions: SessionLimits {
+            idle: TimeDelta::hours(1),
+            absolute: TimeDelta::hours(24),
+        },
         password_hashers: 1,
     };
     let master = MasterKey::generate();
@@ -103,7 +141,12 @@ async fn fill(
         email: "mara@example.com".into(),
         role: "superuser".into(),
     };
-    let owner = services.add_person(&host, &person).await?.user.id.to_string();
+    let owner = services
+        .add_person(&host, &person)
+        .await?
+        .user
+        .id
+        .to_string();
     let draft = move |number: usize, flow: &str| CredentialDraft {
         name: format!("worker-{number}"),
         purpose: "Made for measuring".into(),
@@ -113,8 +156,12 @@ async fn fill(
         access: ["read_only", "full"][number % 2].into(),
         ..CredentialDraft::default()
     };
-    let oauth = services.issue_credential(&host, &draft(0, "client_secret"), None).await?;
-    let legacy = services.issue_credential(&host, &draft(1, "legacy"), None).await?;
+    let oauth = services
+        .issue_credential(&host, &draft(0, "client_secret"), None)
+        .await?;
+    let legacy = services
+        .issue_credential(&host, &draft(1, "legacy"), None)
+        .await?;
     let writers = (0..WRITERS).map(|writer| {
         let (services, host, draft) = (services.clone(), host.clone(), draft.clone());
         tokio::spawn(async move {
@@ -136,7 +183,10 @@ async fn log_in(services: &Services) -> anyhow::Result<String> {
     // tower-sessions writes its ids as base64url of 16 bytes.
     let id = "AAAAAAAAAAAAAAAAAAAAAA";
     let (now, host) = (services.now(), Actor::host("bench"));
-    let user = services.person_by_email(&host, "mara@example.com").await?.id;
+    let user = services
+        .person_by_email(&host, "mara@example.com")
+        .await?
+        .id;
     let row = SessionRow {
         id: service::crypto::hash_token(id),
         user: Some(user),
@@ -172,13 +222,18 @@ async fn start(services: &Services) -> anyhow::Result<SocketAddr> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     std::mem::forget(server::serve::start_background(services));
-    tokio::spawn(server::serve::serve(listener, router, std::future::pending()));
+    tokio::spawn(server::serve::serve(
+        listener,
+        router,
+        std::future::pending(),
+    ));
     Ok(address)
 }
 
 /// What the endpoints are compared with: the least that a server does for such an answer.
 fn bare() -> anyhow::Result<Router> {
-    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())?;
+    let pkcs8 =
+        EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())?;
     let key = Arc::new(EncodingKey::from_ec_der(pkcs8.as_ref()));
     let scope = "accounts:read accounts:write admin:read admin:write crypto:read crypto:write";
     let sign = move || async move {
@@ -198,19 +253,35 @@ fn bare() -> anyhow::Result<Router> {
             ("x-request-id", "0123456789abcdef01234567"),
         ]
     };
-    Ok(Router::new().route("/bare", any(answer)).route("/bare-sign", post(sign)))
+    Ok(Router::new()
+        .route("/bare", any(answer))
+        .route("/bare-sign", post(sign)))
 }
 
 fn proof(issued: &IssuedCredential) -> (String, &str) {
-    let secret = issued.secret.as_ref().map(domain::secret::Secret::expose).unwrap_or_default();
+    let secret = issued
+        .secret
+        .as_ref()
+        .map(domain::secret::Secret::expose)
+        .unwrap_or_default();
     (issued.credential.key_id.to_string(), secret)
 }
 
 async fn token(services: &Services, issued: &IssuedCredential) -> anyhow::Result<String> {
     let (client_id, secret) = proof(issued);
-    let proof = ClientProof { client_id: &client_id, secret };
-    let request = TokenRequest { proof, scope: None, resource: None };
-    Ok(services.issue_token(request, &RequestFacts::default()).await?.access_token)
+    let proof = ClientProof {
+        client_id: &client_id,
+        secret,
+    };
+    let request = TokenRequest {
+        proof,
+        scope: None,
+        resource: None,
+    };
+    Ok(services
+        .issue_token(request, &RequestFacts::default())
+        .await?
+        .access_token)
 }
 
 /// What wrk saw; times in milliseconds.
@@ -261,12 +332,20 @@ fn wrk(
         ),
     )?;
     let mut command = Command::new("wrk");
-    command.args(["-t1", &format!("-c{connections}"), &format!("-d{SECONDS}s"), "-s"]);
+    command.args([
+        "-t1",
+        &format!("-c{connections}"),
+        &format!("-d{SECONDS}s"),
+        "-s",
+    ]);
     command.arg(script.path());
     for (name, value) in headers {
         command.args(["-H", &format!("{name}: {value}")]);
     }
-    let output = command.arg(format!("{base}{path}")).output().context("wrk is not installed")?;
+    let output = command
+        .arg(format!("{base}{path}"))
+        .output()
+        .context("wrk is not installed")?;
     let text = String::from_utf8_lossy(&output.stdout);
     let result = text.lines().find_map(|line| line.strip_prefix("RESULT "));
     let numbers = result
@@ -274,9 +353,16 @@ fn wrk(
         .split(' ')
         .map(str::parse)
         .collect::<Result<Vec<f64>, _>>()?;
-    let [rate, p50, p95, p99, errors] = numbers[..] else { bail!("wrk's result has another form") };
+    let [rate, p50, p95, p99, errors] = numbers[..] else {
+        bail!("wrk's result has another form")
+    };
     if errors > 0.0 {
         bail!("{errors} requests for {path} failed: the figures would mean nothing");
     }
-    Ok(Load { rate, p50, p95, p99 })
+    Ok(Load {
+        rate,
+        p50,
+        p95,
+        p99,
+    })
 }

@@ -70,7 +70,10 @@ impl std::str::FromStr for AccessKind {
     /// Takes `read-only` as well, the spelling of the command line.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.replace('-', "_");
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(InvalidAccessKind)
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or(InvalidAccessKind)
     }
 }
 
@@ -111,7 +114,9 @@ impl Access {
     /// # Errors
     /// The first scope that is unknown, or that nothing at all is allowed.
     pub fn check(&self, catalogue: &Catalogue) -> Result<(), InvalidAccess> {
-        let Self::Custom(levels) = self else { return Ok(()) };
+        let Self::Custom(levels) = self else {
+            return Ok(());
+        };
         if let Some(unknown) = levels.keys().find(|name| catalogue.scope(name).is_none()) {
             return Err(InvalidAccess::UnknownScope(unknown.clone()));
         }

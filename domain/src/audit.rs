@@ -172,7 +172,11 @@ impl ChainHash {
     pub fn after(self, seq: i64, event: &AuditEvent) -> Self {
         let seq = seq.to_string();
         let at = event.at.timestamp_millis().to_string();
-        let optional = |text: &Option<String>| text.as_ref().map(|text| format!("={text}")).unwrap_or_default();
+        let optional = |text: &Option<String>| {
+            text.as_ref()
+                .map(|text| format!("={text}"))
+                .unwrap_or_default()
+        };
         let fields = [
             seq.as_str(),
             at.as_str(),
@@ -257,7 +261,10 @@ pub struct ChainVerifier {
 
 impl Default for ChainVerifier {
     fn default() -> Self {
-        Self { seq: 0, hash: ChainHash::START }
+        Self {
+            seq: 0,
+            hash: ChainHash::START,
+        }
     }
 }
 
@@ -269,7 +276,10 @@ impl ChainVerifier {
     pub fn take(&mut self, entry: &AuditEntry) -> Result<(), BrokenChain> {
         let expected = self.seq + 1;
         if entry.seq != expected {
-            return Err(BrokenChain::Gap { expected, found: entry.seq });
+            return Err(BrokenChain::Gap {
+                expected,
+                found: entry.seq,
+            });
         }
         if self.hash.after(entry.seq, &entry.event) != entry.hash {
             return Err(BrokenChain::Hash { seq: entry.seq });
@@ -284,7 +294,10 @@ impl ChainVerifier {
     /// The log ends before its head, or elsewhere.
     pub fn finish(self, head: (i64, ChainHash)) -> Result<(i64, ChainHash), BrokenChain> {
         if self.seq != head.0 {
-            Err(BrokenChain::Truncated { expected: head.0, found: self.seq })
+            Err(BrokenChain::Truncated {
+                expected: head.0,
+                found: self.seq,
+            })
         } else if self.hash == head.1 {
             Ok(head)
         } else {
@@ -320,7 +333,11 @@ mod tests {
         (1..=length)
             .map(|seq| {
                 hash = hash.after(seq, &event(seq));
-                AuditEntry { seq, event: event(seq), hash }
+                AuditEntry {
+                    seq,
+                    event: event(seq),
+                    hash,
+                }
             })
             .collect()
     }
@@ -343,17 +360,35 @@ mod tests {
 
         let mut missing = whole.clone();
         missing.remove(1);
-        assert_eq!(verify(&missing, head), Err(BrokenChain::Gap { expected: 2, found: 3 }));
+        assert_eq!(
+            verify(&missing, head),
+            Err(BrokenChain::Gap {
+                expected: 2,
+                found: 3
+            })
+        );
 
         let mut swapped = whole.clone();
         swapped.swap(1, 2);
-        assert_eq!(verify(&swapped, head), Err(BrokenChain::Gap { expected: 2, found: 3 }));
+        assert_eq!(
+            verify(&swapped, head),
+            Err(BrokenChain::Gap {
+                expected: 2,
+                found: 3
+            })
+        );
         let (a, b) = (whole[1].event.clone(), whole[2].event.clone());
         let mut reordered = whole.clone();
         (reordered[1].event, reordered[2].event) = (b, a);
         assert_eq!(verify(&reordered, head), Err(BrokenChain::Hash { seq: 2 }));
 
-        assert_eq!(verify(&whole[..4], head), Err(BrokenChain::Truncated { expected: 5, found: 4 }));
+        assert_eq!(
+            verify(&whole[..4], head),
+            Err(BrokenChain::Truncated {
+                expected: 5,
+                found: 4
+            })
+        );
     }
 
     #[test]
@@ -364,7 +399,10 @@ mod tests {
         assert_ne!(ChainHash::START.after(1, &a), ChainHash::START.after(1, &b));
         let (mut none, mut empty) = (event(1), event(1));
         (none.address, empty.address) = (None, Some(String::new()));
-        assert_ne!(ChainHash::START.after(1, &none), ChainHash::START.after(1, &empty));
+        assert_ne!(
+            ChainHash::START.after(1, &none),
+            ChainHash::START.after(1, &empty)
+        );
     }
 
     #[test]

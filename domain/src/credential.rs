@@ -69,7 +69,10 @@ impl FromStr for Flow {
     /// Takes `client-secret` as well, the spelling of the command line.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.replace('-', "_");
-        Self::ALL.into_iter().find(|flow| flow.as_str() == text).ok_or(InvalidFlow)
+        Self::ALL
+            .into_iter()
+            .find(|flow| flow.as_str() == text)
+            .ok_or(InvalidFlow)
     }
 }
 
@@ -209,7 +212,10 @@ impl FromStr for State {
     type Err = InvalidState;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(InvalidState)
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or(InvalidState)
     }
 }
 
@@ -269,7 +275,9 @@ impl Credential {
     #[must_use]
     pub fn is_expiring(&self, now: Instant) -> bool {
         self.state(now) == State::Active
-            && self.expires_at.is_some_and(|end| end - now <= EXPIRING_WITHIN)
+            && self
+                .expires_at
+                .is_some_and(|end| end - now <= EXPIRING_WITHIN)
     }
 
     /// Does a transition.
@@ -311,7 +319,11 @@ mod tests {
     }
 
     fn mark(seconds: i64) -> Mark {
-        Mark { at: at(seconds), by: "Mara".to_owned(), reason: None }
+        Mark {
+            at: at(seconds),
+            by: "Mara".to_owned(),
+            reason: None,
+        }
     }
 
     fn credential(expires_at: Option<Instant>) -> Credential {
@@ -334,7 +346,11 @@ mod tests {
     fn transitions_lead_only_where_they_may() {
         use InvalidTransition as No;
         use Transition::{Disable, Enable, Revoke};
-        let standings = [Standing::Active, Standing::Disabled(mark(1)), Standing::Revoked(mark(1))];
+        let standings = [
+            Standing::Active,
+            Standing::Disabled(mark(1)),
+            Standing::Revoked(mark(1)),
+        ];
         let table = [
             [Ok("disabled"), Err(No::NotDisabled), Ok("revoked")],
             [Err(No::AlreadyDisabled), Ok("active"), Ok("revoked")],
@@ -363,8 +379,14 @@ mod tests {
     #[test]
     fn an_expired_credential_can_only_be_revoked() {
         let mut credential = credential(Some(at(100)));
-        assert_eq!(credential.apply(Transition::Disable, mark(100)), Err(InvalidTransition::Expired));
-        assert_eq!(credential.check_editable(at(100)), Err(InvalidTransition::Expired));
+        assert_eq!(
+            credential.apply(Transition::Disable, mark(100)),
+            Err(InvalidTransition::Expired)
+        );
+        assert_eq!(
+            credential.check_editable(at(100)),
+            Err(InvalidTransition::Expired)
+        );
         assert_eq!(credential.apply(Transition::Revoke, mark(101)), Ok(()));
         assert_eq!(credential.state(at(101)), State::Revoked);
         assert_eq!(credential.updated_at, at(101));

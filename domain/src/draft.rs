@@ -27,7 +27,6 @@ pub struct FieldError {
 impl FieldError {
     /// An error of a field.
     #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "callers hand over errors that end here")]
     pub fn new(field: &str, message: impl ToString) -> Self {
         let message = message.to_string();
         let mut letters = message.chars();
@@ -36,7 +35,10 @@ impl FieldError {
             .next()
             .map(|first| first.to_uppercase().chain(letters).collect())
             .unwrap_or_default();
-        Self { field: field.to_owned(), message }
+        Self {
+            field: field.to_owned(),
+            message,
+        }
     }
 }
 
@@ -94,8 +96,11 @@ impl CredentialDraft {
         let mut errors = Vec::new();
         let name = keep(self.name.parse(), "name", &mut errors);
         let purpose = keep(self.purpose.parse(), "purpose", &mut errors);
-        let owner =
-            keep(self.owner.parse().map_err(|_| "choose an owner"), "owner", &mut errors);
+        let owner = keep(
+            self.owner.parse().map_err(|_| "choose an owner"),
+            "owner",
+            &mut errors,
+        );
         let flow: Option<Flow> = keep(self.flow.parse(), "flow", &mut errors);
         let expires_at = keep(self.end(now, maximum_life), "expires", &mut errors);
         let access = keep(self.checked_access(catalogue), "access", &mut errors);
@@ -111,11 +116,21 @@ impl CredentialDraft {
             _ => {}
         }
         match (name, purpose, owner, flow, expires_at, access) {
-            (Some(name), Some(purpose), Some(owner), Some(flow), Some(expires_at), Some(access))
-                if errors.is_empty() =>
-            {
-                Ok(CheckedDraft { name, purpose, owner, flow, expires_at, access })
-            }
+            (
+                Some(name),
+                Some(purpose),
+                Some(owner),
+                Some(flow),
+                Some(expires_at),
+                Some(access),
+            ) if errors.is_empty() => Ok(CheckedDraft {
+                name,
+                purpose,
+                owner,
+                flow,
+                expires_at,
+                access,
+            }),
             _ => Err(errors),
         }
     }
@@ -135,8 +150,11 @@ impl CredentialDraft {
         let mut errors = Vec::new();
         let name = keep(self.name.parse(), "name", &mut errors);
         let purpose = keep(self.purpose.parse(), "purpose", &mut errors);
-        let owner =
-            keep(self.owner.parse().map_err(|_| "choose an owner"), "owner", &mut errors);
+        let owner = keep(
+            self.owner.parse().map_err(|_| "choose an owner"),
+            "owner",
+            &mut errors,
+        );
         let expires_at = if self.expires == "keep" {
             Some(current.expires_at)
         } else {
@@ -145,7 +163,14 @@ impl CredentialDraft {
         let access = keep(self.checked_access(catalogue), "access", &mut errors);
         match (name, purpose, owner, expires_at, access) {
             (Some(name), Some(purpose), Some(owner), Some(expires_at), Some(access)) => {
-                Ok(Credential { name, purpose, owner, access, expires_at, ..current.clone() })
+                Ok(Credential {
+                    name,
+                    purpose,
+                    owner,
+                    access,
+                    expires_at,
+                    ..current.clone()
+                })
             }
             _ => Err(errors),
         }
@@ -213,7 +238,9 @@ fn keep<T, E: ToString>(
     field: &str,
     errors: &mut Vec<FieldError>,
 ) -> Option<T> {
-    value.map_err(|error| errors.push(FieldError::new(field, error.to_string()))).ok()
+    value
+        .map_err(|error| errors.push(FieldError::new(field, error.to_string())))
+        .ok()
 }
 
 #[cfg(test)]
@@ -235,9 +262,13 @@ mod tests {
             flow: "client_secret".to_owned(),
             expires: "6m".to_owned(),
             access: "custom".to_owned(),
-            levels: [("journaling", "write"), ("accounts", "read"), ("data", "none")]
-                .map(|(scope, level)| (scope.to_owned(), level.to_owned()))
-                .into(),
+            levels: [
+                ("journaling", "write"),
+                ("accounts", "read"),
+                ("data", "none"),
+            ]
+            .map(|(scope, level)| (scope.to_owned(), level.to_owned()))
+            .into(),
             ..CredentialDraft::default()
         }
     }
@@ -247,7 +278,10 @@ mod tests {
     }
 
     fn fields(draft: &CredentialDraft) -> Vec<String> {
-        let errors = draft.check(&catalogue(), now(), None).err().unwrap_or_default();
+        let errors = draft
+            .check(&catalogue(), now(), None)
+            .err()
+            .unwrap_or_default();
         errors.into_iter().map(|error| error.field).collect()
     }
 
@@ -255,32 +289,55 @@ mod tests {
     fn a_good_draft_passes() {
         let checked = good().check(&catalogue(), now(), None).unwrap();
         assert_eq!(checked.name.as_str(), "settlement-worker");
-        assert_eq!(checked.access.level(&"journaling".parse().unwrap()), AccessLevel::Write);
-        assert_eq!(checked.access.level(&"funding".parse().unwrap()), AccessLevel::None);
+        assert_eq!(
+            checked.access.level(&"journaling".parse().unwrap()),
+            AccessLevel::Write
+        );
+        assert_eq!(
+            checked.access.level(&"funding".parse().unwrap()),
+            AccessLevel::None
+        );
     }
 
     #[test]
     fn an_empty_form_shows_every_problem_at_once() {
         let empty = CredentialDraft::default();
-        assert_eq!(fields(&empty), ["name", "purpose", "owner", "flow", "expires", "access"]);
+        assert_eq!(
+            fields(&empty),
+            ["name", "purpose", "owner", "flow", "expires", "access"]
+        );
     }
 
     #[test]
     fn check_86_unknown_scopes_and_levels_are_refused() {
-        for (scope, level) in [("nothing", "read"), ("Data", "read"), ("data", "rw"), ("data", "")] {
+        for (scope, level) in [
+            ("nothing", "read"),
+            ("Data", "read"),
+            ("data", "rw"),
+            ("data", ""),
+        ] {
             let mut draft = good();
             draft.levels.insert(scope.to_owned(), level.to_owned());
             assert_eq!(fields(&draft), ["access"], "{scope}={level}");
         }
-        let nothing = CredentialDraft { levels: BTreeMap::new(), ..good() };
+        let nothing = CredentialDraft {
+            levels: BTreeMap::new(),
+            ..good()
+        };
         assert_eq!(fields(&nothing), ["access"]);
     }
 
     #[test]
     fn a_public_key_belongs_to_its_flow_only() {
-        let missing = CredentialDraft { flow: "private_key_jwt".to_owned(), ..good() };
+        let missing = CredentialDraft {
+            flow: "private_key_jwt".to_owned(),
+            ..good()
+        };
         assert_eq!(fields(&missing), ["public_key"]);
-        let extra = CredentialDraft { public_key: "-----BEGIN".to_owned(), ..good() };
+        let extra = CredentialDraft {
+            public_key: "-----BEGIN".to_owned(),
+            ..good()
+        };
         assert_eq!(fields(&extra), ["public_key"]);
     }
 
@@ -300,13 +357,23 @@ mod tests {
                 expires_at: text.to_owned(),
                 ..good()
             };
-            let end = draft.check(&catalogue(), now(), None).ok().and_then(|good| good.expires_at);
-            assert_eq!(end.map(crate::expiry::rfc3339).as_deref(), expected, "{text}");
+            let end = draft
+                .check(&catalogue(), now(), None)
+                .ok()
+                .and_then(|good| good.expires_at);
+            assert_eq!(
+                end.map(crate::expiry::rfc3339).as_deref(),
+                expected,
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn messages_are_sentences() {
-        assert_eq!(FieldError::new("name", "fill this in").message, "Fill this in");
+        assert_eq!(
+            FieldError::new("name", "fill this in").message,
+            "Fill this in"
+        );
     }
 }

@@ -129,7 +129,10 @@ impl FromStr for ExpiryChoice {
     type Err = InvalidExpiry;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Some(choice) = Self::FIXED.into_iter().find(|choice| choice.to_string() == text) {
+        if let Some(choice) = Self::FIXED
+            .into_iter()
+            .find(|choice| choice.to_string() == text)
+        {
             return Ok(choice);
         }
         DateTime::parse_from_rfc3339(text)
@@ -157,18 +160,58 @@ mod tests {
     #[test]
     fn check_87_choices_come_to_calendar_instants() {
         let table = [
-            ("2026-11-24T09:00:00Z", ExpiryChoice::OneWeek, "2026-12-01T09:00:00Z"),
-            ("2026-11-24T09:00:00Z", ExpiryChoice::ThirtyDays, "2026-12-24T09:00:00Z"),
-            ("2026-11-24T09:00:00Z", ExpiryChoice::NinetyDays, "2027-02-22T09:00:00Z"),
-            ("2026-11-24T09:00:00Z", ExpiryChoice::SixMonths, "2027-05-24T09:00:00Z"),
-            ("2026-08-31T09:00:00Z", ExpiryChoice::SixMonths, "2027-02-28T09:00:00Z"),
-            ("2027-08-31T09:00:00Z", ExpiryChoice::SixMonths, "2028-02-29T09:00:00Z"),
-            ("2028-02-29T09:00:00Z", ExpiryChoice::OneYear, "2029-02-28T09:00:00Z"),
-            ("2027-03-28T00:30:00Z", ExpiryChoice::OneYear, "2028-03-28T00:30:00Z"),
-            ("2026-11-24T09:00:00.987Z", ExpiryChoice::OneWeek, "2026-12-01T09:00:00Z"),
+            (
+                "2026-11-24T09:00:00Z",
+                ExpiryChoice::OneWeek,
+                "2026-12-01T09:00:00Z",
+            ),
+            (
+                "2026-11-24T09:00:00Z",
+                ExpiryChoice::ThirtyDays,
+                "2026-12-24T09:00:00Z",
+            ),
+            (
+                "2026-11-24T09:00:00Z",
+                ExpiryChoice::NinetyDays,
+                "2027-02-22T09:00:00Z",
+            ),
+            (
+                "2026-11-24T09:00:00Z",
+                ExpiryChoice::SixMonths,
+                "2027-05-24T09:00:00Z",
+            ),
+            (
+                "2026-08-31T09:00:00Z",
+                ExpiryChoice::SixMonths,
+                "2027-02-28T09:00:00Z",
+            ),
+            (
+                "2027-08-31T09:00:00Z",
+                ExpiryChoice::SixMonths,
+                "2028-02-29T09:00:00Z",
+            ),
+            (
+                "2028-02-29T09:00:00Z",
+                ExpiryChoice::OneYear,
+                "2029-02-28T09:00:00Z",
+            ),
+            (
+                "2027-03-28T00:30:00Z",
+                ExpiryChoice::OneYear,
+                "2028-03-28T00:30:00Z",
+            ),
+            (
+                "2026-11-24T09:00:00.987Z",
+                ExpiryChoice::OneWeek,
+                "2026-12-01T09:00:00Z",
+            ),
         ];
         for (now, choice, end) in table {
-            assert_eq!(choice.resolve(at(now), None), Ok(Some(at(end))), "{now} + {choice}");
+            assert_eq!(
+                choice.resolve(at(now), None),
+                Ok(Some(at(end))),
+                "{now} + {choice}"
+            );
         }
         let now = at("2026-11-24T09:00:00Z");
         assert_eq!(ExpiryChoice::Never.resolve(now, None), Ok(None));
@@ -182,11 +225,19 @@ mod tests {
             ("2026-11-24T09:00:00Z", None, Err(InvalidExpiry::Past)),
             ("2026-11-24T09:00:00.500Z", None, Err(InvalidExpiry::Past)),
             ("2020-01-01T00:00:00Z", None, Err(InvalidExpiry::Past)),
-            ("2026-11-24T09:00:01Z", None, Ok(Some(at("2026-11-24T09:00:01Z")))),
+            (
+                "2026-11-24T09:00:01Z",
+                None,
+                Ok(Some(at("2026-11-24T09:00:01Z"))),
+            ),
             ("never", year, Err(InvalidExpiry::TooLate)),
             ("2027-11-25T09:00:01Z", year, Err(InvalidExpiry::TooLate)),
             ("1y", year, Ok(Some(at("2027-11-24T09:00:00Z")))),
-            ("9999-12-31T23:59:59Z", None, Ok(Some(at("9999-12-31T23:59:59Z")))),
+            (
+                "9999-12-31T23:59:59Z",
+                None,
+                Ok(Some(at("9999-12-31T23:59:59Z"))),
+            ),
         ];
         for (text, maximum, expected) in table {
             let choice: ExpiryChoice = text.parse().unwrap();
@@ -199,8 +250,20 @@ mod tests {
         for choice in ExpiryChoice::FIXED {
             assert_eq!(choice.to_string().parse(), Ok(choice));
         }
-        for bad in ["", "Never", "2w", "31d", "tomorrow", "2027-05-24", "2027-02-30T09:00:00Z"] {
-            assert_eq!(bad.parse::<ExpiryChoice>(), Err(InvalidExpiry::Malformed), "{bad:?}");
+        for bad in [
+            "",
+            "Never",
+            "2w",
+            "31d",
+            "tomorrow",
+            "2027-05-24",
+            "2027-02-30T09:00:00Z",
+        ] {
+            assert_eq!(
+                bad.parse::<ExpiryChoice>(),
+                Err(InvalidExpiry::Malformed),
+                "{bad:?}"
+            );
         }
         let zoned: ExpiryChoice = "2027-05-24T11:00:00+02:00".parse().unwrap();
         assert_eq!(zoned.to_string(), "2027-05-24T09:00:00Z");

@@ -46,9 +46,15 @@ impl FromStr for KeyId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let id: [u8; LENGTH] = text.as_bytes().try_into().map_err(|_| InvalidKeyId)?;
-        let well_formed =
-            id.starts_with(PREFIX) && id[PREFIX.len()..].iter().all(|byte| ALPHABET.contains(byte));
-        if well_formed { Ok(Self(id)) } else { Err(InvalidKeyId) }
+        let well_formed = id.starts_with(PREFIX)
+            && id[PREFIX.len()..]
+                .iter()
+                .all(|byte| ALPHABET.contains(byte));
+        if well_formed {
+            Ok(Self(id))
+        } else {
+            Err(InvalidKeyId)
+        }
     }
 }
 
@@ -88,8 +94,15 @@ mod tests {
     fn malformed_key_ids_are_refused() {
         let long = format!("KR{}", "A".repeat(21));
         for bad in [
-            "", "KR", "KRA", "KQ7M2XZLP4TAVJ6NDB3EHA", "krq7m2xzlp4tavj6ndb3eh",
-            "KRQ7M2XZLP4TAVJ6NDB3E1", "KRQ7M2XZLP4TAVJ6NDB3E ", "KRÄÄÄÄÄÄÄÄÄÄ", long.as_str(),
+            "",
+            "KR",
+            "KRA",
+            "KQ7M2XZLP4TAVJ6NDB3EHA",
+            "krq7m2xzlp4tavj6ndb3eh",
+            "KRQ7M2XZLP4TAVJ6NDB3E1",
+            "KRQ7M2XZLP4TAVJ6NDB3E ",
+            "KRÄÄÄÄÄÄÄÄÄÄ",
+            long.as_str(),
         ] {
             assert_eq!(bad.parse::<KeyId>(), Err(InvalidKeyId), "{bad:?}");
         }

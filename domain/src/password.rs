@@ -21,7 +21,9 @@ pub enum InvalidPassword {
     #[error("use 256 characters at most")]
     TooLong,
     /// On the list of common passwords, one thing repeated, or made of words that anyone would try.
-    #[error("this is easy to guess: choose something that does not contain your name, your address or the product's name")]
+    #[error(
+        "this is easy to guess: choose something that does not contain your name, your address or the product's name"
+    )]
     Guessable,
 }
 
@@ -115,7 +117,11 @@ mod tests {
             ("übergröße ist wörtlich", Ok(())),
         ];
         for (text, expected) in table {
-            assert_eq!(Password::new_choice(text, &[]).map(|_| ()), expected, "{text:?}");
+            assert_eq!(
+                Password::new_choice(text, &[]).map(|_| ()),
+                expected,
+                "{text:?}"
+            );
         }
         let long = "mice juggle seven lamps and 9 drums ".repeat(8);
         assert!(Password::new_choice(&long[..256], &[]).is_ok());
@@ -129,7 +135,10 @@ mod tests {
 
     #[test]
     fn check_57_composed_and_decomposed_are_one_password_and_spaces_stay() {
-        let (a, b) = (Password::typed("caf\u{e9} ").unwrap(), Password::typed("cafe\u{301} ").unwrap());
+        let (a, b) = (
+            Password::typed("caf\u{e9} ").unwrap(),
+            Password::typed("cafe\u{301} ").unwrap(),
+        );
         assert_eq!(a.expose(), b.expose());
         assert!(a.expose().ends_with(' '));
     }
@@ -138,9 +147,16 @@ mod tests {
     fn check_58_easy_guesses_are_refused() {
         let context = ["Mara Okafor", "mara@example.com", "Keyrack"];
         for bad in [
-            "passwordpassword", "Password123456789", "aaaaaaaaaaaaaaaaaa", "121212121212121212",
-            "keyrackkeyrack123", "MaraOkafor123456", "mara.okafor@example.com", "qwertyuiopasdfghjkl",
-            "okafor example keyrack", "1234567890123456789",
+            "passwordpassword",
+            "Password123456789",
+            "aaaaaaaaaaaaaaaaaa",
+            "121212121212121212",
+            "keyrackkeyrack123",
+            "MaraOkafor123456",
+            "mara.okafor@example.com",
+            "qwertyuiopasdfghjkl",
+            "okafor example keyrack",
+            "1234567890123456789",
         ] {
             assert_eq!(
                 Password::new_choice(bad, &context).map(|_| ()),
@@ -153,6 +169,9 @@ mod tests {
 
     #[test]
     fn a_password_never_prints() {
-        assert_eq!(format!("{:?}", Password::typed("mice juggle").unwrap()), "Password(…)");
+        assert_eq!(
+            format!("{:?}", Password::typed("mice juggle").unwrap()),
+            "Password(…)"
+        );
     }
 }

@@ -23,7 +23,12 @@ pub enum Role {
 
 impl Role {
     /// The roles, most powerful first, as forms list them.
-    pub const ALL: [Self; 4] = [Self::Superuser, Self::Developer, Self::Operations, Self::Support];
+    pub const ALL: [Self; 4] = [
+        Self::Superuser,
+        Self::Developer,
+        Self::Operations,
+        Self::Support,
+    ];
 
     /// `superuser`, `developer`, `operations` or `support`.
     #[must_use]
@@ -79,7 +84,10 @@ impl FromStr for Role {
     type Err = InvalidRole;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(InvalidRole)
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or(InvalidRole)
     }
 }
 
@@ -143,7 +151,13 @@ pub fn permissions_page() -> String {
     page.push_str("\n|---|---|---|---|---|\n");
     for permission in Permission::ALL {
         page.extend(["| ", permission.label(), " |"]);
-        page.extend(Role::ALL.map(|role| if role.can(permission) { " yes |" } else { " no |" }));
+        page.extend(Role::ALL.map(|role| {
+            if role.can(permission) {
+                " yes |"
+            } else {
+                " no |"
+            }
+        }));
         page.push('\n');
     }
     page
@@ -168,7 +182,11 @@ mod tests {
         ];
         assert_eq!(table.map(|row| row.0), Permission::ALL);
         for (permission, expected) in table {
-            assert_eq!(Role::ALL.map(|role| role.can(permission)), expected, "{permission:?}");
+            assert_eq!(
+                Role::ALL.map(|role| role.can(permission)),
+                expected,
+                "{permission:?}"
+            );
         }
     }
 
@@ -183,6 +201,10 @@ mod tests {
     #[test]
     fn docs_permissions_page_is_generated_from_the_table() {
         let written = include_str!("../../docs/permissions.md");
-        assert_eq!(written, permissions_page(), "write the new page to docs/permissions.md");
+        assert_eq!(
+            written,
+            permissions_page(),
+            "write the new page to docs/permissions.md"
+        );
     }
 }

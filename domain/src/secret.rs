@@ -118,11 +118,20 @@ mod tests {
         let good = Secret::generate(&mut StdRng::seed_from_u64(2));
         let good = good.expose();
         for bad in [
-            "".to_owned(), "krs_".to_owned(), good[..49].to_owned(), format!("{good}a"),
-            good.replace("krs_", "krt_"), format!(" {}", &good[1..]), good.replace('_', "-"),
+            String::new(),
+            "krs_".to_owned(),
+            good[..49].to_owned(),
+            format!("{good}a"),
+            good.replace("krs_", "krt_"),
+            format!(" {}", &good[1..]),
+            good.replace('_', "-"),
             format!("krs_{}", "é".repeat(23)),
         ] {
-            assert_eq!(bad.parse::<Secret>(), Err(InvalidSecret::Malformed), "{bad:?}");
+            assert_eq!(
+                bad.parse::<Secret>(),
+                Err(InvalidSecret::Malformed),
+                "{bad:?}"
+            );
         }
     }
 

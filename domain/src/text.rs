@@ -41,7 +41,10 @@ fn line(text: &str, limit: usize) -> Result<String, InvalidText> {
 /// Characters that have no shape of their own but change how a log line or a page reads.
 fn is_hidden(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(
+            c,
+            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        )
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
 
@@ -123,7 +126,13 @@ mod tests {
 
     #[test]
     fn names_are_one_trimmed_line() {
-        assert_eq!("  settlement-worker ".parse::<CredentialName>().unwrap().as_str(), "settlement-worker");
+        assert_eq!(
+            "  settlement-worker "
+                .parse::<CredentialName>()
+                .unwrap()
+                .as_str(),
+            "settlement-worker"
+        );
         assert_eq!("e\u{301}".parse::<PersonName>().unwrap().as_str(), "é");
         let table = [
             ("", InvalidText::Empty),
@@ -138,8 +147,14 @@ mod tests {
             assert_eq!(text.parse::<CredentialName>(), Err(error), "{text:?}");
         }
         assert!("x".repeat(80).parse::<CredentialName>().is_ok());
-        assert_eq!("x".repeat(81).parse::<CredentialName>(), Err(InvalidText::TooLong(80)));
-        assert_eq!("x".repeat(1 << 20).parse::<CredentialName>(), Err(InvalidText::TooLong(80)));
+        assert_eq!(
+            "x".repeat(81).parse::<CredentialName>(),
+            Err(InvalidText::TooLong(80))
+        );
+        assert_eq!(
+            "x".repeat(1 << 20).parse::<CredentialName>(),
+            Err(InvalidText::TooLong(80))
+        );
     }
 
     proptest! {

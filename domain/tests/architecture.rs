@@ -24,7 +24,10 @@ fn crates_depend_only_in_the_direction_of_the_architecture() {
         let dependencies = manifest["dependencies"].as_table().unwrap();
         for (other, _) in EDGES {
             if dependencies.contains_key(other) {
-                assert!(allowed.contains(&other), "{name} must not depend on {other}");
+                assert!(
+                    allowed.contains(&other),
+                    "{name} must not depend on {other}"
+                );
             }
         }
     }
@@ -35,18 +38,31 @@ fn only_storage_knows_sql_and_only_the_front_doors_know_http() {
     for (name, _) in EDGES {
         let manifest = manifest(name);
         let has = |dependency: &str| {
-            manifest["dependencies"].as_table().unwrap().contains_key(dependency)
+            manifest["dependencies"]
+                .as_table()
+                .unwrap()
+                .contains_key(dependency)
         };
         assert_eq!(has("sqlx"), name == "storage", "sqlx in {name}");
-        assert!(!has("axum") || matches!(name, "app" | "server"), "axum in {name}");
-        assert!(!has("leptos") || matches!(name, "app" | "frontend" | "server"), "leptos in {name}");
-        assert!(!has("tokio") || !matches!(name, "domain" | "app" | "frontend"), "tokio in {name}");
+        assert!(
+            !has("axum") || matches!(name, "app" | "server"),
+            "axum in {name}"
+        );
+        assert!(
+            !has("leptos") || matches!(name, "app" | "frontend" | "server"),
+            "leptos in {name}"
+        );
+        assert!(
+            !has("tokio") || !matches!(name, "domain" | "app" | "frontend"),
+            "tokio in {name}"
+        );
     }
 }
 
 #[test]
 fn every_crate_of_the_workspace_is_in_the_rule() {
-    let root = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).unwrap();
+    let root =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).unwrap();
     let root: Table = root.parse().unwrap();
     let mut members: Vec<_> = root["workspace"]["members"]
         .as_array()

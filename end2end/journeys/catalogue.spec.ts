@@ -4,7 +4,7 @@ import { apiName, rows, scopes } from "../support/catalogue.js";
 import { expect, test, visit } from "../support/page.js";
 import { logIn } from "../support/steps.js";
 
-test.use({ people: [mara, eve] });
+test.use({ people: { mara, eve } });
 
 for (const wasm of [true, false]) {
   test.describe(wasm ? "with WASM" : "without WASM", () => {

@@ -13,7 +13,7 @@ import {
 import { expect, ready, test, visit } from "../support/page.js";
 import { logIn } from "../support/steps.js";
 
-test.use({ people: [mara, eve] });
+test.use({ people: { mara, eve } });
 
 interface Listed {
   name: string;
@@ -57,13 +57,14 @@ for (const wasm of [true, false]) {
       await create(page);
       const issued = await readShownOnce(page, "settlement-worker");
       expect(issued.secret).toMatch(/^krs_[0-9A-Za-z]{46}$/);
-      for (const format of [".env", "JSON", "Kubernetes", "curl", "Python", "Node", "Go", "Rust"]) {
-        await page.getByText(format, { exact: true }).click();
+      const format = (label: string) => page.locator("label").filter({ hasText: label });
+      for (const label of [".env", "JSON", "Kubernetes", "curl", "Python", "Node", "Go", "Rust"]) {
+        await format(label).click();
         await expect(page.locator("pre:visible")).toContainText(issued.key_id);
         await expect(page.locator("pre:visible")).toContainText(issued.secret);
       }
       const download = page.waitForEvent("download");
-      await page.getByText("JSON", { exact: true }).click();
+      await format("JSON").click();
       await page.getByRole("link", { name: "Download settlement-worker.json" }).click();
       expect((await download).suggestedFilename()).toBe("settlement-worker.json");
 

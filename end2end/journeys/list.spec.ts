@@ -5,7 +5,7 @@ import { issueMany } from "../support/credentials.js";
 import { expect, ready, test, visit } from "../support/page.js";
 import { logIn } from "../support/steps.js";
 
-test.use({ people: [mara, noor] });
+test.use({ people: { mara, noor } });
 
 /** More than a page of 50. */
 const MANY = 64;

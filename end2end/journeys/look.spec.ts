@@ -24,7 +24,7 @@ test.describe("before anybody is there", () => {
 });
 
 test.describe("an empty list", () => {
-  test.use({ people: [mara] });
+  test.use({ people: { mara } });
 
   test("the first credential is yet to come", async ({ page }) => {
     await logIn(page, mara);
@@ -72,7 +72,7 @@ test.describe("a team at work", () => {
 
   test("a person who may not", async ({ page }) => {
     await logIn(page, eve);
-    expect(await visit(page, "/users")).toBe(403);
+    expect(await visit(page, "/credentials/new")).toBe(403);
     await look(page, "refused");
   });
 });

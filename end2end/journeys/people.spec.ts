@@ -1,23 +1,23 @@
 // The team: what a superuser changes bites on the next request of the person whom it is about.
 import type { Locator, Page } from "@playwright/test";
-import { eve, jonas, mara, noor } from "../support/keyrack.js";
+import { eve, jonas, mara, noor, type Person } from "../support/keyrack.js";
 import { expect, ready, test, visit } from "../support/page.js";
-import { logIn, sendLogIn } from "../support/steps.js";
+import { logIn, post, sendLogIn, toast } from "../support/steps.js";
 
-test.use({ people: [mara, eve, jonas] });
+test.use({ people: { mara, eve, jonas } });
 
 function row(page: Page, email: string): Locator {
   return page.getByRole("row").filter({ hasText: email });
 }
 
-/** Opens the dialog behind a link of a person's row. */
-async function open(page: Page, email: string, words: string): Promise<Locator> {
-  await row(page, email).getByRole("link", { name: words }).click();
-  return page.getByRole("dialog");
+/** Opens the dialog in which a person is managed. */
+async function manage(page: Page, person: Person): Promise<Locator> {
+  await row(page, person.email).getByRole("link", { name: "Manage" }).click();
+  return page.getByRole("dialog", { name: person.name });
 }
 
-async function changeRole(page: Page, email: string, role: string): Promise<void> {
-  const dialog = await open(page, email, "Change role");
+async function changeRole(page: Page, person: Person, role: string): Promise<void> {
+  const dialog = await manage(page, person);
   await dialog.getByLabel("Role", { exact: true }).selectOption(role);
   await dialog.getByRole("button", { name: "Change role" }).click();
   await ready(page);
@@ -31,18 +31,21 @@ for (const wasm of [true, false]) {
       const other = await another();
       await logIn(page, mara);
       await logIn(other, eve);
-      expect(await visit(other, "/users")).toBe(403);
-      await expect(other.getByRole("alert")).toContainText("superusers only");
+      await visit(other, "/users");
+      await expect(row(other, mara.email)).toBeVisible();
+      await expect(other.getByRole("link", { name: "Manage" })).toHaveCount(0);
+      await expect(other.getByRole("button", { name: "Add person" })).toHaveCount(0);
+      expect(await visit(other, "/credentials/new")).toBe(403);
 
       await visit(page, "/users");
-      await changeRole(page, eve.email, "superuser");
-      await expect(page.getByRole("status")).toContainText("Role changed.");
+      await changeRole(page, eve, "superuser");
+      await expect(toast(page)).toContainText("Role changed.");
       await expect(row(page, eve.email)).toContainText("Superuser");
-      expect(await visit(other, "/users")).toBe(200);
-      await expect(row(other, mara.email)).toBeVisible();
+      expect(await visit(other, "/credentials/new")).toBe(200);
 
-      await changeRole(page, eve.email, "support");
-      expect(await visit(other, "/users")).toBe(403);
+      await changeRole(page, eve, "support");
+      expect(await visit(other, "/credentials/new")).toBe(403);
+      await expect(other.getByRole("alert")).toContainText("superusers only");
     });
 
     test("disabling a person ends their session and keeps them out", async ({ page, another }) => {
@@ -50,10 +53,9 @@ for (const wasm of [true, false]) {
       await logIn(page, mara);
       await logIn(other, jonas);
       await visit(page, "/users");
-      const dialog = await open(page, jonas.email, "Disable");
-      await expect(dialog).toContainText("Disable Jonas Lind?");
+      const dialog = await manage(page, jonas);
       await dialog.getByRole("button", { name: "Disable" }).click();
-      await expect(page.getByRole("status")).toContainText("can no longer log in");
+      await expect(toast(page)).toContainText("can no longer log in");
       await expect(row(page, jonas.email)).toContainText("Disabled");
 
       await visit(other, "/credentials");
@@ -61,7 +63,8 @@ for (const wasm of [true, false]) {
       await sendLogIn(other, jonas.email, jonas.password);
       await expect(other.getByRole("alert")).toBeVisible();
 
-      const again = await open(page, jonas.email, "Enable");
+      await ready(page);
+      const again = await manage(page, jonas);
       await again.getByRole("button", { name: "Enable" }).click();
       await expect(row(page, jonas.email)).toContainText("Active");
       await logIn(other, jonas);
@@ -70,16 +73,48 @@ for (const wasm of [true, false]) {
     test("the last superuser stays one, and is told why", async ({ page }) => {
       await logIn(page, mara);
       await visit(page, "/users");
-      await changeRole(page, mara.email, "support");
+      await changeRole(page, mara, "support");
       await expect(page.getByRole("alert")).toContainText(/last .*superuser/i);
       await expect(row(page, mara.email)).toContainText("Superuser");
-      const dialog = await open(page, mara.email, "Disable");
+      const dialog = await manage(page, mara);
       await dialog.getByRole("button", { name: "Disable" }).click();
       await expect(page.getByRole("alert")).toContainText(/last .*superuser/i);
       await expect(row(page, mara.email)).toContainText("Active");
     });
   });
 }
+
+test("a person who lost their password is given a link for a new one", async ({ page, another }) => {
+  await logIn(page, mara);
+  await visit(page, "/users");
+  const dialog = await manage(page, eve);
+  await dialog.getByRole("button", { name: "Make a password link" }).click();
+  const link = page.getByRole("region", { name: `Pass this link on to ${eve.name}` }).locator("code");
+  const other = await another();
+  await visit(other, (await link.textContent()) ?? "");
+  await other.getByLabel("Password", { exact: true }).fill("a new one for Eve, quite long");
+  await other.getByRole("button", { name: "Set the password" }).click();
+  await expect(other).toHaveURL(/\/login\?done=welcome$/);
+  await sendLogIn(other, eve.email, "a new one for Eve, quite long");
+  await expect(other).toHaveURL(/\/credentials$/);
+});
+
+test("nobody but a superuser changes people, by whatever door", async ({ page, keyrack }) => {
+  await logIn(page, jonas);
+  const id = await keyrack.idOf(jonas);
+  for (const [path, fields] of [
+    ["/users", { name: "A Friend", email: "friend@example.com", role: "superuser" }],
+    [`/users/${id}/role`, { role: "superuser" }],
+    [`/users/${await keyrack.idOf(mara)}/disable`, {}],
+    [`/users/${id}/password-link`, {}],
+  ] as [string, Record<string, string>][]) {
+    expect(await post(page, path, fields), path).toBe(403);
+  }
+  const people = JSON.parse(await keyrack.run(["user", "list", "--json"])) as { role: string; active: boolean }[];
+  expect(people.map(({ role, active }) => `${role} ${active}`).sort()).toEqual(
+    ["operations true", "superuser true", "support true"],
+  );
+});
 
 test("a person who is there already is not added again", async ({ page }) => {
   await logIn(page, mara);
@@ -107,7 +142,7 @@ test("a new password ends the other sessions, and the old one no longer works", 
   await page.getByLabel("Current password").fill(mara.password);
   await page.getByLabel("New password").fill(`${noor.password} and more`);
   await page.getByRole("button", { name: "Change password" }).click();
-  await expect(page.getByRole("status")).toContainText("Password changed.");
+  await expect(toast(page)).toContainText("Password changed.");
 
   await visit(other, "/credentials");
   await expect(other).toHaveURL(/\/login/);

@@ -144,7 +144,7 @@ test("the whole job, from an empty folder to a refused call", async ({ page, ano
           const good = status === expected && reached === (expected === 200 ? 1 : 0);
           if (!good) wrong.push(`${row.method} ${path}: ${status} instead of ${expected}, ${reached} at the API`);
           if (expected === 403 && row.method !== "HEAD") {
-            expect(JSON.parse(body)).toMatchObject({ required: `${row.scope}:${row.needs}` });
+            expect(JSON.parse(body)).toMatchObject({ required: [`${row.scope}:${row.needs}`] });
           }
         }
         return wrong;

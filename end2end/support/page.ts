@@ -7,8 +7,8 @@ import { Keyrack, type Person } from "./keyrack.js";
 export { expect };
 
 interface Fixtures {
-  /** The people whom the Keyrack knows before it starts; nobody means that it wants to be set up. */
-  people: Person[];
+  /** Whom Keyrack knows before it starts; nobody means that it wants to be set up. */
+  people: Record<string, Person>;
   /** What it serves: an empty database, or the demo's. */
   command: "serve" | "demo";
   /** More settings of it. */
@@ -22,13 +22,13 @@ interface Fixtures {
 const scripted = new WeakSet<BrowserContext>();
 
 export const test = base.extend<Fixtures>({
-  people: [[], { option: true }],
+  people: [{}, { option: true }],
   command: ["serve", { option: true }],
   settings: [{}, { option: true }],
   keyrack: async ({ people, command, settings }, use, info) => {
     const keyrack = await Keyrack.prepare(settings);
     try {
-      await keyrack.addPeople(...people);
+      await keyrack.addPeople(...Object.values(people));
       await keyrack.start(command);
       await use(keyrack);
     } finally {
@@ -68,7 +68,7 @@ export const test = base.extend<Fixtures>({
 /** Listens to a page's console. What comes back fails if there was an error or a warning. */
 function watch(page: Page): () => void {
   const problems: { text: string; url: string }[] = [];
-  // Chromium reports each refused request in the console; pages and functions may refuse.
+  // Chromium reports each refused request in the console; pages, forms and functions may refuse.
   const refused = new Set<string>();
   page.on("pageerror", (error) => problems.push({ text: String(error), url: "" }));
   page.on("console", (message) => {
@@ -78,13 +78,15 @@ function watch(page: Page): () => void {
   });
   page.on("response", (response) => {
     const request = response.request();
-    const mayRefuse = request.isNavigationRequest() || request.url().includes("/_fn/");
+    const mayRefuse = request.isNavigationRequest() || request.method() === "POST";
     if (mayRefuse && response.status() >= 400 && response.status() < 500) refused.add(request.url());
   });
   return () => {
-    const serious = problems.filter(
-      ({ text, url }) => !(text.startsWith("Failed to load resource") && refused.has(url)),
-    );
+    const serious = problems.filter(({ text, url }) => {
+      // Nobody uses the WASM that was loaded ahead where no script runs.
+      const unused = text.includes("was preloaded using link preload") && !scripted.has(page.context());
+      return !unused && !(text.startsWith("Failed to load resource") && refused.has(url));
+    });
     expect(serious, "errors in the browser's console").toEqual([]);
   };
 }

@@ -1,5 +1,5 @@
 // What people do again and again, in the words of the pages.
-import { expect, type Page } from "@playwright/test";
+import { expect, type Locator, type Page } from "@playwright/test";
 import type { Person } from "./keyrack.js";
 import { ready, visit } from "./page.js";
 
@@ -32,6 +32,11 @@ export async function logOut(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Log out" }).click();
   await expect(page).toHaveURL(/\/login\?done=logged-out$/);
   await ready(page);
+}
+
+/** What the page says about what was just done. */
+export function toast(page: Page): Locator {
+  return page.getByRole("status").locator(".toast");
 }
 
 /** Sends a form from the page that is open, as its own forms would. Gives the status. */

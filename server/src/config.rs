@@ -208,7 +208,8 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let mut table = defaults();
         if let Some(path) = file {
-            let problem = |e: &dyn std::fmt::Display| ConfigError::File(path.to_owned(), e.to_string());
+            let problem =
+                |e: &dyn std::fmt::Display| ConfigError::File(path.to_owned(), e.to_string());
             let text = std::fs::read_to_string(path).map_err(|e| problem(&e))?;
             let read: Table = text.parse().map_err(|e| problem(&e))?;
             for (key, value) in flatten(read) {
@@ -225,20 +226,31 @@ impl Config {
             }
         }
         let raw = Raw::deserialize(table).map_err(|error| {
-            ConfigError::Value(error.to_string().trim().to_owned(), "can't be used".to_owned())
+            ConfigError::Value(
+                error.to_string().trim().to_owned(),
+                "can't be used".to_owned(),
+            )
         })?;
         raw.check()
     }
 }
 
 impl Raw {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one setting after the other, in the order of the list"
+    )]
     fn check(self) -> Result<Config, ConfigError> {
-        let value = |key: &str, problem: &str| ConfigError::Value(key.to_owned(), problem.to_owned());
+        let value =
+            |key: &str, problem: &str| ConfigError::Value(key.to_owned(), problem.to_owned());
         let within = |key: &str, number: i64, least: i64, most: i64| {
             if (least..=most).contains(&number) {
                 Ok(number)
             } else {
-                Err(ConfigError::Value(key.to_owned(), format!("use {least} to {most}")))
+                Err(ConfigError::Value(
+                    key.to_owned(),
+                    format!("use {least} to {most}"),
+                ))
             }
         };
         let public_url = match self.public_url {
@@ -252,16 +264,23 @@ impl Raw {
             && public_url.fragment().is_none()
             && public_url.username().is_empty();
         if !is_plain {
-            return Err(value("public_url", "use https:// and a host, without a path"));
+            return Err(value(
+                "public_url",
+                "use https:// and a host, without a path",
+            ));
         }
         let master_key = match self.master_key {
             None => None,
             Some(text) => Some(MasterKey::from_text(&text).ok_or_else(|| {
-                value("master_key", "use 64 hexadecimal digits, such as `openssl rand -hex 32` prints")
+                value(
+                    "master_key",
+                    "use 64 hexadecimal digits, such as `openssl rand -hex 32` prints",
+                )
             })?),
         };
         let header = |key: &str, name: &str| {
-            name.parse().map_err(|_| value(key, "use the name of a header"))
+            name.parse()
+                .map_err(|_| value(key, "use the name of a header"))
         };
         let http = HttpSettings {
             public_url,
@@ -277,7 +296,11 @@ impl Raw {
         let audiences = self.tokens.audiences;
         let maximum_days = within("policy.maximum_days", self.policy.maximum_days, 0, 36_500)?;
         let settings = Settings {
-            audiences: if audiences.is_empty() { vec![issuer.clone()] } else { audiences },
+            audiences: if audiences.is_empty() {
+                vec![issuer.clone()]
+            } else {
+                audiences
+            },
             issuer,
             token_life: TimeDelta::minutes(within("tokens.minutes", self.tokens.minutes, 1, 60)?),
             maximum_credential_life: (maximum_days > 0).then(|| TimeDelta::days(maximum_days)),
@@ -300,8 +323,14 @@ impl Raw {
         let database_url = self
             .database_url
             .unwrap_or_else(|| format!("sqlite://{}", self.data_dir.join("keyrack.db").display()));
-        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|s| database_url.starts_with(s)) {
-            return Err(value("database_url", "use sqlite://path or postgres://user:password@host/name"));
+        if !["sqlite:", "postgres:", "postgresql:"]
+            .iter()
+            .any(|s| database_url.starts_with(s))
+        {
+            return Err(value(
+                "database_url",
+                "use sqlite://path or postgres://user:password@host/name",
+            ));
         }
         Ok(Config {
             listen: self.listen,
@@ -334,7 +363,11 @@ pub fn example() -> String {
             text.push_str(&format!("\n[{section}]\n"));
             table = section;
         }
-        let default = if setting.default.is_empty() { "\"\"" } else { setting.default };
+        let default = if setting.default.is_empty() {
+            "\"\""
+        } else {
+            setting.default
+        };
         text.push_str(&format!("\n# {}\n# {key} = {default}\n", setting.doc));
     }
     text
@@ -343,14 +376,19 @@ pub fn example() -> String {
 /// The table of the README.
 #[must_use]
 pub fn reference() -> String {
-    let mut text = String::from("| setting | environment | default | what it is |\n|---|---|---|---|\n");
+    let mut text =
+        String::from("| setting | environment | default | what it is |\n|---|---|---|---|\n");
     for setting in SETTINGS {
         let default = match setting.default {
             "" => String::new(),
             default => format!("`{default}`"),
         };
-        let row =
-            format!("| `{}` | `{}` | {default} | {} |\n", setting.key, setting.variable(), setting.doc);
+        let row = format!(
+            "| `{}` | `{}` | {default} | {} |\n",
+            setting.key,
+            setting.variable(),
+            setting.doc
+        );
         text.push_str(&row);
     }
     text
@@ -358,16 +396,24 @@ pub fn reference() -> String {
 
 fn defaults() -> Table {
     let mut table = Table::new();
-    for setting in SETTINGS.iter().filter(|setting| !setting.default.is_empty()) {
+    for setting in SETTINGS
+        .iter()
+        .filter(|setting| !setting.default.is_empty())
+    {
         // The defaults are constants of this file; the tests read every one.
-        if let Ok(parsed) = format!("value = {}", setting.default).parse::<Table>() {
-            if let Some(value) = parsed.get("value") {
-                put(&mut table, setting.key, value.clone());
-            }
+        if let Ok(parsed) = format!("value = {}", setting.default).parse::<Table>()
+            && let Some(value) = parsed.get("value")
+        {
+            put(&mut table, setting.key, value.clone());
         }
     }
-    for section in SETTINGS.iter().filter_map(|setting| setting.key.split_once('.')) {
-        table.entry(section.0).or_insert_with(|| Value::Table(Table::new()));
+    for section in SETTINGS
+        .iter()
+        .filter_map(|setting| setting.key.split_once('.'))
+    {
+        table
+            .entry(section.0)
+            .or_insert_with(|| Value::Table(Table::new()));
     }
     table
 }
@@ -391,8 +437,9 @@ fn put(table: &mut Table, key: &str, value: Value) {
             table.insert(key.to_owned(), value);
         }
         Some((section, key)) => {
-            if let Value::Table(inner) =
-                table.entry(section).or_insert_with(|| Value::Table(Table::new()))
+            if let Value::Table(inner) = table
+                .entry(section)
+                .or_insert_with(|| Value::Table(Table::new()))
             {
                 inner.insert(key.to_owned(), value);
             }
@@ -401,7 +448,10 @@ fn put(table: &mut Table, key: &str, value: Value) {
 }
 
 /// The setting and value of an environment variable; nothing for variables of others.
-fn from_variable(name: &str, text: String) -> Result<Option<(&'static Setting, Value)>, ConfigError> {
+fn from_variable(
+    name: &str,
+    text: String,
+) -> Result<Option<(&'static Setting, Value)>, ConfigError> {
     // Kubernetes describes a service named keyrack in these; the tests' own begin with KEYRACK_TEST.
     let foreign = ["KEYRACK_SERVICE_", "KEYRACK_PORT", "KEYRACK_TEST_"];
     if !name.starts_with("KEYRACK_") || foreign.iter().any(|prefix| name.starts_with(prefix)) {
@@ -426,16 +476,20 @@ fn from_variable(name: &str, text: String) -> Result<Option<(&'static Setting, V
     if text.is_empty() {
         return Ok(None);
     }
-    let value = match setting.kind {
-        Kind::Text | Kind::Secret => Value::String(text),
-        Kind::Number => Value::Integer(
-            text.parse()
-                .map_err(|_| ConfigError::Value(name.to_owned(), "use a whole number".to_owned()))?,
-        ),
-        Kind::List => Value::Array(
-            text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect(),
-        ),
-    };
+    let value =
+        match setting.kind {
+            Kind::Text | Kind::Secret => Value::String(text),
+            Kind::Number => Value::Integer(text.parse().map_err(|_| {
+                ConfigError::Value(name.to_owned(), "use a whole number".to_owned())
+            })?),
+            Kind::List => Value::Array(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty())
+                    .map(Value::from)
+                    .collect(),
+            ),
+        };
     Ok(Some((setting, value)))
 }
 
@@ -457,7 +511,8 @@ fn networks(key: &str, texts: &[String]) -> Result<Vec<IpNet>, ConfigError> {
                 .parse::<IpNet>()
                 .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
                 .map_err(|_| {
-                    let problem = format!("{text} is not an address or network, such as 10.0.0.0/8");
+                    let problem =
+                        format!("{text} is not an address or network, such as 10.0.0.0/8");
                     ConfigError::Value(key.to_owned(), problem)
                 })?;
             if network.prefix_len() == 0 {
@@ -476,7 +531,9 @@ mod tests {
     fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let path = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(path.path(), file).unwrap();
-        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let environment = environment
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         Config::load(Some(path.path()), environment)
     }
 
@@ -494,7 +551,15 @@ mod tests {
     #[test]
     fn the_environment_goes_before_the_file() {
         let file = "listen = \"127.0.0.1:1\"\ndata_dir = \"a\"\n[gate]\nmode = \"caddy\"\n";
-        let config = load(file, &[("KEYRACK_LISTEN", "[::1]:2"), ("KEYRACK_GATE_TRUSTED", "10.0.0.1, 10.1.0.0/16"), ("PATH", "x")]).unwrap();
+        let config = load(
+            file,
+            &[
+                ("KEYRACK_LISTEN", "[::1]:2"),
+                ("KEYRACK_GATE_TRUSTED", "10.0.0.1, 10.1.0.0/16"),
+                ("PATH", "x"),
+            ],
+        )
+        .unwrap();
         assert_eq!(config.listen.to_string(), "[::1]:2");
         assert_eq!(config.data_dir, PathBuf::from("a"));
         assert_eq!(config.http.gate.mode, GateMode::Caddy);
@@ -505,22 +570,46 @@ mod tests {
     #[test]
     fn unknown_keys_are_errors_that_name_the_nearest() {
         let table = [
-            (load("lisen = 1\n", &[]), "lisen is not a setting: did you mean listen?"),
-            (load("[gate]\nmodus = 1\n", &[]), "gate.modus is not a setting: did you mean gate.mode?"),
-            (load("", &[("KEYRACK_LISTN", "x")]), "KEYRACK_LISTN is not a setting: did you mean KEYRACK_LISTEN?"),
-            (load("", &[("KEYRACK_GATE_MODE_FILE", "x")]), "KEYRACK_GATE_MODE_FILE is not a setting: did you mean KEYRACK_GATE_MODE?"),
+            (
+                load("lisen = 1\n", &[]),
+                "lisen is not a setting: did you mean listen?",
+            ),
+            (
+                load("[gate]\nmodus = 1\n", &[]),
+                "gate.modus is not a setting: did you mean gate.mode?",
+            ),
+            (
+                load("", &[("KEYRACK_LISTN", "x")]),
+                "KEYRACK_LISTN is not a setting: did you mean KEYRACK_LISTEN?",
+            ),
+            (
+                load("", &[("KEYRACK_GATE_MODE_FILE", "x")]),
+                "KEYRACK_GATE_MODE_FILE is not a setting: did you mean KEYRACK_GATE_MODE?",
+            ),
         ];
         for (result, expected) in table {
             assert_eq!(result.unwrap_err().to_string(), expected);
         }
-        assert!(load("", &[("KEYRACK_SERVICE_HOST", "x"), ("KEYRACK_PORT_3000_TCP", "y")]).is_ok());
+        assert!(
+            load(
+                "",
+                &[
+                    ("KEYRACK_SERVICE_HOST", "x"),
+                    ("KEYRACK_PORT_3000_TCP", "y")
+                ]
+            )
+            .is_ok()
+        );
     }
 
     #[test]
     fn values_that_cannot_be_used_are_errors_that_name_the_key() {
         let table = [
             ("listen = \"nowhere\"\n", "listen"),
-            ("public_url = \"https://keys.example.com/path\"\n", "public_url"),
+            (
+                "public_url = \"https://keys.example.com/path\"\n",
+                "public_url",
+            ),
             ("public_url = \"ftp://keys.example.com\"\n", "public_url"),
             ("database_url = \"mysql://x\"\n", "database_url"),
             ("master_key = \"abc\"\n", "master_key"),
@@ -552,14 +641,33 @@ mod tests {
 
     #[test]
     fn the_example_file_is_valid_and_changes_nothing() {
-        assert_eq!(format!("{:?}", load(&example(), &[]).unwrap()), format!("{:?}", Config::load(None, []).unwrap()));
-        let set: String = example().lines().filter_map(|line| line.strip_prefix("# ").filter(|l| l.contains(" = ") && !l.contains(" = \"\"") && l.split(" = ").next().is_some_and(|k| !k.contains(' '))).or(line.strip_prefix('[').map(|_| line))).map(|line| format!("{line}\n")).collect();
+        assert_eq!(
+            format!("{:?}", load(&example(), &[]).unwrap()),
+            format!("{:?}", Config::load(None, []).unwrap())
+        );
+        let set: String = example()
+            .lines()
+            .filter_map(|line| {
+                line.strip_prefix("# ")
+                    .filter(|l| {
+                        l.contains(" = ")
+                            && !l.contains(" = \"\"")
+                            && l.split(" = ").next().is_some_and(|k| !k.contains(' '))
+                    })
+                    .or(line.strip_prefix('[').map(|_| line))
+            })
+            .map(|line| format!("{line}\n"))
+            .collect();
         assert!(load(&set, &[]).is_ok(), "{set}");
     }
 
     #[test]
     fn the_readme_holds_the_table_of_settings() {
         let readme = include_str!("../../README.md");
-        assert!(readme.contains(&reference()), "put this into README.md:\n{}", reference());
+        assert!(
+            readme.contains(&reference()),
+            "put this into README.md:\n{}",
+            reference()
+        );
     }
 }

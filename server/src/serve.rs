@@ -62,11 +62,16 @@ pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Outpu
         let _ = stream.set_nodelay(true);
         let router = router.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo::<SocketAddr>(peer));
+            request
+                .extensions_mut()
+                .insert(ConnectInfo::<SocketAddr>(peer));
             router.clone().oneshot(request)
         });
-        let connection = graceful
-            .watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
+        let connection = graceful.watch(
+            builder
+                .serve_connection(TokioIo::new(stream), service)
+                .into_owned(),
+        );
         tokio::spawn(async move {
             // Clients that go away or talk nonsense are everyday life.
             if let Err(error) = connection.await {
@@ -75,7 +80,10 @@ pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Outpu
         });
     }
     drop(listener);
-    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(GRACE, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("some requests did not finish in time");
     }
 }
@@ -99,10 +107,13 @@ async fn sweep(services: &Services) {
             Ok(1_000..) => continue,
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "ended sessions could not be removed");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "ended sessions could not be removed"
+                );
             }
         }
-        tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+        tokio::time::sleep(std::time::Duration::from_mins(10)).await;
     }
 }
 
@@ -115,7 +126,9 @@ pub fn metrics_router(metrics: Arc<Metrics>) -> Router {
             .map(|text| ([(http::header::CONTENT_TYPE, kind)], text))
             .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
     }
-    Router::new().route("/metrics", get(show)).with_state(metrics)
+    Router::new()
+        .route("/metrics", get(show))
+        .with_state(metrics)
 }
 
 /// Comes when the operating system asks the process to end.

@@ -61,7 +61,10 @@ impl Actor {
     /// The actor of a host command; `user` is the operating system's name of who runs it.
     #[must_use]
     pub fn host(user: &str) -> Self {
-        Self(Arc::new((Who::Host(user.to_owned()), RequestFacts::default())))
+        Self(Arc::new((
+            Who::Host(user.to_owned()),
+            RequestFacts::default(),
+        )))
     }
 
     pub(crate) fn system() -> Self {
@@ -80,7 +83,8 @@ impl Actor {
     /// Whether the actor may do something. The host may do everything; its commands are audited.
     #[must_use]
     pub fn can(&self, permission: Permission) -> bool {
-        self.person().is_none_or(|person| person.role.can(permission))
+        self.person()
+            .is_none_or(|person| person.role.can(permission))
     }
 
     /// The name that the audit log and the credential's facts show.
@@ -106,7 +110,15 @@ impl Actor {
             Who::Host(_) => (ActorKind::Host, None),
             Who::System => (ActorKind::System, None),
         };
-        event(at, (kind, id, self.name().to_owned()), action, outcome, object, &self.0.1, detail)
+        event(
+            at,
+            (kind, id, self.name().to_owned()),
+            action,
+            outcome,
+            object,
+            &self.0.1,
+            detail,
+        )
     }
 }
 
@@ -120,7 +132,11 @@ pub(crate) struct Object {
 
 impl Object {
     pub(crate) fn new(kind: ObjectKind, id: impl ToString, name: impl ToString) -> Self {
-        Self { kind, id: Some(id.to_string()), name: name.to_string() }
+        Self {
+            kind,
+            id: Some(id.to_string()),
+            name: name.to_string(),
+        }
     }
 
     pub(crate) fn user(user: &User) -> Self {
@@ -128,7 +144,11 @@ impl Object {
     }
 
     pub(crate) fn system(name: &str) -> Self {
-        Self { kind: ObjectKind::System, id: None, name: name.to_owned() }
+        Self {
+            kind: ObjectKind::System,
+            id: None,
+            name: name.to_owned(),
+        }
     }
 }
 
@@ -142,7 +162,15 @@ pub(crate) fn anonymous_event(
     reason: &str,
 ) -> AuditEvent {
     let actor = (ActorKind::Anonymous, None, "Not logged in".to_owned());
-    event(at, actor, action, outcome, object, facts, json!({ "reason": reason }))
+    event(
+        at,
+        actor,
+        action,
+        outcome,
+        object,
+        facts,
+        json!({ "reason": reason }),
+    )
 }
 
 fn event(
@@ -164,7 +192,9 @@ fn event(
         object_id: object.id,
         object_name: object.name,
         outcome,
-        address: facts.address.map(|address| address.to_canonical().to_string()),
+        address: facts
+            .address
+            .map(|address| address.to_canonical().to_string()),
         request_id: facts.request_id.clone(),
         detail: detail.to_string(),
     }

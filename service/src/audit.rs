@@ -10,9 +10,9 @@ use domain::role::Permission;
 
 use serde_json::json;
 
+use crate::Services;
 use crate::actor::{Actor, Object};
 use crate::error::{ServiceError, ServiceResult};
-use crate::Services;
 
 /// How many entries are read at once.
 const BATCH: u32 = 1_000;
@@ -56,14 +56,17 @@ impl Services {
                 last = entry.seq;
             }
         }
-        Ok(verifier.finish(head).map(|(entries, hash)| AuditHead { entries, hash }))
+        Ok(verifier
+            .finish(head)
+            .map(|(entries, hash)| AuditHead { entries, hash }))
     }
 
     /// Writes a copy of the database to a new file, for the host.
     pub async fn back_up(&self, actor: &Actor, to: &Path) -> ServiceResult<()> {
         let object = Object::system("database");
         let action = Action::BackupWritten;
-        self.authorise(actor, Permission::ManageSettings, action, object.clone()).await?;
+        self.authorise(actor, Permission::ManageSettings, action, object.clone())
+            .await?;
         let event = actor.event(self.now(), action, Outcome::Done, object, json!({}));
         Ok(self.store().backup(to, event).await?)
     }
@@ -74,7 +77,10 @@ impl Services {
         actor: &Actor,
         key_id: KeyId,
     ) -> ServiceResult<Vec<AuditEntry>> {
-        self.see(actor).await?;
-        Ok(self.store().list_audit_of(ObjectKind::Credential, key_id.to_string(), 100).await?)
+        Self::see(actor)?;
+        Ok(self
+            .store()
+            .list_audit_of(ObjectKind::Credential, key_id.to_string(), 100)
+            .await?)
     }
 }

@@ -18,7 +18,10 @@ pub trait Clock: Send + Sync + std::fmt::Debug + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that asks the system"
+    )]
     fn now(&self) -> Instant {
         to_millis(chrono::Utc::now())
     }
@@ -51,7 +54,10 @@ impl Clock for ManualClock {
 #[must_use]
 pub fn system_rng() -> StdRng {
     // The thread's generator is fast but not `Send`; one seeded from it can cross an await.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that asks the system"
+    )]
     StdRng::from_rng(&mut rand::rng())
 }
 

@@ -21,11 +21,11 @@ use storage::{
 };
 use tokio::sync::Mutex;
 
+use crate::Services;
 use crate::actor::{Actor, Object};
 use crate::clock::system_rng;
 use crate::error::{ServiceError, ServiceResult};
 use crate::public_key::PublicKey;
-use crate::Services;
 
 /// A credential that was just issued, with the secret that is shown this once.
 #[derive(Debug, Clone)]
@@ -52,8 +52,13 @@ pub(crate) struct RecentIssues(Cache<String, Arc<Mutex<Option<IssuedCredential>>
 
 impl RecentIssues {
     pub(crate) fn new() -> Self {
-        let life = Duration::from_secs(120);
-        Self(Cache::builder().max_capacity(1_000).time_to_live(life).build())
+        let life = Duration::from_mins(2);
+        Self(
+            Cache::builder()
+                .max_capacity(1_000)
+                .time_to_live(life)
+                .build(),
+        )
     }
 }
 
@@ -64,20 +69,27 @@ impl Services {
         actor: &Actor,
         query: CredentialQuery,
     ) -> ServiceResult<CredentialPage> {
-        self.see(actor).await?;
+        Self::see(actor)?;
         Ok(self.store().list_credentials(query).await?)
     }
 
     /// How many credentials each tab holds.
     pub async fn count_credentials(&self, actor: &Actor) -> ServiceResult<CredentialCounts> {
-        self.see(actor).await?;
+        Self::see(actor)?;
         Ok(self.store().count_credentials(self.now()).await?)
     }
 
     /// One credential.
-    pub async fn credential(&self, actor: &Actor, key_id: KeyId) -> ServiceResult<CredentialRecord> {
-        self.see(actor).await?;
-        self.store().find_credential(key_id).await?.ok_or(ServiceError::NotFound("credential"))
+    pub async fn credential(
+        &self,
+        actor: &Actor,
+        key_id: KeyId,
+    ) -> ServiceResult<CredentialRecord> {
+        Self::see(actor)?;
+        self.store()
+            .find_credential(key_id)
+            .await?
+            .ok_or(ServiceError::NotFound("credential"))
     }
 
     /// Issues a credential. The same idempotency key by the same actor issues only once.
@@ -87,15 +99,31 @@ impl Services {
         draft: &CredentialDraft,
         idempotency_key: Option<&str>,
     ) -> ServiceResult<IssuedCredential> {
-        let object =
-            Object { kind: ObjectKind::Credential, id: None, name: "new credential".to_owned() };
-        self.authorise(actor, Permission::ManageCredentials, Action::CredentialIssued, object)
-            .await?;
-        let Some(key) = idempotency_key else { return self.issue(actor, draft, None).await };
+        let object = Object {
+            kind: ObjectKind::Credential,
+            id: None,
+            name: "new credential".to_owned(),
+        };
+        self.authorise(
+            actor,
+            Permission::ManageCredentials,
+            Action::CredentialIssued,
+            object,
+        )
+        .await?;
+        let Some(key) = idempotency_key else {
+            return self.issue(actor, draft, None).await;
+        };
         if key.is_empty() || key.len() > 64 || !key.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(ServiceError::field("idempotency_key", "load the form again"));
+            return Err(ServiceError::field(
+                "idempotency_key",
+                "load the form again",
+            ));
         }
-        let who = actor.person().map(|person| person.id.to_string()).unwrap_or_default();
+        let who = actor
+            .person()
+            .map(|person| person.id.to_string())
+            .unwrap_or_default();
         let key = format!("{who} {key}");
         let slot = self.0.recent_issues.0.get_with_by_ref(&key, Arc::default);
         let mut slot = slot.lock().await;
@@ -115,8 +143,9 @@ impl Services {
     ) -> ServiceResult<IssuedCredential> {
         let now = self.now();
         let maximum = self.0.settings.maximum_credential_life;
-        let checked =
-            draft.check(&self.0.catalogue, now, maximum).map_err(ServiceError::Invalid)?;
+        let checked = draft
+            .check(&self.0.catalogue, now, maximum)
+            .map_err(ServiceError::Invalid)?;
         let public_keys = match checked.flow {
             Flow::PrivateKeyJwt => {
                 let key: PublicKey = draft
@@ -128,7 +157,10 @@ impl Services {
             Flow::ClientSecret | Flow::Legacy => Vec::new(),
         };
         let mut rng = system_rng();
-        let secret = checked.flow.has_secret().then(|| Secret::generate(&mut rng));
+        let secret = checked
+            .flow
+            .has_secret()
+            .then(|| Secret::generate(&mut rng));
         let credential = Credential {
             key_id: KeyId::generate(&mut rng),
             name: checked.name,
@@ -158,11 +190,16 @@ impl Services {
         );
         let new = NewCredential {
             credential: credential.clone(),
-            secret: secret.as_ref().map(|secret| self.0.keys.hash_secret(secret)),
+            secret: secret
+                .as_ref()
+                .map(|secret| self.0.keys.hash_secret(secret)),
             public_keys,
             idempotency_key,
         };
-        self.store().issue_credential(new, event).await.map_err(owner_field)?;
+        self.store()
+            .issue_credential(new, event)
+            .await
+            .map_err(owner_field)?;
         // A key id that was guessed before it existed is remembered as nobody's.
         self.0.live.forget(credential.key_id);
         Ok(IssuedCredential { credential, secret })
@@ -176,8 +213,13 @@ impl Services {
         change: &CredentialChange,
     ) -> ServiceResult<Credential> {
         let tried = Object::new(ObjectKind::Credential, key_id, "");
-        self.authorise(actor, Permission::ManageCredentials, Action::CredentialEdited, tried)
-            .await?;
+        self.authorise(
+            actor,
+            Permission::ManageCredentials,
+            Action::CredentialEdited,
+            tried,
+        )
+        .await?;
         let current = self.credential(actor, key_id).await?.credential;
         let now = self.now();
         current.check_editable(now)?;
@@ -217,7 +259,9 @@ impl Services {
         let step = (Transition::Disable, Action::CredentialDisabled);
         let tried = Object::new(ObjectKind::Credential, key_id, "");
         self.authorise(actor, permission, step.1, tried).await?;
-        let reason = reason.parse().map_err(|e| ServiceError::field("reason", e))?;
+        let reason = reason
+            .parse()
+            .map_err(|e| ServiceError::field("reason", e))?;
         self.transition(actor, key_id, step, Some(reason)).await
     }
 
@@ -228,7 +272,13 @@ impl Services {
         key_id: KeyId,
         reason: &str,
     ) -> ServiceResult<Credential> {
-        self.manage(actor, key_id, (Transition::Enable, Action::CredentialEnabled), reason).await
+        self.manage(
+            actor,
+            key_id,
+            (Transition::Enable, Action::CredentialEnabled),
+            reason,
+        )
+        .await
     }
 
     /// Ends a credential for good.
@@ -238,7 +288,13 @@ impl Services {
         key_id: KeyId,
         reason: &str,
     ) -> ServiceResult<Credential> {
-        self.manage(actor, key_id, (Transition::Revoke, Action::CredentialRevoked), reason).await
+        self.manage(
+            actor,
+            key_id,
+            (Transition::Revoke, Action::CredentialRevoked),
+            reason,
+        )
+        .await
     }
 
     async fn manage(
@@ -249,7 +305,8 @@ impl Services {
         reason: &str,
     ) -> ServiceResult<Credential> {
         let tried = Object::new(ObjectKind::Credential, key_id, "");
-        self.authorise(actor, Permission::ManageCredentials, step.1, tried).await?;
+        self.authorise(actor, Permission::ManageCredentials, step.1, tried)
+            .await?;
         let reason = match reason.trim() {
             "" => None,
             text => Some(text.parse().map_err(|e| ServiceError::field("reason", e))?),
@@ -270,12 +327,19 @@ impl Services {
             tries += 1;
             let mut credential = self.credential(actor, key_id).await?.credential;
             let (read, now) = (credential.updated_at, self.now());
-            let mark = Mark { at: now, by: actor.name().to_owned(), reason: reason.clone() };
+            let mark = Mark {
+                at: now,
+                by: actor.name().to_owned(),
+                reason: reason.clone(),
+            };
             credential.apply(transition, mark)?;
             credential.updated_at = after(read, now);
             let detail = json!({ "reason": reason });
             let event = actor.event(now, action, Outcome::Done, object(&credential), detail);
-            let written = self.store().update_credential(credential.clone(), read, event).await;
+            let written = self
+                .store()
+                .update_credential(credential.clone(), read, event)
+                .await;
             self.0.live.forget(key_id);
             match written {
                 Ok(()) => return Ok(credential),

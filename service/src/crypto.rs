@@ -72,7 +72,10 @@ impl Keys {
     pub(crate) fn derive(master: &MasterKey) -> Result<Self, NotOurs> {
         let check = derive(master, b"keyrack check value")?;
         Ok(Self {
-            pepper: hmac::Key::new(hmac::HMAC_SHA256, derive(master, b"keyrack pepper")?.as_slice()),
+            pepper: hmac::Key::new(
+                hmac::HMAC_SHA256,
+                derive(master, b"keyrack pepper")?.as_slice(),
+            ),
             seal: RandomizedNonceKey::new(
                 &AES_256_GCM,
                 derive(master, b"keyrack signing keys")?.as_slice(),
@@ -96,7 +99,7 @@ impl Keys {
     }
 
     /// Whether a presented secret is one of the stored ones, in constant time for each.
-    pub(crate) fn is_one_of(&self, presented: &SecretHash, stored: &[SecretHash]) -> bool {
+    pub(crate) fn is_one_of(presented: &SecretHash, stored: &[SecretHash]) -> bool {
         stored.iter().fold(false, |found, hash| {
             constant_time::verify_slices_are_equal(&presented.0, &hash.0).is_ok() | found
         })
@@ -105,8 +108,10 @@ impl Keys {
     /// Encrypts a private key for the database.
     pub(crate) fn seal(&self, plain: &[u8]) -> Result<Vec<u8>, NotOurs> {
         let mut sealed = plain.to_vec();
-        let nonce =
-            self.seal.seal_in_place_append_tag(Aad::empty(), &mut sealed).map_err(|_| NotOurs)?;
+        let nonce = self
+            .seal
+            .seal_in_place_append_tag(Aad::empty(), &mut sealed)
+            .map_err(|_| NotOurs)?;
         Ok([nonce.as_ref().as_slice(), &sealed].concat())
     }
 
@@ -115,8 +120,11 @@ impl Keys {
         let (nonce, rest) = sealed.split_at_checked(12).ok_or(NotOurs)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotOurs)?;
         let mut rest = Zeroizing::new(rest.to_vec());
-        let length =
-            self.seal.open_in_place(nonce, Aad::empty(), &mut rest).map_err(|_| NotOurs)?.len();
+        let length = self
+            .seal
+            .open_in_place(nonce, Aad::empty(), &mut rest)
+            .map_err(|_| NotOurs)?
+            .len();
         rest.truncate(length);
         Ok(rest)
     }
@@ -193,11 +201,14 @@ mod tests {
     fn a_secret_is_known_by_its_hash_under_the_same_pepper() {
         let keys = Keys::derive(&MasterKey::new([1; 32])).unwrap();
         let other = Keys::derive(&MasterKey::new([2; 32])).unwrap();
-        let (a, b) = (Secret::generate(&mut crate::clock::system_rng()), Secret::generate(&mut crate::clock::system_rng()));
+        let (a, b) = (
+            Secret::generate(&mut crate::clock::system_rng()),
+            Secret::generate(&mut crate::clock::system_rng()),
+        );
         let stored = [keys.hash_secret(&b), keys.hash_secret(&a)];
-        assert!(keys.is_one_of(&keys.hash_secret(&a), &stored));
-        assert!(!keys.is_one_of(&other.hash_secret(&a), &stored));
-        assert!(!keys.is_one_of(&keys.hash_secret(&a), &[]));
+        assert!(Keys::is_one_of(&keys.hash_secret(&a), &stored));
+        assert!(!Keys::is_one_of(&other.hash_secret(&a), &stored));
+        assert!(!Keys::is_one_of(&keys.hash_secret(&a), &[]));
     }
 
     #[test]

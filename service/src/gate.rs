@@ -8,10 +8,10 @@ use domain::credential::{Flow, State};
 use domain::key_id::KeyId;
 use domain::scope::{AccessLevel, WireScope};
 
+use crate::Services;
 use crate::error::ServiceError;
 use crate::live::Live;
 use crate::tokens::Effective;
-use crate::Services;
 
 /// What the caller of the API presented.
 #[derive(Clone, Copy)]
@@ -66,7 +66,9 @@ impl Allowed {
     /// all of the credential's.
     #[must_use]
     pub fn scope(&self) -> &str {
-        self.token.as_ref().map_or(&self.live.scope_text, |token| &token.text)
+        self.token
+            .as_ref()
+            .map_or(&self.live.scope_text, |token| &token.text)
     }
 }
 
@@ -101,9 +103,16 @@ pub enum Refusal {
 fn explain(required: &WireScope, have: AccessLevel) -> String {
     match have {
         AccessLevel::None => {
-            format!("needs {required}, this key has no access to {}", required.scope)
+            format!(
+                "needs {required}, this key has no access to {}",
+                required.scope
+            )
         }
-        level => format!("needs {required}, this key has {}:{}", required.scope, level.as_str()),
+        level => format!(
+            "needs {required}, this key has {}:{}",
+            required.scope,
+            level.as_str()
+        ),
     }
 }
 
@@ -114,18 +123,25 @@ impl Services {
     /// Why it does not go through.
     pub async fn decide(&self, request: GateRequest<'_>) -> Result<Allowed, Refusal> {
         let allowed = self.authenticate(request.presented).await?;
-        let needed =
-            self.0.catalogue.find(request.method, request.path).map_err(Refusal::Path)?;
-        let scopes =
-            allowed.token.as_ref().map_or(&allowed.live.scopes, |token| &token.scopes);
+        let needed = self
+            .0
+            .catalogue
+            .find(request.method, request.path)
+            .map_err(Refusal::Path)?;
+        let scopes = allowed
+            .token
+            .as_ref()
+            .map_or(&allowed.live.scopes, |token| &token.scopes);
         let scope = &needed.scope.name;
         if !scopes.allows(scope, needed.level) {
             let (required, have) = (scope.at(needed.level), scopes.level_of(scope));
             return Err(Refusal::InsufficientScope { required, have });
         }
-        self.0.usage.note(&allowed.live, self.now(), request.address, || {
-            format!("{} {}", request.method, needed.template)
-        });
+        self.0
+            .usage
+            .note_call(&allowed.live, self.now(), request.address, || {
+                format!("{} {}", request.method, needed.template)
+            });
         Ok(allowed)
     }
 
@@ -135,7 +151,9 @@ impl Services {
             Presented::Secret { key_id, secret } => {
                 let key_id = key_id.parse().map_err(|_| Refusal::InvalidSecret)?;
                 let live = self.check_secret(key_id, secret, Flow::Legacy).await;
-                let live = live.map_err(Refusal::Unavailable)?.ok_or(Refusal::InvalidSecret)?;
+                let live = live
+                    .map_err(Refusal::Unavailable)?
+                    .ok_or(Refusal::InvalidSecret)?;
                 Ok(Allowed { live, token: None })
             }
             Presented::Bearer(token) => {
@@ -151,7 +169,10 @@ impl Services {
                     .filter(|live| live.state(now) == State::Active && live.flow() != Flow::Legacy)
                     .ok_or(Refusal::InvalidToken)?;
                 let token = self.0.tokens.effective(id, &verified, &live);
-                Ok(Allowed { live, token: Some(token) })
+                Ok(Allowed {
+                    live,
+                    token: Some(token),
+                })
             }
         }
     }
@@ -171,7 +192,10 @@ impl Services {
         if have.allows(needed.level) {
             Ok(needed)
         } else {
-            Err(Refusal::InsufficientScope { required: needed.scope.name.at(needed.level), have })
+            Err(Refusal::InsufficientScope {
+                required: needed.scope.name.at(needed.level),
+                have,
+            })
         }
     }
 }

@@ -10,6 +10,7 @@ use domain::secret::Secret;
 use storage::SecretHash;
 
 use crate::actor::RequestFacts;
+use crate::crypto::Keys;
 use crate::error::ServiceError;
 use crate::live::Live;
 use crate::tokens::{Claims, new_jti};
@@ -85,9 +86,15 @@ impl Services {
         facts: &RequestFacts,
     ) -> Result<IssuedToken, TokenError> {
         let now = self.now();
-        let key_id: KeyId =
-            request.proof.client_id.parse().map_err(|_| TokenError::InvalidClient)?;
-        let address = facts.address.map(|a| a.to_canonical().to_string()).unwrap_or_default();
+        let key_id: KeyId = request
+            .proof
+            .client_id
+            .parse()
+            .map_err(|_| TokenError::InvalidClient)?;
+        let address = facts
+            .address
+            .map(|a| a.to_canonical().to_string())
+            .unwrap_or_default();
         let limit_key = format!("{key_id} {address}");
         self.0.client_limits.begin(&limit_key, now)?;
         let live = self
@@ -120,8 +127,14 @@ impl Services {
             jti: new_jti(),
             scope: scope.clone(),
         })?;
-        self.0.usage.note(&live, now, facts.address, || "token request".to_owned());
-        Ok(IssuedToken { access_token, expires_in: expires_at - issued_at, scope })
+        self.0
+            .usage
+            .note(&live, now, facts.address, "token request".to_owned());
+        Ok(IssuedToken {
+            access_token,
+            expires_in: expires_at - issued_at,
+            scope,
+        })
     }
 
     /// The active credential of a flow whose secret this is. An unknown key id takes the same path
@@ -133,12 +146,16 @@ impl Services {
         flow: Flow,
     ) -> ServiceResult<Option<Arc<Live>>> {
         // The checksum refuses typos and other systems' secrets before anything is looked up.
-        let Ok(secret) = secret.parse::<Secret>() else { return Ok(None) };
+        let Ok(secret) = secret.parse::<Secret>() else {
+            return Ok(None);
+        };
         let presented = self.0.keys.hash_secret(&secret);
         let live = self.0.live.find(key_id).await?;
         let nobody = [SecretHash([0; 32])];
-        let stored = live.as_ref().map_or(nobody.as_slice(), |live| &live.stored.secrets);
-        let is_right = self.0.keys.is_one_of(&presented, stored);
+        let stored = live
+            .as_ref()
+            .map_or(nobody.as_slice(), |live| &live.stored.secrets);
+        let is_right = Keys::is_one_of(&presented, stored);
         let now = self.now();
         Ok(live.filter(|live| is_right && live.flow() == flow && live.state(now) == State::Active))
     }
@@ -152,7 +169,9 @@ impl Services {
 
 /// What a token gets: exactly what was asked for, or everything; never something else.
 fn requested(asked: Option<&str>, has: &ScopeSet) -> Result<ScopeSet, TokenError> {
-    let Some(asked) = asked else { return Ok(has.clone()) };
+    let Some(asked) = asked else {
+        return Ok(has.clone());
+    };
     let asked: ScopeSet = asked.parse().map_err(|_| TokenError::InvalidScope)?;
     if asked.iter().all(|item| has.allows(&item.scope, item.level)) {
         Ok(asked)
@@ -167,11 +186,16 @@ mod tests {
 
     #[test]
     fn check_12_a_token_gets_exactly_what_was_asked() {
-        let has: ScopeSet = "accounts:read journaling:read journaling:write".parse().unwrap();
+        let has: ScopeSet = "accounts:read journaling:read journaling:write"
+            .parse()
+            .unwrap();
         let table = [
             (None, Some("accounts:read journaling:read journaling:write")),
             (Some("journaling:write"), Some("journaling:write")),
-            (Some("journaling:read accounts:read"), Some("accounts:read journaling:read")),
+            (
+                Some("journaling:read accounts:read"),
+                Some("accounts:read journaling:read"),
+            ),
             (Some("accounts:write"), None),
             (Some("data:read"), None),
             (Some("accounts:read data:read"), None),

@@ -100,7 +100,9 @@ impl Services {
         clock: Arc<dyn Clock>,
     ) -> ServiceResult<Self> {
         let keys = crypto::Keys::derive(master).map_err(ServiceError::internal)?;
-        let check = store.setting_or_insert("master_key_check", keys.check_value()).await?;
+        let check = store
+            .setting_or_insert("master_key_check", keys.check_value())
+            .await?;
         if check != keys.check_value() {
             return Err(ServiceError::internal(
                 "the master key is not the one that this database was made with: restore the \
@@ -145,7 +147,10 @@ impl Services {
     #[must_use]
     pub fn now(&self) -> Instant {
         let now = self.0.clock.now();
-        let latest = self.0.latest_millis.fetch_max(now.timestamp_millis(), Ordering::Relaxed);
+        let latest = self
+            .0
+            .latest_millis
+            .fetch_max(now.timestamp_millis(), Ordering::Relaxed);
         if latest > now.timestamp_millis() {
             DateTime::from_timestamp_millis(latest).unwrap_or(now)
         } else {

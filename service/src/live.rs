@@ -83,23 +83,33 @@ impl LiveCredentials {
 
     /// The credential, from memory if the feed is fresh.
     pub(crate) async fn find(&self, key_id: KeyId) -> StoreResult<Option<Arc<Live>>> {
-        if self.is_fresh() {
-            if let Some(known) = self.cache.get(&key_id) {
-                return Ok(known);
-            }
+        if self.is_fresh()
+            && let Some(known) = self.cache.get(&key_id)
+        {
+            return Ok(known);
         }
-        let before = *self.generation.lock().unwrap_or_else(PoisonError::into_inner);
-        let live = self.store.find_live_credential(key_id).await?.map(|stored| {
-            let scopes = stored.credential.access.scopes(&self.catalogue);
-            Arc::new(Live {
-                scope_text: scopes.to_string(),
-                scopes,
-                header_name: ascii(stored.credential.name.as_str()),
-                noted_at: AtomicI64::new(0),
-                stored,
-            })
-        });
-        let generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *self
+            .generation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let live = self
+            .store
+            .find_live_credential(key_id)
+            .await?
+            .map(|stored| {
+                let scopes = stored.credential.access.scopes(&self.catalogue);
+                Arc::new(Live {
+                    scope_text: scopes.to_string(),
+                    scopes,
+                    header_name: ascii(stored.credential.name.as_str()),
+                    noted_at: AtomicI64::new(0),
+                    stored,
+                })
+            });
+        let generation = self
+            .generation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if *generation == before {
             self.cache.insert(key_id, live.clone());
         }
@@ -108,13 +118,18 @@ impl LiveCredentials {
 
     /// Drops what is known of a credential: it has changed.
     pub(crate) fn forget(&self, key_id: KeyId) {
-        let mut generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut generation = self
+            .generation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *generation += 1;
         self.cache.invalidate(&key_id);
     }
 
     fn is_fresh(&self) -> bool {
-        let age = self.millis().saturating_sub(self.synced_millis.load(Ordering::Relaxed));
+        let age = self
+            .millis()
+            .saturating_sub(self.synced_millis.load(Ordering::Relaxed));
         u128::from(age) < STALE_AFTER.as_millis()
     }
 
@@ -127,7 +142,10 @@ impl LiveCredentials {
         loop {
             // Taken before the look: what is written after it is not yet known.
             let asked_at = self.millis();
-            let changes = self.store.changes_after(self.seq.load(Ordering::Relaxed)).await?;
+            let changes = self
+                .store
+                .changes_after(self.seq.load(Ordering::Relaxed))
+                .await?;
             for change in &changes {
                 let key_id = change.id.as_deref().and_then(|id| id.parse().ok());
                 if let (ObjectKind::Credential, Some(key_id)) = (change.kind, key_id) {
@@ -150,7 +168,10 @@ impl LiveCredentials {
             let looked = self.catch_up().await;
             if let Err(error) = waited.and(looked) {
                 if was_up {
-                    tracing::error!(error = &error as &dyn std::error::Error, "the feed of changes can't be read: the gate asks the database for each call");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the feed of changes can't be read: the gate asks the database for each call"
+                    );
                 }
                 was_up = false;
                 tokio::time::sleep(PATIENCE).await;

@@ -69,9 +69,17 @@ impl Hasher {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> ServiceResult<T> {
-        let place =
-            self.places.clone().try_acquire_owned().map_err(|_| ServiceError::Busy)?;
-        let turn = self.turns.clone().acquire_owned().await.map_err(|_| ServiceError::Busy)?;
+        let place = self
+            .places
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| ServiceError::Busy)?;
+        let turn = self
+            .turns
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| ServiceError::Busy)?;
         tokio::task::spawn_blocking(move || {
             // Held until the work is done, even when the caller has gone away.
             let _held = (place, turn);
@@ -100,12 +108,19 @@ fn check(password: &Password, stored: &str) -> Checked {
     let (Ok(argon2), Ok(stored)) = (argon2(), PasswordHash::new(stored)) else {
         return Checked::Wrong;
     };
-    if argon2.verify_password(password.expose().as_bytes(), &stored).is_err() {
+    if argon2
+        .verify_password(password.expose().as_bytes(), &stored)
+        .is_err()
+    {
         return Checked::Wrong;
     }
     let today = Params::try_from(&stored)
         .is_ok_and(|params| params.m_cost() >= MEMORY_KIB && params.t_cost() >= PASSES);
-    if today { Checked::Right } else { Checked::RightButWeak }
+    if today {
+        Checked::Right
+    } else {
+        Checked::RightButWeak
+    }
 }
 
 #[cfg(test)]
@@ -132,10 +147,28 @@ mod tests {
         let hasher = Hasher::new(2);
         let long = "m".repeat(255);
         let stored = Some(hasher.hash(typed(&format!("{long}a"))).await.unwrap());
-        assert_eq!(hasher.check(typed(&format!("{long}a")), stored.clone()).await.unwrap(), Checked::Right);
-        assert_eq!(hasher.check(typed(&format!("{long}b")), stored.clone()).await.unwrap(), Checked::Wrong);
-        assert_eq!(hasher.check(typed(&long), stored).await.unwrap(), Checked::Wrong);
-        assert_eq!(hasher.check(typed(&long), None).await.unwrap(), Checked::Wrong);
+        assert_eq!(
+            hasher
+                .check(typed(&format!("{long}a")), stored.clone())
+                .await
+                .unwrap(),
+            Checked::Right
+        );
+        assert_eq!(
+            hasher
+                .check(typed(&format!("{long}b")), stored.clone())
+                .await
+                .unwrap(),
+            Checked::Wrong
+        );
+        assert_eq!(
+            hasher.check(typed(&long), stored).await.unwrap(),
+            Checked::Wrong
+        );
+        assert_eq!(
+            hasher.check(typed(&long), None).await.unwrap(),
+            Checked::Wrong
+        );
     }
 
     #[tokio::test]
@@ -150,7 +183,10 @@ mod tests {
         .to_string();
         let hasher = Hasher::new(1);
         assert_eq!(
-            hasher.check(typed("mice juggle lamps"), Some(weak)).await.unwrap(),
+            hasher
+                .check(typed("mice juggle lamps"), Some(weak))
+                .await
+                .unwrap(),
             Checked::RightButWeak
         );
     }
@@ -172,6 +208,9 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
-        assert!(done >= 33 && busy > 0 && done + busy == 100, "{done} done, {busy} busy");
+        assert!(
+            done >= 33 && busy > 0 && done + busy == 100,
+            "{done} done, {busy} busy"
+        );
     }
 }

@@ -10,12 +10,12 @@ use domain::user::{EmailAddress, User, UserId};
 use serde_json::json;
 use storage::{Conflict, OneTimeToken, UserQuery};
 
+use crate::Services;
 use crate::actor::{Actor, Object, RequestFacts, anonymous_event};
 use crate::clock::system_rng;
 use crate::crypto::{Token, hash_token};
 use crate::error::{ServiceError, ServiceResult};
 use crate::passwords::Checked;
-use crate::Services;
 
 /// How long the printed set-up link works.
 const SET_UP_LIFE: TimeDelta = TimeDelta::hours(24);
@@ -53,9 +53,18 @@ struct NewPerson {
 impl AddPerson {
     fn check(&self) -> ServiceResult<NewPerson> {
         let mut errors = Vec::new();
-        let name = self.name.parse().map_err(|e| errors.push(FieldError::new("name", e)));
-        let email = self.email.parse().map_err(|e| errors.push(FieldError::new("email", e)));
-        let role = self.role.parse().map_err(|e| errors.push(FieldError::new("role", e)));
+        let name = self
+            .name
+            .parse()
+            .map_err(|e| errors.push(FieldError::new("name", e)));
+        let email = self
+            .email
+            .parse()
+            .map_err(|e| errors.push(FieldError::new("email", e)));
+        let role = self
+            .role
+            .parse()
+            .map_err(|e| errors.push(FieldError::new("role", e)));
         match (name, email, role) {
             (Ok(name), Ok(email), Ok(role)) => Ok(NewPerson { name, email, role }),
             _ => Err(ServiceError::Invalid(errors)),
@@ -77,7 +86,11 @@ impl Services {
             Object::system("set-up"),
             json!({}),
         );
-        match self.store().offer_set_up(one_time(&token, now, SET_UP_LIFE), event).await {
+        match self
+            .store()
+            .offer_set_up(one_time(&token, now, SET_UP_LIFE), event)
+            .await
+        {
             Ok(()) => Ok(Some(token)),
             Err(storage::StoreError::Conflict(Conflict::SetUpDone)) => Ok(None),
             Err(error) => Err(error.into()),
@@ -86,7 +99,10 @@ impl Services {
 
     /// Whether set-up is open, and this token is its key.
     pub async fn may_set_up(&self, token: &str) -> ServiceResult<bool> {
-        Ok(self.store().set_up_token_is_valid(hash_token(token), self.now()).await?)
+        Ok(self
+            .store()
+            .set_up_token_is_valid(hash_token(token), self.now())
+            .await?)
     }
 
     /// Makes the first superuser with the set-up token. Of two parallel calls one succeeds.
@@ -126,22 +142,45 @@ impl Services {
             facts,
             "set-up link",
         );
-        self.store().complete_set_up(hash_token(token), user.clone(), hash, event).await?;
+        self.store()
+            .complete_set_up(hash_token(token), user.clone(), hash, event)
+            .await?;
         Ok(user)
     }
 
     /// Adds a person, who chooses a password with the link. Nobody chooses it for them.
-    pub async fn add_person(&self, actor: &Actor, person: &AddPerson) -> ServiceResult<PasswordLink> {
-        let object = Object { kind: ObjectKind::User, id: None, name: "new person".to_owned() };
-        self.authorise(actor, Permission::ManageUsers, Action::UserAdded, object).await?;
+    pub async fn add_person(
+        &self,
+        actor: &Actor,
+        person: &AddPerson,
+    ) -> ServiceResult<PasswordLink> {
+        let object = Object {
+            kind: ObjectKind::User,
+            id: None,
+            name: "new person".to_owned(),
+        };
+        self.authorise(actor, Permission::ManageUsers, Action::UserAdded, object)
+            .await?;
         let user = self.new_user(person.check()?);
         let token = Token::generate();
         let link = one_time(&token, user.created_at, LINK_LIFE);
         let detail = json!({ "email": user.email, "role": user.role });
-        let event =
-            actor.event(user.created_at, Action::UserAdded, Outcome::Done, Object::user(&user), detail);
-        self.store().add_user(user.clone(), None, Some(link), event).await.map_err(taken)?;
-        Ok(PasswordLink { user, token, expires_at: link.expires_at })
+        let event = actor.event(
+            user.created_at,
+            Action::UserAdded,
+            Outcome::Done,
+            Object::user(&user),
+            detail,
+        );
+        self.store()
+            .add_user(user.clone(), None, Some(link), event)
+            .await
+            .map_err(taken)?;
+        Ok(PasswordLink {
+            user,
+            token,
+            expires_at: link.expires_at,
+        })
     }
 
     /// Adds a person with a password, from the host: the way back in, and for scripts.
@@ -151,37 +190,54 @@ impl Services {
         person: &AddPerson,
         password: &str,
     ) -> ServiceResult<User> {
-        let object = Object { kind: ObjectKind::User, id: None, name: "new person".to_owned() };
-        self.authorise(actor, Permission::ManageUsers, Action::UserAdded, object).await?;
+        let object = Object {
+            kind: ObjectKind::User,
+            id: None,
+            name: "new person".to_owned(),
+        };
+        self.authorise(actor, Permission::ManageUsers, Action::UserAdded, object)
+            .await?;
         let checked = person.check()?;
         let password = Password::new_choice(password, &[&person.name, &person.email])
             .map_err(|error| ServiceError::field("password", error))?;
         let hash = self.0.passwords.hash(password).await?;
         let user = self.new_user(checked);
         let detail = json!({ "email": user.email, "role": user.role });
-        let event =
-            actor.event(user.created_at, Action::UserAdded, Outcome::Done, Object::user(&user), detail);
-        self.store().add_user(user.clone(), Some(hash), None, event).await.map_err(taken)?;
+        let event = actor.event(
+            user.created_at,
+            Action::UserAdded,
+            Outcome::Done,
+            Object::user(&user),
+            detail,
+        );
+        self.store()
+            .add_user(user.clone(), Some(hash), None, event)
+            .await
+            .map_err(taken)?;
         Ok(user)
     }
 
     /// People by name. Every role sees who is on the team: credentials have owners.
     pub async fn people(&self, actor: &Actor, query: UserQuery) -> ServiceResult<Vec<User>> {
-        self.see(actor).await?;
+        Self::see(actor)?;
         Ok(self.store().list_users(query).await?)
     }
 
     /// The person with an address, for host commands.
     pub async fn person_by_email(&self, actor: &Actor, email: &str) -> ServiceResult<User> {
-        self.see(actor).await?;
+        Self::see(actor)?;
         let email: EmailAddress = email.parse().map_err(|e| ServiceError::field("email", e))?;
         let login = self.store().find_login(email).await?;
-        login.map(|login| login.user).ok_or(ServiceError::NotFound("person"))
+        login
+            .map(|login| login.user)
+            .ok_or(ServiceError::NotFound("person"))
     }
 
     /// Gives a person a role; it holds from their next request on.
     pub async fn set_role(&self, actor: &Actor, id: UserId, role: Role) -> ServiceResult<()> {
-        let user = self.person_to_manage(actor, id, Action::UserRoleChanged).await?;
+        let user = self
+            .person_to_manage(actor, id, Action::UserRoleChanged)
+            .await?;
         let detail = json!({ "role": { "from": user.role, "to": role } });
         let event = actor.event(
             self.now(),
@@ -195,16 +251,25 @@ impl Services {
 
     /// Disables a person: their sessions end, they can't log in.
     pub async fn disable_person(&self, actor: &Actor, id: UserId) -> ServiceResult<()> {
-        let user = self.person_to_manage(actor, id, Action::UserDisabled).await?;
+        let user = self
+            .person_to_manage(actor, id, Action::UserDisabled)
+            .await?;
         let now = self.now();
-        let event =
-            actor.event(now, Action::UserDisabled, Outcome::Done, Object::user(&user), json!({}));
+        let event = actor.event(
+            now,
+            Action::UserDisabled,
+            Outcome::Done,
+            Object::user(&user),
+            json!({}),
+        );
         Ok(self.store().disable_user(id, now, event).await?)
     }
 
     /// Lets a disabled person act again.
     pub async fn enable_person(&self, actor: &Actor, id: UserId) -> ServiceResult<()> {
-        let user = self.person_to_manage(actor, id, Action::UserEnabled).await?;
+        let user = self
+            .person_to_manage(actor, id, Action::UserEnabled)
+            .await?;
         let event = actor.event(
             self.now(),
             Action::UserEnabled,
@@ -216,8 +281,14 @@ impl Services {
     }
 
     /// A new link for a person who lost their password, or the first link.
-    pub async fn offer_password_link(&self, actor: &Actor, id: UserId) -> ServiceResult<PasswordLink> {
-        let user = self.person_to_manage(actor, id, Action::PasswordResetOffered).await?;
+    pub async fn offer_password_link(
+        &self,
+        actor: &Actor,
+        id: UserId,
+    ) -> ServiceResult<PasswordLink> {
+        let user = self
+            .person_to_manage(actor, id, Action::PasswordResetOffered)
+            .await?;
         let (now, token) = (self.now(), Token::generate());
         let link = one_time(&token, now, LINK_LIFE);
         let event = actor.event(
@@ -228,12 +299,19 @@ impl Services {
             json!({}),
         );
         self.store().offer_password_link(id, link, event).await?;
-        Ok(PasswordLink { user, token, expires_at: link.expires_at })
+        Ok(PasswordLink {
+            user,
+            token,
+            expires_at: link.expires_at,
+        })
     }
 
     /// The person whose link this is, while it works.
     pub async fn password_link_owner(&self, token: &str) -> ServiceResult<Option<User>> {
-        Ok(self.store().find_password_link(hash_token(token), self.now()).await?)
+        Ok(self
+            .store()
+            .find_password_link(hash_token(token), self.now())
+            .await?)
     }
 
     /// Sets a password with a link, which is used up; all sessions of the person end.
@@ -259,7 +337,9 @@ impl Services {
             facts,
             "one-time link",
         );
-        self.store().redeem_password_link(hash_token(token), now, hash, event).await?;
+        self.store()
+            .redeem_password_link(hash_token(token), now, hash, event)
+            .await?;
         Ok(user)
     }
 
@@ -270,7 +350,8 @@ impl Services {
         user: &User,
         password: &str,
     ) -> ServiceResult<()> {
-        self.person_to_manage(actor, user.id, Action::PasswordChanged).await?;
+        self.person_to_manage(actor, user.id, Action::PasswordChanged)
+            .await?;
         let password = Password::new_choice(password, &[user.name.as_str(), user.email.as_str()])
             .map_err(|error| ServiceError::field("password", error))?;
         let hash = self.0.passwords.hash(password).await?;
@@ -281,7 +362,10 @@ impl Services {
             Object::user(user),
             json!({}),
         );
-        Ok(self.store().set_password(user.id, hash, None, event).await?)
+        Ok(self
+            .store()
+            .set_password(user.id, hash, None, event)
+            .await?)
     }
 
     /// Changes the actor's own password; their other sessions end.
@@ -299,7 +383,9 @@ impl Services {
         let wrong = || ServiceError::field("current_password", "this is not your current password");
         let current = Password::typed(current).map_err(|_| wrong())?;
         // The limit of log-ins holds here too: this is another place that checks a password.
-        self.0.log_in_limits.begin(&email, facts.address, self.now())?;
+        self.0
+            .log_in_limits
+            .begin(&email, facts.address, self.now())?;
         let stored = self.store().find_password_hash(person.id).await?;
         if self.0.passwords.check(current, stored).await? == Checked::Wrong {
             return Err(wrong());
@@ -307,13 +393,25 @@ impl Services {
         self.0.log_in_limits.succeeded(&email, facts.address);
         let hash = self.0.passwords.hash(new).await?;
         let object = Object::new(ObjectKind::User, person.id, &person.name);
-        let event =
-            actor.event(self.now(), Action::PasswordChanged, Outcome::Done, object, json!({}));
-        Ok(self.store().set_password(person.id, hash, Some(person.session), event).await?)
+        let event = actor.event(
+            self.now(),
+            Action::PasswordChanged,
+            Outcome::Done,
+            object,
+            json!({}),
+        );
+        Ok(self
+            .store()
+            .set_password(person.id, hash, Some(person.session), event)
+            .await?)
     }
 
-    pub(crate) async fn see(&self, actor: &Actor) -> ServiceResult<()> {
-        if actor.can(Permission::See) { Ok(()) } else { Err(ServiceError::Denied(Permission::See)) }
+    pub(crate) fn see(actor: &Actor) -> ServiceResult<()> {
+        if actor.can(Permission::See) {
+            Ok(())
+        } else {
+            Err(ServiceError::Denied(Permission::See))
+        }
     }
 
     async fn person_to_manage(
@@ -323,8 +421,12 @@ impl Services {
         action: Action,
     ) -> ServiceResult<User> {
         let object = Object::new(ObjectKind::User, id, "");
-        self.authorise(actor, Permission::ManageUsers, action, object).await?;
-        self.store().find_user(id).await?.ok_or(ServiceError::NotFound("person"))
+        self.authorise(actor, Permission::ManageUsers, action, object)
+            .await?;
+        self.store()
+            .find_user(id)
+            .await?
+            .ok_or(ServiceError::NotFound("person"))
     }
 
     fn new_user(&self, person: NewPerson) -> User {
@@ -342,7 +444,11 @@ impl Services {
 }
 
 fn one_time(token: &Token, now: domain::Instant, life: TimeDelta) -> OneTimeToken {
-    OneTimeToken { hash: token.hash(), created_at: now, expires_at: now + life }
+    OneTimeToken {
+        hash: token.hash(),
+        created_at: now,
+        expires_at: now + life,
+    }
 }
 
 /// A taken address is a problem of the field it was typed into.

@@ -76,7 +76,11 @@ impl PublicKey {
         let text = Value::Object(members.clone()).to_string();
         let thumbprint =
             URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
-        Self { jwk: members, algorithm, thumbprint }
+        Self {
+            jwk: members,
+            algorithm,
+            thumbprint,
+        }
     }
 
     fn ec(curve: &str, x: &[u8], y: &[u8]) -> Result<Self, InvalidPublicKey> {
@@ -87,11 +91,15 @@ impl PublicKey {
         };
         let point = [&[4], x, y].concat();
         // Parsing refuses a point that is not on the curve.
-        if (x.len(), y.len()) != (length, length) || ParsedPublicKey::new(verifier, point).is_err() {
+        if (x.len(), y.len()) != (length, length) || ParsedPublicKey::new(verifier, point).is_err()
+        {
             return Err(InvalidPublicKey::Malformed);
         }
         let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-        Ok(Self::new(members(json!({ "crv": curve, "kty": "EC", "x": x, "y": y })), algorithm))
+        Ok(Self::new(
+            members(json!({ "crv": curve, "kty": "EC", "x": x, "y": y })),
+            algorithm,
+        ))
     }
 
     fn rsa(n: &[u8], e: &[u8]) -> Result<Self, InvalidPublicKey> {
@@ -105,7 +113,10 @@ impl PublicKey {
             return Err(InvalidPublicKey::Unsupported);
         }
         let (n, e) = (URL_SAFE_NO_PAD.encode(n), URL_SAFE_NO_PAD.encode(e));
-        Ok(Self::new(members(json!({ "e": e, "kty": "RSA", "n": n })), "RS256"))
+        Ok(Self::new(
+            members(json!({ "e": e, "kty": "RSA", "n": n })),
+            "RS256",
+        ))
     }
 
     fn ed25519(x: &[u8]) -> Result<Self, InvalidPublicKey> {
@@ -113,13 +124,19 @@ impl PublicKey {
             return Err(InvalidPublicKey::Malformed);
         }
         let x = URL_SAFE_NO_PAD.encode(x);
-        Ok(Self::new(members(json!({ "crv": "Ed25519", "kty": "OKP", "x": x })), "EdDSA"))
+        Ok(Self::new(
+            members(json!({ "crv": "Ed25519", "kty": "OKP", "x": x })),
+            "EdDSA",
+        ))
     }
 
     fn from_pem(text: &str) -> Result<Self, InvalidPublicKey> {
         let info = spki::SubjectPublicKeyInfoOwned::from_pem(text)
             .map_err(|_| InvalidPublicKey::Malformed)?;
-        let key = info.subject_public_key.as_bytes().ok_or(InvalidPublicKey::Malformed)?;
+        let key = info
+            .subject_public_key
+            .as_bytes()
+            .ok_or(InvalidPublicKey::Malformed)?;
         match info.algorithm.oid {
             RSA => {
                 let key = pkcs1::RsaPublicKeyRef::from_der(key)
@@ -149,12 +166,17 @@ impl PublicKey {
     fn from_jwk(text: &str) -> Result<Self, InvalidPublicKey> {
         let jwk: Map<String, Value> =
             serde_json::from_str(text).map_err(|_| InvalidPublicKey::Malformed)?;
-        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|name| jwk.contains_key(*name)) {
+        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
+            .iter()
+            .any(|name| jwk.contains_key(*name))
+        {
             return Err(InvalidPublicKey::Private);
         }
         let text = |name: &str| jwk.get(name).and_then(Value::as_str).unwrap_or_default();
         let bytes = |name: &str| {
-            URL_SAFE_NO_PAD.decode(text(name)).map_err(|_| InvalidPublicKey::Malformed)
+            URL_SAFE_NO_PAD
+                .decode(text(name))
+                .map_err(|_| InvalidPublicKey::Malformed)
         };
         match text("kty") {
             "EC" => Self::ec(text("crv"), &bytes("x")?, &bytes("y")?),
@@ -176,7 +198,11 @@ impl FromStr for PublicKey {
         if text.contains("PRIVATE KEY") {
             return Err(InvalidPublicKey::Private);
         }
-        if text.starts_with('{') { Self::from_jwk(text) } else { Self::from_pem(text) }
+        if text.starts_with('{') {
+            Self::from_jwk(text)
+        } else {
+            Self::from_pem(text)
+        }
     }
 }
 
@@ -188,7 +214,10 @@ fn members(value: Value) -> Map<String, Value> {
 }
 
 fn strip_zeros(bytes: &[u8]) -> &[u8] {
-    let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
+    let start = bytes
+        .iter()
+        .position(|byte| *byte != 0)
+        .unwrap_or(bytes.len());
     &bytes[start..]
 }
 
@@ -202,7 +231,10 @@ mod tests {
     #[test]
     fn the_thumbprint_is_that_of_rfc_7638() {
         let key: PublicKey = RFC_KEY.parse().unwrap();
-        assert_eq!(key.thumbprint(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+        assert_eq!(
+            key.thumbprint(),
+            "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+        );
         assert!(!Value::Object(key.jwk).to_string().contains("kid"));
     }
 
@@ -210,14 +242,24 @@ mod tests {
     #[test]
     fn pem_and_jwk_of_one_key_are_one_key() {
         let jwk: PublicKey = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#.parse().unwrap();
-        let point = ["f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"]
-            .map(|part| URL_SAFE_NO_PAD.decode(part).unwrap())
-            .concat();
+        let point = [
+            "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+        ]
+        .map(|part| URL_SAFE_NO_PAD.decode(part).unwrap())
+        .concat();
         let head = hex::decode("3059301306072a8648ce3d020106082a8648ce3d030107034200").unwrap();
         let der = [head, vec![4], point].concat();
         let body = base64::engine::general_purpose::STANDARD.encode(der);
-        let lines: Vec<_> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-        let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"));
+        let lines: Vec<_> = body
+            .as_bytes()
+            .chunks(64)
+            .map(|line| std::str::from_utf8(line).unwrap())
+            .collect();
+        let pem = format!(
+            "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+            lines.join("\n")
+        );
         let pem: PublicKey = pem.parse().unwrap();
         assert_eq!(pem, jwk);
         assert_eq!(pem.algorithm, "ES256");
@@ -230,12 +272,30 @@ mod tests {
             ("hello", InvalidPublicKey::Malformed),
             ("{}", InvalidPublicKey::Unsupported),
             (r#"{"kty":"oct","k":"c2VjcmV0"}"#, InvalidPublicKey::Private),
-            (r#"{"kty":"EC","crv":"P-521","x":"AA","y":"AA"}"#, InvalidPublicKey::Unsupported),
-            (r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}"#, InvalidPublicKey::Malformed),
-            (r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbU","e":"AQAB"}"#, InvalidPublicKey::Weak),
-            ("-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----", InvalidPublicKey::Private),
-            ("-----BEGIN EC PRIVATE KEY-----\nAA==\n-----END EC PRIVATE KEY-----", InvalidPublicKey::Private),
-            ("-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----", InvalidPublicKey::Malformed),
+            (
+                r#"{"kty":"EC","crv":"P-521","x":"AA","y":"AA"}"#,
+                InvalidPublicKey::Unsupported,
+            ),
+            (
+                r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}"#,
+                InvalidPublicKey::Malformed,
+            ),
+            (
+                r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbU","e":"AQAB"}"#,
+                InvalidPublicKey::Weak,
+            ),
+            (
+                "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----",
+                InvalidPublicKey::Private,
+            ),
+            (
+                "-----BEGIN EC PRIVATE KEY-----\nAA==\n-----END EC PRIVATE KEY-----",
+                InvalidPublicKey::Private,
+            ),
+            (
+                "-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----",
+                InvalidPublicKey::Malformed,
+            ),
         ];
         for (text, error) in table {
             assert_eq!(text.parse::<PublicKey>(), Err(error), "{text}");
@@ -245,6 +305,9 @@ mod tests {
         assert_eq!(off.parse::<PublicKey>(), Err(InvalidPublicKey::Malformed));
         let private = RFC_KEY.replace("\"e\":", "\"d\":\"AQAB\",\"e\":");
         assert_eq!(private.parse::<PublicKey>(), Err(InvalidPublicKey::Private));
-        assert_eq!("x".repeat(20_000).parse::<PublicKey>(), Err(InvalidPublicKey::TooLong));
+        assert_eq!(
+            "x".repeat(20_000).parse::<PublicKey>(),
+            Err(InvalidPublicKey::TooLong)
+        );
     }
 }

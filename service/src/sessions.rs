@@ -37,28 +37,47 @@ impl Services {
         let now = self.now();
         self.0.log_in_limits.begin(&email, facts.address, now)?;
         let login = self.store().find_login(email.clone()).await?;
-        let (user, stored) = login.map(|l| (Some(l.user), l.password_hash)).unwrap_or_default();
+        let (user, stored) = login
+            .map(|l| (Some(l.user), l.password_hash))
+            .unwrap_or_default();
         let stored = stored.filter(|_| user.as_ref().is_some_and(User::is_active));
         let again = Password::typed(password.expose()).map_err(|_| ServiceError::WrongLogin)?;
         let checked = self.0.passwords.check(password, stored.clone()).await?;
         let (Some(user), Checked::Right | Checked::RightButWeak) = (user.clone(), checked) else {
             let object = user.as_ref().map_or_else(
-                || Object { kind: ObjectKind::User, id: None, name: email.to_string() },
+                || Object {
+                    kind: ObjectKind::User,
+                    id: None,
+                    name: email.to_string(),
+                },
                 Object::user,
             );
-            let event =
-                anonymous_event(now, Action::LogIn, Outcome::Failed, object, facts, "wrong log-in");
+            let event = anonymous_event(
+                now,
+                Action::LogIn,
+                Outcome::Failed,
+                object,
+                facts,
+                "wrong log-in",
+            );
             self.store().append_audit(event).await?;
             return Err(ServiceError::WrongLogin);
         };
         self.0.log_in_limits.succeeded(&email, facts.address);
         if let (Checked::RightButWeak, Some(from)) = (checked, stored) {
             let to = self.0.passwords.hash(again).await?;
-            self.store().upgrade_password_hash(user.id, from, to).await?;
+            self.store()
+                .upgrade_password_hash(user.id, from, to)
+                .await?;
         }
         let actor = Actor::person_of(&user, crypto::hash_token(""), facts.clone());
-        let event =
-            actor.event(now, Action::LogIn, Outcome::Done, Object::user(&user), json!({}));
+        let event = actor.event(
+            now,
+            Action::LogIn,
+            Outcome::Done,
+            Object::user(&user),
+            json!({}),
+        );
         self.store().record_login(user.id, now, event).await?;
         Ok(user)
     }
@@ -73,14 +92,18 @@ impl Services {
         let Some(row) = self.store().find_session(session, self.now()).await? else {
             return Ok(None);
         };
-        let Some(user) = row.user else { return Ok(None) };
+        let Some(user) = row.user else {
+            return Ok(None);
+        };
         let user = self.store().find_user(user).await?.filter(User::is_active);
         Ok(user.map(|user| Actor::person_of(&user, session, facts)))
     }
 
     /// Ends the actor's session.
     pub async fn log_out(&self, actor: &Actor) -> ServiceResult<()> {
-        let Some(person) = actor.person() else { return Ok(()) };
+        let Some(person) = actor.person() else {
+            return Ok(());
+        };
         self.store().delete_session(person.session).await?;
         let object = Object::new(ObjectKind::User, person.id, &person.name);
         let event = actor.event(self.now(), Action::LogOut, Outcome::Done, object, json!({}));

@@ -34,19 +34,33 @@ pub(crate) struct Throttle {
 impl Throttle {
     pub(crate) fn new(limit: u32, window: TimeDelta) -> Self {
         let idle = window.to_std().unwrap_or_default() * 2;
-        let counts = Cache::builder().max_capacity(MOST_KEYS).time_to_idle(idle).build();
-        Self { limit, window, counts }
+        let counts = Cache::builder()
+            .max_capacity(MOST_KEYS)
+            .time_to_idle(idle)
+            .build();
+        Self {
+            limit,
+            window,
+            counts,
+        }
     }
 
     /// Counts a try as failed until [`Throttle::succeeded`] says otherwise.
     pub(crate) fn begin(&self, key: &str, now: Instant) -> ServiceResult<()> {
-        let window =
-            self.counts.get_with_by_ref(key, || Arc::new(Mutex::new(Window { began: now, failures: 0 })));
+        let window = self.counts.get_with_by_ref(key, || {
+            Arc::new(Mutex::new(Window {
+                began: now,
+                failures: 0,
+            }))
+        });
         let mut window = window.lock().unwrap_or_else(PoisonError::into_inner);
         // A clock that went back begins a new window too.
         let age = now - window.began;
         if age >= self.window || age < TimeDelta::zero() {
-            *window = Window { began: now, failures: 0 };
+            *window = Window {
+                began: now,
+                failures: 0,
+            };
         }
         if window.failures >= self.limit {
             let wait = window.began + self.window - now;
@@ -86,7 +100,9 @@ impl LogInLimits {
     }
 
     fn keys(account: &EmailAddress, address: Option<IpAddr>) -> [String; 3] {
-        let address = address.map(|address| address.to_canonical().to_string()).unwrap_or_default();
+        let address = address
+            .map(|address| address.to_canonical().to_string())
+            .unwrap_or_default();
         [format!("{account} {address}"), account.to_string(), address]
     }
 
@@ -98,7 +114,9 @@ impl LogInLimits {
     ) -> ServiceResult<()> {
         let [pair, account, address] = Self::keys(account, address);
         self.pair.begin(&pair, now)?;
-        self.account.begin(&account, now).inspect_err(|_| self.pair.succeeded(&pair))?;
+        self.account
+            .begin(&account, now)
+            .inspect_err(|_| self.pair.succeeded(&pair))?;
         self.address.begin(&address, now).inspect_err(|_| {
             self.pair.succeeded(&pair);
             self.account.succeeded(&account);
@@ -173,6 +191,10 @@ mod tests {
         assert!(limits.begin(&mara, stranger, at(1)).is_err());
         assert!(limits.begin(&mara, home, at(1)).is_ok());
         // An IPv4 address that arrives mapped into IPv6 is the same address.
-        assert!(limits.begin(&mara, "::ffff:192.0.2.1".parse().ok(), at(1)).is_err());
+        assert!(
+            limits
+                .begin(&mara, "::ffff:192.0.2.1".parse().ok(), at(1))
+                .is_err()
+        );
     }
 }

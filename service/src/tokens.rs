@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
-use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
@@ -18,11 +18,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use storage::{SharedStore, SigningKeyRow};
 
+use crate::Settings;
 use crate::actor::{Actor, Object};
 use crate::clock::{Clock, random_bytes};
 use crate::crypto::{Keys, hash_token};
 use crate::error::{ServiceError, ServiceResult};
-use crate::Settings;
 use crate::live::Live;
 
 /// RFC 9068 section 2.1.
@@ -76,9 +76,12 @@ impl Signer {
             // Another replica may have been first.
             rows = store.list_signing_keys().await?;
         }
-        let newest = rows.last().ok_or_else(|| ServiceError::internal("there is no signing key"))?;
-        let private =
-            keys.open(&newest.encrypted_private_key).map_err(ServiceError::internal)?;
+        let newest = rows
+            .last()
+            .ok_or_else(|| ServiceError::internal("there is no signing key"))?;
+        let private = keys
+            .open(&newest.encrypted_private_key)
+            .map_err(ServiceError::internal)?;
         let (mut verifying, mut public) = (Vec::new(), Vec::new());
         for row in &rows {
             let jwk: jsonwebtoken::jwk::Jwk =
@@ -126,7 +129,9 @@ impl Signer {
         validation.set_required_spec_claims(&["iss", "sub", "aud", "exp"]);
         validation.set_issuer(&[&settings.issuer]);
         validation.set_audience(&settings.audiences);
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation).ok()?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation)
+            .ok()?
+            .claims;
         (claims.sub == claims.client_id && claims.iat < claims.exp).then_some(claims)
     }
 }
@@ -140,7 +145,10 @@ fn make_key(keys: &Keys, now: Instant) -> ServiceResult<SigningKeyRow> {
         .map_err(ServiceError::internal)?;
     // An uncompressed point (SEC 1 section 2.3.3): 4, then x and y of 32 bytes each.
     let point = pair.public_key().as_ref();
-    let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..65]));
+    let (x, y) = (
+        URL_SAFE_NO_PAD.encode(&point[1..33]),
+        URL_SAFE_NO_PAD.encode(&point[33..65]),
+    );
     let thumbprint = json!({ "crv": "P-256", "kty": "EC", "x": x, "y": y }).to_string();
     let kid =
         URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, thumbprint.as_bytes()).as_ref());
@@ -186,7 +194,10 @@ pub(crate) struct Effective {
 
 impl VerifiedTokens {
     pub(crate) fn new() -> Self {
-        Self { tokens: Cache::new(50_000), effective: Cache::new(50_000) }
+        Self {
+            tokens: Cache::new(50_000),
+            effective: Cache::new(50_000),
+        }
     }
 
     /// The token's facts if it is ours and within its time. No leeway: the clock that signed it is
@@ -199,18 +210,17 @@ impl VerifiedTokens {
         now: Instant,
     ) -> Option<([u8; 32], Arc<Verified>)> {
         let id = hash_token(token).0;
-        let verified = match self.tokens.get(&id) {
-            Some(known) => known,
-            None => {
-                let claims = signer.verify(token, settings)?;
-                let verified = Arc::new(Verified {
-                    key_id: claims.client_id.parse().ok()?,
-                    expires_at: DateTime::from_timestamp(claims.exp, 0)?,
-                    scopes: claims.scope.parse().ok()?,
-                });
-                self.tokens.insert(id, verified.clone());
-                verified
-            }
+        let verified = if let Some(known) = self.tokens.get(&id) {
+            known
+        } else {
+            let claims = signer.verify(token, settings)?;
+            let verified = Arc::new(Verified {
+                key_id: claims.client_id.parse().ok()?,
+                expires_at: DateTime::from_timestamp(claims.exp, 0)?,
+                scopes: claims.scope.parse().ok()?,
+            });
+            self.tokens.insert(id, verified.clone());
+            verified
         };
         (now < verified.expires_at).then_some((id, verified))
     }
@@ -222,10 +232,10 @@ impl VerifiedTokens {
         verified: &Verified,
         live: &Arc<Live>,
     ) -> Arc<Effective> {
-        if let Some(known) = self.effective.get(&id) {
-            if Arc::ptr_eq(&known.live, live) {
-                return known;
-            }
+        if let Some(known) = self.effective.get(&id)
+            && Arc::ptr_eq(&known.live, live)
+        {
+            return known;
         }
         let scopes: ScopeSet = verified
             .scopes
@@ -233,7 +243,11 @@ impl VerifiedTokens {
             .filter(|item| live.access().level(&item.scope).allows(item.level))
             .cloned()
             .collect();
-        let effective = Arc::new(Effective { live: live.clone(), text: scopes.to_string(), scopes });
+        let effective = Arc::new(Effective {
+            live: live.clone(),
+            text: scopes.to_string(),
+            scopes,
+        });
         self.effective.insert(id, effective.clone());
         effective
     }

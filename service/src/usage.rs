@@ -22,15 +22,27 @@ const EVERY: Duration = Duration::from_secs(2);
 pub(crate) struct Recorder(Mutex<HashMap<KeyId, LastUse>>);
 
 impl Recorder {
-    /// Notes a use, at most once a second for each credential.
-    pub(crate) fn note(&self, live: &Live, at: Instant, address: Option<IpAddr>, endpoint: impl FnOnce() -> String) {
-        if live.noted_at.swap(at.timestamp(), Ordering::Relaxed) == at.timestamp() {
-            return;
+    /// Notes a call, at most once a second for each credential.
+    pub(crate) fn note_call(
+        &self,
+        live: &Live,
+        at: Instant,
+        address: Option<IpAddr>,
+        endpoint: impl FnOnce() -> String,
+    ) {
+        if live.noted_at.swap(at.timestamp(), Ordering::Relaxed) != at.timestamp() {
+            self.note(live, at, address, endpoint());
         }
+    }
+
+    /// Notes a use, in place of an earlier one.
+    pub(crate) fn note(&self, live: &Live, at: Instant, address: Option<IpAddr>, endpoint: String) {
         let last_use = LastUse {
             at,
-            address: address.map(|address| address.to_canonical().to_string()).unwrap_or_default(),
-            endpoint: endpoint(),
+            address: address
+                .map(|address| address.to_canonical().to_string())
+                .unwrap_or_default(),
+            endpoint,
         };
         let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key_id = live.stored.credential.key_id;
@@ -63,7 +75,10 @@ impl Services {
         loop {
             tokio::time::sleep(EVERY).await;
             if let Err(error) = self.flush_usage().await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "last uses could not be written");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "last uses could not be written"
+                );
             }
         }
     }

@@ -57,7 +57,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn changes_after(&self, seq: i64) -> StoreResult<Vec<Change>>;
 
     /// Returns when another process may have changed something, or after `patience`: PostgreSQL
-    /// by `LISTEN`, SQLite by waiting.
+    /// by `LISTEN`, SQLite by waiting. The first call begins to listen and returns at once. An error
+    /// says that changes may have gone unheard; the next call begins anew.
     async fn wait_for_change(&self, patience: std::time::Duration) -> StoreResult<()>;
 
     // --- Set-up ---
@@ -73,7 +74,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn set_up_token_is_valid(&self, hash: TokenHash, now: Instant) -> StoreResult<bool>;
 
     /// Adds the first user and uses up the token. Of two parallel calls one succeeds; the other
-    /// fails with [`Conflict::SetUpDone`], as does a token that is wrong, used or too old.
+    /// fails with [`Conflict::SetUpDone`], as does a token that is wrong, used, or too old at the
+    /// time of the event.
     async fn complete_set_up(
         &self,
         token: TokenHash,
@@ -116,7 +118,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Enables a person again.
     async fn enable_user(&self, id: UserId, audit: AuditEvent) -> StoreResult<()>;
 
-    /// Changes a password and ends every other session of the person.
+    /// Changes a password, ends every other session of the person, and takes a pending link away.
     async fn set_password(
         &self,
         id: UserId,
@@ -167,7 +169,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         idle_until: Instant,
     ) -> StoreResult<bool>;
 
-    /// A session that is within both its limits at `now`.
+    /// A session that is within both its limits at `now`, and not of a disabled person.
     async fn find_session(&self, id: TokenHash, now: Instant) -> StoreResult<Option<SessionRow>>;
 
     /// Ends a session.
@@ -197,7 +199,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Writes a credential's facts and standing, if it is still as it was read: `read` is the
     /// `updated_at` that the caller saw. Fails with [`Conflict::ChangedMeanwhile`] otherwise, and
-    /// with [`Conflict::OwnerUnavailable`] when a new owner is unknown or disabled.
+    /// with [`Conflict::OwnerUnavailable`] when a new owner is unknown or disabled. The stored
+    /// `updated_at` is always later than `read`, even if the clock is not.
     async fn update_credential(
         &self,
         credential: Credential,

@@ -28,7 +28,11 @@ pub fn CopyButton(
     let copy = move |_| {
         let text = text.clone();
         spawn_local(async move {
-            copied.set(if write(&text).await { Copied::Done } else { Copied::Refused });
+            copied.set(if write(&text).await {
+                Copied::Done
+            } else {
+                Copied::Refused
+            });
         });
     };
     let words = move || match copied.get() {
@@ -37,7 +41,11 @@ pub fn CopyButton(
         Copied::Refused => "Select it",
     };
     let glyph = move || {
-        let glyph = if copied.get() == Copied::Done { Glyph::Check } else { Glyph::Copy };
+        let glyph = if copied.get() == Copied::Done {
+            Glyph::Check
+        } else {
+            Glyph::Copy
+        };
         view! { <Icon glyph=glyph /> }
     };
     view! {

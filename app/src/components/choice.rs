@@ -17,19 +17,30 @@ pub struct Choice {
 impl Choice {
     /// A choice: its value in the form and the word for it.
     pub fn new(value: impl Into<String>, label: impl Into<String>) -> Self {
-        Self { value: value.into(), label: label.into(), text: String::new(), chip: None }
+        Self {
+            value: value.into(),
+            label: label.into(),
+            text: String::new(),
+            chip: None,
+        }
     }
 
     /// A sentence that helps to choose (cards only).
     #[must_use]
     pub fn text(self, text: impl Into<String>) -> Self {
-        Self { text: text.into(), ..self }
+        Self {
+            text: text.into(),
+            ..self
+        }
     }
 
     /// A word that stands out, such as `Recommended` (cards only).
     #[must_use]
     pub fn chip(self, chip: &'static str) -> Self {
-        Self { chip: Some(chip), ..self }
+        Self {
+            chip: Some(chip),
+            ..self
+        }
     }
 }
 
@@ -52,7 +63,9 @@ pub fn ChoiceCards(
     on_choice: Option<Callback<String>>,
 ) -> impl IntoView {
     let look = |choice: &Choice| {
-        let chip = choice.chip.map(|word| view! { <Chip tone=Tone::Accent>{word}</Chip> });
+        let chip = choice
+            .chip
+            .map(|word| view! { <Chip tone=Tone::Accent>{word}</Chip> });
         view! {
             <b>{choice.label.clone()}</b>
             <small>{choice.text.clone()}</small>
@@ -60,7 +73,15 @@ pub fn ChoiceCards(
         }
         .into_any()
     };
-    group(name, legend, ["cards", "choice"], choices, &value, on_choice, look)
+    group(
+        name,
+        legend,
+        ["cards", "choice"],
+        choices,
+        &value,
+        on_choice,
+        look,
+    )
 }
 
 /// A radio group as pills.
@@ -82,7 +103,15 @@ pub fn Pills(
     on_choice: Option<Callback<String>>,
 ) -> impl IntoView {
     let look = |choice: &Choice| choice.label.clone().into_any();
-    group(name, legend, ["pills", "pill"], choices, &value, on_choice, look)
+    group(
+        name,
+        legend,
+        ["pills", "pill"],
+        choices,
+        &value,
+        on_choice,
+        look,
+    )
 }
 
 fn group(

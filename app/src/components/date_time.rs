@@ -27,7 +27,9 @@ pub fn DateTimeField(
     let instant = RwSignal::new(String::new());
     let input = NodeRef::<html::Input>::new();
     let read = move || {
-        let Some(input) = input.get_untracked() else { return };
+        let Some(input) = input.get_untracked() else {
+            return;
+        };
         let text = local_to_instant(&input.value()).unwrap_or_default();
         instant.set(text.clone());
         if let Some(on_instant) = on_instant {

@@ -27,7 +27,8 @@ pub fn DialogLink(
             event.prevent_default();
         }
     };
-    view! { <a class=class href=href aria-haspopup="dialog" on:click=open>{children()}</a> }.into_any()
+    view! { <a class=class href=href aria-haspopup="dialog" on:click=open>{children()}</a> }
+        .into_any()
 }
 
 /// A dialog: a question, what will happen, and a form that ends with [`DialogActions`].
@@ -66,7 +67,9 @@ pub fn DialogActions(
     children: Option<Children>,
 ) -> impl IntoView {
     let close = |event: MouseEvent| {
-        let link = event.current_target().and_then(|target| target.dyn_into::<Element>().ok());
+        let link = event
+            .current_target()
+            .and_then(|target| target.dyn_into::<Element>().ok());
         let dialog = link.and_then(|link| link.closest("dialog").ok().flatten());
         let dialog = dialog.and_then(|dialog| dialog.dyn_into::<HtmlDialogElement>().ok());
         if let Some(dialog) = dialog.filter(HtmlDialogElement::open) {

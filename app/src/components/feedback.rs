@@ -66,7 +66,11 @@ pub fn Notice(
 pub fn Toast() -> impl IntoView {
     let location = use_location();
     let flash = Memo::new(move |_| {
-        location.query.read().get_str("done").and_then(|word| word.parse::<Flash>().ok())
+        location
+            .query
+            .read()
+            .get_str("done")
+            .and_then(|word| word.parse::<Flash>().ok())
     });
     view! {
         <div role="status" aria-live="polite">
@@ -130,8 +134,13 @@ pub fn ErrorState(
     whole_page: bool,
 ) -> impl IntoView {
     let location = use_location();
-    let here =
-        move || format!("{}{}", location.pathname.get(), location.query.read().to_query_string());
+    let here = move || {
+        format!(
+            "{}{}",
+            location.pathname.get(),
+            location.query.read().to_query_string()
+        )
+    };
     let link = match error {
         ApiError::Unauthenticated => {
             let href = move || format!("/login?expired=1&next={}", crate::url::escape(&here()));

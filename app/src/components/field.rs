@@ -51,7 +51,11 @@ impl Frame {
     }
 
     pub(super) fn with(self, optional: bool, whole: bool) -> Self {
-        Self { optional, whole, ..self }
+        Self {
+            optional,
+            whole,
+            ..self
+        }
     }
 
     fn hint_id(&self) -> String {
@@ -78,8 +82,12 @@ impl Frame {
 
     pub(super) fn around(self, control: AnyView) -> AnyView {
         let (hint_id, error_id) = (self.hint_id(), self.error_id());
-        let optional = self.optional.then(|| view! { <span class="optional">" (optional)"</span> });
-        let hint = self.hint.map(|hint| view! { <span class="hint" id=hint_id>{hint}</span> });
+        let optional = self
+            .optional
+            .then(|| view! { <span class="optional">" (optional)"</span> });
+        let hint = self
+            .hint
+            .map(|hint| view! { <span class="hint" id=hint_id>{hint}</span> });
         let error = self.error.map(|error| {
             view! {
                 <span class="field-error" id=error_id>
@@ -203,7 +211,9 @@ pub fn TextArea(
 
 /// Text as HTML that means just this text.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 /// One of several values, folded away.

@@ -23,7 +23,9 @@ pub fn PostForm(
     children: Children,
 ) -> impl IntoView {
     let state = FormState::of(&action, outcome);
-    let summary = state.is_refused().then(|| view! { <Refused state=state.clone() /> });
+    let summary = state
+        .is_refused()
+        .then(|| view! { <Refused state=state.clone() /> });
     view! {
         <form class=class method="post" action=action>
             <Provider value=state>{summary} {children()}</Provider>

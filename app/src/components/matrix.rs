@@ -32,7 +32,9 @@ pub struct ScopeRow {
 
 impl ScopeRow {
     fn all_reads(&self) -> bool {
-        self.endpoints.iter().all(|endpoint| endpoint.level == Level::Read)
+        self.endpoints
+            .iter()
+            .all(|endpoint| endpoint.level == Level::Read)
     }
 
     /// `23 endpoints`, `8 endpoints, all reads`.
@@ -56,7 +58,10 @@ pub fn Matrix(
     #[prop(optional, into)]
     on_level: Option<Callback<(String, AccessLevel)>>,
 ) -> impl IntoView {
-    let rows = scopes.into_iter().map(|scope| row(scope, editable, on_level)).collect_view();
+    let rows = scopes
+        .into_iter()
+        .map(|scope| row(scope, editable, on_level))
+        .collect_view();
     view! {
         <div class="matrix">
             <div class="matrix-head" aria-hidden="true">
@@ -75,12 +80,22 @@ fn row(
     on_level: Option<Callback<(String, AccessLevel)>>,
 ) -> AnyView {
     let field = format!("scope.{}", scope.name);
-    let typed = FormState::current().value(&field).and_then(|value| value.parse().ok());
+    let typed = FormState::current()
+        .value(&field)
+        .and_then(|value| value.parse().ok());
     let chosen = typed.unwrap_or(scope.level);
     // Where all endpoints are reads, writing adds nothing: one radio stands for both.
     let all_reads = scope.all_reads();
-    let chosen = if all_reads { chosen.min(AccessLevel::Read) } else { chosen };
-    let levels = if all_reads { &AccessLevel::ALL[..2] } else { &AccessLevel::ALL[..] };
+    let chosen = if all_reads {
+        chosen.min(AccessLevel::Read)
+    } else {
+        chosen
+    };
+    let levels = if all_reads {
+        &AccessLevel::ALL[..2]
+    } else {
+        &AccessLevel::ALL[..]
+    };
     let cells = levels
         .iter()
         .map(|&level| {
@@ -160,7 +175,11 @@ pub fn Endpoints(
     let items = endpoints
         .into_iter()
         .map(|endpoint| {
-            let class = if endpoint.level == Level::Write { "write" } else { "" };
+            let class = if endpoint.level == Level::Write {
+                "write"
+            } else {
+                ""
+            };
             view! {
                 <li>
                     <span class=class>{endpoint.method}</span>

@@ -74,8 +74,12 @@ pub fn ScopeStrip(
     scopes: Vec<(String, AccessLevel)>,
 ) -> impl IntoView {
     let words = strip_words(&scopes);
-    let cells = scopes.iter().map(|(_, level)| view! { <i class=level.as_str()></i> }).collect_view();
-    view! { <span class="strip" role="img" aria-label=words.clone() title=words>{cells}</span> }.into_any()
+    let cells = scopes
+        .iter()
+        .map(|(_, level)| view! { <i class=level.as_str()></i> })
+        .collect_view();
+    view! { <span class="strip" role="img" aria-label=words.clone() title=words>{cells}</span> }
+        .into_any()
 }
 
 /// The strip in words: `Read & write: Journaling. Read only: Accounts, Data. No access: Admin.`

@@ -26,20 +26,32 @@ impl Column {
     /// A column that is not sorted.
     #[must_use]
     pub const fn new(label: &'static str) -> Self {
-        Self { label, hidden: false, sort: None }
+        Self {
+            label,
+            hidden: false,
+            sort: None,
+        }
     }
 
     /// A column whose head only screen readers need, such as the one of the buttons.
     #[must_use]
     pub const fn hidden(label: &'static str) -> Self {
-        Self { label, hidden: true, sort: None }
+        Self {
+            label,
+            hidden: true,
+            sort: None,
+        }
     }
 
     /// A column that can be sorted: `href` is the list sorted by it (turned round, if it is the
     /// sorted one), `order` how it is sorted now.
     #[must_use]
     pub const fn sorted(label: &'static str, href: String, order: Option<Order>) -> Self {
-        Self { label, hidden: false, sort: Some((href, order)) }
+        Self {
+            label,
+            hidden: false,
+            sort: Some((href, order)),
+        }
     }
 
     fn head(self) -> AnyView {

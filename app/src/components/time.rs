@@ -81,12 +81,19 @@ pub fn relative(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
         _ if days < 730 => format!("{} months", days / 30),
         _ => format!("{} years", days / 365),
     };
-    if ahead { format!("in {span}") } else { format!("{span} ago") }
+    if ahead {
+        format!("in {span}")
+    } else {
+        format!("{span} ago")
+    }
 }
 
 /// The viewer's offset from UTC at an instant; daylight saving time included.
 fn local_offset(at: DateTime<Utc>) -> FixedOffset {
-    #[expect(clippy::cast_precision_loss, reason = "exact for every date that JavaScript knows")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact for every date that JavaScript knows"
+    )]
     let date = Date::new(&JsValue::from_f64(at.timestamp_millis() as f64));
     #[expect(clippy::cast_possible_truncation, reason = "minutes of a day")]
     let west = date.get_timezone_offset() as i32;
@@ -96,7 +103,10 @@ fn local_offset(at: DateTime<Utc>) -> FixedOffset {
 /// The instant that the value of a `datetime-local` input means in the viewer's zone, in RFC 3339.
 pub(super) fn local_to_instant(value: &str) -> Option<String> {
     let millis = Date::new(&JsValue::from_str(value)).get_time();
-    #[expect(clippy::cast_possible_truncation, reason = "dates are whole milliseconds")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "dates are whole milliseconds"
+    )]
     let at = millis.is_finite().then_some(millis as i64)?;
     DateTime::from_timestamp_millis(at).map(machine)
 }

@@ -45,7 +45,11 @@ pub fn catalogue() -> Catalogue {
                     ("POST", "/v1/journals", "Move cash"),
                 ],
             ),
-            scope("sse_events", "SSE events", &[("GET", "/v1/events/trades", "Follow trades")]),
+            scope(
+                "sse_events",
+                "SSE events",
+                &[("GET", "/v1/events/trades", "Follow trades")],
+            ),
         ],
     };
     Catalogue::try_from(file).unwrap()

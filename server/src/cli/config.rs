@@ -21,7 +21,9 @@ pub fn run(command: &ConfigCommand, file: Option<&Path>) -> anyhow::Result<()> {
     match command {
         ConfigCommand::Check => {
             Config::load(file, std::env::vars())?;
-            let from = file.map_or("the environment".to_owned(), |file| file.display().to_string());
+            let from = file.map_or("the environment".to_owned(), |file| {
+                file.display().to_string()
+            });
             output::line(format!("The configuration from {from} is good."));
         }
         ConfigCommand::Example => output::line(config::example()),

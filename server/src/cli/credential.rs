@@ -10,9 +10,7 @@ use domain::draft::CredentialDraft;
 use domain::expiry::rfc3339;
 use domain::key_id::KeyId;
 use serde_json::{Value, json};
-use service::{
-    CredentialFilter, CredentialQuery, CredentialSort, LastUse, PageStart, Services,
-};
+use service::{CredentialFilter, CredentialQuery, CredentialSort, LastUse, PageStart, Services};
 
 use crate::cli::output;
 use crate::cli::user::Format;
@@ -107,18 +105,38 @@ pub async fn run(config: &Config, command: CredentialCommand) -> anyhow::Result<
         CredentialCommand::List { format } => return list(&services, &format).await,
         CredentialCommand::Show { key_id, format } => {
             let record = services.credential(&host, key_id).await?;
-            print(&services, &format, &record.credential, record.last_use.as_ref());
+            print(
+                &services,
+                &format,
+                &record.credential,
+                record.last_use.as_ref(),
+            );
             return Ok(());
         }
-        CredentialCommand::Disable { key_id, reason, format } => {
-            (format, services.disable_credential(&host, key_id, &reason).await?)
-        }
-        CredentialCommand::Enable { key_id, reason, format } => {
-            (format, services.enable_credential(&host, key_id, &reason).await?)
-        }
-        CredentialCommand::Revoke { key_id, reason, format } => {
-            (format, services.revoke_credential(&host, key_id, &reason).await?)
-        }
+        CredentialCommand::Disable {
+            key_id,
+            reason,
+            format,
+        } => (
+            format,
+            services.disable_credential(&host, key_id, &reason).await?,
+        ),
+        CredentialCommand::Enable {
+            key_id,
+            reason,
+            format,
+        } => (
+            format,
+            services.enable_credential(&host, key_id, &reason).await?,
+        ),
+        CredentialCommand::Revoke {
+            key_id,
+            reason,
+            format,
+        } => (
+            format,
+            services.revoke_credential(&host, key_id, &reason).await?,
+        ),
     };
     print(&services, &format, &credential, None);
     Ok(())
@@ -126,14 +144,20 @@ pub async fn run(config: &Config, command: CredentialCommand) -> anyhow::Result<
 
 async fn issue(services: &Services, options: Issue) -> anyhow::Result<()> {
     let host = super::host();
-    let owner = services.person_by_email(&host, &options.owner).await.with_context(|| {
-        format!("the owner {} is not on the team: add them first", options.owner)
-    })?;
+    let owner = services
+        .person_by_email(&host, &options.owner)
+        .await
+        .with_context(|| {
+            format!(
+                "the owner {} is not on the team: add them first",
+                options.owner
+            )
+        })?;
     let mut levels = BTreeMap::new();
     for scope in &options.scopes {
-        let (scope, level) = scope
-            .split_once('=')
-            .ok_or_else(|| anyhow!("--scope {scope}: use a scope and a level, such as data=read"))?;
+        let (scope, level) = scope.split_once('=').ok_or_else(|| {
+            anyhow!("--scope {scope}: use a scope and a level, such as data=read")
+        })?;
         if levels.insert(scope.to_owned(), level.to_owned()).is_some() {
             return Err(anyhow!("--scope {scope} is there twice"));
         }

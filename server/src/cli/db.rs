@@ -27,7 +27,10 @@ pub async fn run(config: &Config, command: DbCommand) -> anyhow::Result<()> {
             output::line("The database is up to date.");
         }
         DbCommand::Backup { file } => {
-            super::open(config).await?.back_up(&super::host(), &file).await?;
+            super::open(config)
+                .await?
+                .back_up(&super::host(), &file)
+                .await?;
             output::line(format!(
                 "The database was copied to {}. Keep the master key with it: without it the copy \
                  is of no use.",

@@ -42,26 +42,225 @@ type Seed = (
 );
 
 const CREDENTIALS: [Seed; 20] = [
-    ("settlement-worker", "Moves cash between sweep and customer accounts every night", 1, "client_secret", "6m", "custom", &[("accounts", "read"), ("funding", "read"), ("trading", "read"), ("journaling", "write"), ("data", "read"), ("reporting", "read"), ("sse_events", "read")], 30),
-    ("statement-exporter", "Writes the monthly statements to the archive", 2, "client_secret", "90d", "read_only", &[], 84),
-    ("mobile-backend", "Everything that the app does for its customers", 0, "client_secret", "6m", "full", &[], 110),
-    ("risk-dashboard", "Positions and limits on the wall of the risk desk", 3, "client_secret", "never", "custom", &[("accounts", "read"), ("crypto", "read"), ("rebalancing", "read"), ("trading", "read"), ("data", "read"), ("reporting", "read")], 100),
-    ("onboarding-kyc", "Opens accounts after the identity check", 4, "legacy", "6m", "custom", &[("accounts", "write"), ("reporting", "read")], 95),
-    ("reconciliation-cron", "Compares our ledger with the broker's", 1, "legacy", "90d", "read_only", &[], 102),
-    ("partner-bridge", "Journals between us and the partner bank", 2, "client_secret", "1y", "custom", &[("journaling", "write"), ("data", "read")], 70),
-    ("price-ticker", "Quotes for the website", 3, "client_secret", "1y", "custom", &[("data", "read")], 60),
-    ("tax-forms", "Fetches W-8BEN documents for the tax office", 2, "legacy", "1y", "custom", &[("accounts", "read")], 58),
-    ("rebalancer", "Keeps model portfolios on target", 3, "client_secret", "6m", "custom", &[("rebalancing", "write"), ("trading", "write"), ("data", "read")], 55),
-    ("event-archive", "Keeps every event of the stream for seven years", 1, "client_secret", "never", "custom", &[("sse_events", "read")], 50),
-    ("crypto-desk", "Withdrawals that the crypto desk has approved", 4, "client_secret", "30d", "custom", &[("crypto", "write"), ("accounts", "read")], 45),
-    ("support-lookup", "Lets support see a customer's account", 5, "client_secret", "90d", "custom", &[("accounts", "read"), ("funding", "read")], 40),
-    ("load-test", "Load test of the order path, March only", 3, "client_secret", "1w", "full", &[], 38),
-    ("ach-retries", "Tries returned transfers again", 4, "legacy", "1y", "custom", &[("funding", "write")], 30),
-    ("oauth-admin", "Manages partners' OAuth clients", 0, "client_secret", "90d", "custom", &[("admin", "write")], 22),
-    ("nightly-report", "End-of-day positions for the regulator", 1, "client_secret", "1y", "custom", &[("reporting", "read")], 15),
-    ("sandbox-probe", "Checks each hour that the API answers", 3, "client_secret", "30d", "read_only", &[], 9),
-    ("Größenvergleich für die jährliche Prüfung der Kundenkonten", "A long name, to see how it fits", 2, "client_secret", "6m", "read_only", &[], 5),
-    ("new-mobile-backend", "Takes over from mobile-backend in January", 0, "client_secret", "1y", "full", &[], 1),
+    (
+        "settlement-worker",
+        "Moves cash between sweep and customer accounts every night",
+        1,
+        "client_secret",
+        "6m",
+        "custom",
+        &[
+            ("accounts", "read"),
+            ("funding", "read"),
+            ("trading", "read"),
+            ("journaling", "write"),
+            ("data", "read"),
+            ("reporting", "read"),
+            ("sse_events", "read"),
+        ],
+        30,
+    ),
+    (
+        "statement-exporter",
+        "Writes the monthly statements to the archive",
+        2,
+        "client_secret",
+        "90d",
+        "read_only",
+        &[],
+        84,
+    ),
+    (
+        "mobile-backend",
+        "Everything that the app does for its customers",
+        0,
+        "client_secret",
+        "6m",
+        "full",
+        &[],
+        110,
+    ),
+    (
+        "risk-dashboard",
+        "Positions and limits on the wall of the risk desk",
+        3,
+        "client_secret",
+        "never",
+        "custom",
+        &[
+            ("accounts", "read"),
+            ("crypto", "read"),
+            ("rebalancing", "read"),
+            ("trading", "read"),
+            ("data", "read"),
+            ("reporting", "read"),
+        ],
+        100,
+    ),
+    (
+        "onboarding-kyc",
+        "Opens accounts after the identity check",
+        4,
+        "legacy",
+        "6m",
+        "custom",
+        &[("accounts", "write"), ("reporting", "read")],
+        95,
+    ),
+    (
+        "reconciliation-cron",
+        "Compares our ledger with the broker's",
+        1,
+        "legacy",
+        "90d",
+        "read_only",
+        &[],
+        102,
+    ),
+    (
+        "partner-bridge",
+        "Journals between us and the partner bank",
+        2,
+        "client_secret",
+        "1y",
+        "custom",
+        &[("journaling", "write"), ("data", "read")],
+        70,
+    ),
+    (
+        "price-ticker",
+        "Quotes for the website",
+        3,
+        "client_secret",
+        "1y",
+        "custom",
+        &[("data", "read")],
+        60,
+    ),
+    (
+        "tax-forms",
+        "Fetches W-8BEN documents for the tax office",
+        2,
+        "legacy",
+        "1y",
+        "custom",
+        &[("accounts", "read")],
+        58,
+    ),
+    (
+        "rebalancer",
+        "Keeps model portfolios on target",
+        3,
+        "client_secret",
+        "6m",
+        "custom",
+        &[
+            ("rebalancing", "write"),
+            ("trading", "write"),
+            ("data", "read"),
+        ],
+        55,
+    ),
+    (
+        "event-archive",
+        "Keeps every event of the stream for seven years",
+        1,
+        "client_secret",
+        "never",
+        "custom",
+        &[("sse_events", "read")],
+        50,
+    ),
+    (
+        "crypto-desk",
+        "Withdrawals that the crypto desk has approved",
+        4,
+        "client_secret",
+        "30d",
+        "custom",
+        &[("crypto", "write"), ("accounts", "read")],
+        45,
+    ),
+    (
+        "support-lookup",
+        "Lets support see a customer's account",
+        5,
+        "client_secret",
+        "90d",
+        "custom",
+        &[("accounts", "read"), ("funding", "read")],
+        40,
+    ),
+    (
+        "load-test",
+        "Load test of the order path, March only",
+        3,
+        "client_secret",
+        "1w",
+        "full",
+        &[],
+        38,
+    ),
+    (
+        "ach-retries",
+        "Tries returned transfers again",
+        4,
+        "legacy",
+        "1y",
+        "custom",
+        &[("funding", "write")],
+        30,
+    ),
+    (
+        "oauth-admin",
+        "Manages partners' OAuth clients",
+        0,
+        "client_secret",
+        "90d",
+        "custom",
+        &[("admin", "write")],
+        22,
+    ),
+    (
+        "nightly-report",
+        "End-of-day positions for the regulator",
+        1,
+        "client_secret",
+        "1y",
+        "custom",
+        &[("reporting", "read")],
+        15,
+    ),
+    (
+        "sandbox-probe",
+        "Checks each hour that the API answers",
+        3,
+        "client_secret",
+        "30d",
+        "read_only",
+        &[],
+        9,
+    ),
+    (
+        "Größenvergleich für die jährliche Prüfung der Kundenkonten",
+        "A long name, to see how it fits",
+        2,
+        "client_secret",
+        "6m",
+        "read_only",
+        &[],
+        5,
+    ),
+    (
+        "new-mobile-backend",
+        "Takes over from mobile-backend in January",
+        0,
+        "client_secret",
+        "1y",
+        "full",
+        &[],
+        1,
+    ),
 ];
 
 /// Seeds an empty database and serves it.
@@ -74,7 +273,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     // What the seeding wrote, this handle has not heard of yet.
     let services = super::open(&config).await?;
-    output::line(format!("Log in as {} with the password: {PASSWORD}", PEOPLE[0].1));
+    output::line(format!(
+        "Log in as {} with the password: {PASSWORD}",
+        PEOPLE[0].1
+    ));
     output::line("The others: jonas@ (operations), amina@ (developer), eve@ (support) and more.");
     super::serve::serve_with(config, services).await
 }
@@ -85,8 +287,17 @@ async fn seed(config: &Config) -> anyhow::Result<()> {
     let services = super::open_with(config, clock.clone()).await?;
     let mut owners = Vec::new();
     for (name, email, role) in PEOPLE {
-        let person = AddPerson { name: name.into(), email: email.into(), role: role.into() };
-        owners.push(services.add_person_with_password(&host, &person, PASSWORD).await?.id);
+        let person = AddPerson {
+            name: name.into(),
+            email: email.into(),
+            role: role.into(),
+        };
+        owners.push(
+            services
+                .add_person_with_password(&host, &person, PASSWORD)
+                .await?
+                .id,
+        );
     }
     let mut seeds = CREDENTIALS;
     seeds.sort_by_key(|seed| -seed.7);
@@ -100,7 +311,10 @@ async fn seed(config: &Config) -> anyhow::Result<()> {
             flow: flow.into(),
             expires: expires.into(),
             access: access.into(),
-            levels: levels.iter().map(|(s, l)| ((*s).to_owned(), (*l).to_owned())).collect(),
+            levels: levels
+                .iter()
+                .map(|(s, l)| ((*s).to_owned(), (*l).to_owned()))
+                .collect(),
             ..CredentialDraft::default()
         };
         let new = services.issue_credential(&host, &draft, None).await?;
@@ -134,11 +348,17 @@ async fn end_some(
                 services.disable_credential(host, key_id, reason).await?;
             }
             "partner-bridge" => {
-                services.revoke_credential(host, key_id, "The contract has ended").await?;
+                services
+                    .revoke_credential(host, key_id, "The contract has ended")
+                    .await?;
             }
             "tax-forms" => {
-                services.disable_credential(host, key_id, "Pasted into a chat").await?;
-                services.enable_credential(host, key_id, "It was the test key").await?;
+                services
+                    .disable_credential(host, key_id, "Pasted into a chat")
+                    .await?;
+                services
+                    .enable_credential(host, key_id, "It was the test key")
+                    .await?;
             }
             _ => {}
         }
@@ -151,23 +371,43 @@ async fn use_once(services: &Services, credential: &Credential, secret: &Secret)
     let (key_id, secret) = (credential.key_id.to_string(), secret.expose());
     let call = services.catalogue().scopes().iter().find_map(|scope| {
         let endpoint = scope.endpoints.iter().find(|endpoint| {
-            credential.access.level(&scope.name).allows(endpoint.level) && !endpoint.path.contains('{')
+            credential.access.level(&scope.name).allows(endpoint.level)
+                && !endpoint.path.contains('{')
         })?;
-        Some((endpoint.method.as_str(), endpoint.path.to_string()))
+        Some((endpoint.method.as_str(), endpoint.path.clone()))
     });
     let Some((method, path)) = call else { return };
     let address = "10.4.2.17".parse().ok();
-    let facts = RequestFacts { address, request_id: None };
+    let facts = RequestFacts {
+        address,
+        request_id: None,
+    };
     let request = TokenRequest {
-        proof: ClientProof { client_id: &key_id, secret },
+        proof: ClientProof {
+            client_id: &key_id,
+            secret,
+        },
         scope: None,
         resource: None,
     };
-    let token = services.issue_token(request, &facts).await.map(|token| token.access_token);
+    let token = services
+        .issue_token(request, &facts)
+        .await
+        .map(|token| token.access_token);
     let presented = match &token {
         Ok(token) => Presented::Bearer(token),
-        Err(_) => Presented::Secret { key_id: &key_id, secret },
+        Err(_) => Presented::Secret {
+            key_id: &key_id,
+            secret,
+        },
     };
     // An expired credential can't be used; that is what it is there for.
-    let _ = services.decide(GateRequest { method, path: &path, presented, address }).await;
+    let _ = services
+        .decide(GateRequest {
+            method,
+            path: &path,
+            presented,
+            address,
+        })
+        .await;
 }

@@ -15,12 +15,20 @@ pub async fn run(config: &Config) -> anyhow::Result<()> {
     let mut address = config.listen;
     if address.ip().is_unspecified() {
         // "Every address" is a place to listen, not to call.
-        let loopback = if address.is_ipv4() { "127.0.0.1" } else { "::1" };
+        let loopback = if address.is_ipv4() {
+            "127.0.0.1"
+        } else {
+            "::1"
+        };
         address.set_ip(loopback.parse()?);
     }
     let asked = tokio::time::timeout(PATIENCE, ask(address)).await;
     let answer = asked.context("the server does not answer")??;
-    if answer.starts_with("HTTP/1.1 200 ") { Ok(()) } else { bail!("the server is not ready") }
+    if answer.starts_with("HTTP/1.1 200 ") {
+        Ok(())
+    } else {
+        bail!("the server is not ready")
+    }
 }
 
 async fn ask(address: std::net::SocketAddr) -> anyhow::Result<String> {

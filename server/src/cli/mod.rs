@@ -66,7 +66,10 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return output::failure(&anyhow::Error::from(error)),
     };
@@ -77,7 +80,9 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    let file = cli.config.or_else(|| Some(PathBuf::from("keyrack.toml")).filter(|p| p.exists()));
+    let file = cli
+        .config
+        .or_else(|| Some(PathBuf::from("keyrack.toml")).filter(|p| p.exists()));
     if let Command::Config(command) = &cli.command {
         return config::run(command, file.as_deref());
     }
@@ -109,7 +114,10 @@ async fn open_with(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ser
             .with_context(|| format!("the catalogue {} can't be read", path.display()))?,
     };
     let catalogue: domain::catalogue::Catalogue = toml::from_str(&text).with_context(|| {
-        let name = config.catalogue.as_ref().map(|path| path.display().to_string());
+        let name = config
+            .catalogue
+            .as_ref()
+            .map(|path| path.display().to_string());
         format!("the catalogue {} can't be used", name.unwrap_or_default())
     })?;
     let master = master_key(config)?;
@@ -143,9 +151,8 @@ fn master_key(config: &Config) -> anyhow::Result<service::MasterKey> {
                     let text = std::fs::read_to_string(&path).with_context(problem)?;
                     service::MasterKey::from_text(&text).with_context(problem)
                 }
-                Err(error) => Err(error).with_context(|| {
-                    format!("the master key {} can't be written", path.display())
-                }),
+                Err(error) => Err(error)
+                    .with_context(|| format!("the master key {} can't be written", path.display())),
             }
         }
         Err(error) => Err(error).with_context(problem),
@@ -165,5 +172,5 @@ fn make_private_folder(path: &std::path::Path) -> anyhow::Result<()> {
 /// The host as actor, named after the account that runs the command.
 fn host() -> Actor {
     let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
-    Actor::host(&format!("host ({})", user.as_deref().unwrap_or("unknown")))
+    Actor::host(user.as_deref().unwrap_or("an administrator"))
 }

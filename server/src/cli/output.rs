@@ -1,5 +1,9 @@
 //! What commands print: results to standard output, problems to standard error.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands print; nothing else does")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "commands print; nothing else does"
+)]
 
 use std::io::Write as _;
 use std::path::Path;
@@ -23,7 +27,10 @@ pub fn note(text: impl std::fmt::Display) {
 /// Tells why the command failed, cause by cause.
 pub fn failure(error: &anyhow::Error) -> ExitCode {
     eprintln!("keyrack: {error:#}");
-    for problem in error.chain().filter_map(|e| e.downcast_ref::<service::ServiceError>()) {
+    for problem in error
+        .chain()
+        .filter_map(|e| e.downcast_ref::<service::ServiceError>())
+    {
         if let service::ServiceError::Invalid(fields) = problem {
             for field in fields {
                 eprintln!("  {}: {}", field.field, field.message);

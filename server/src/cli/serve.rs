@@ -23,9 +23,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
 /// Serves use cases that are open already.
 pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("can't listen on {}: is another Keyrack running?", config.listen))?;
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!(
+            "can't listen on {}: is another Keyrack running?",
+            config.listen
+        )
+    })?;
     let metrics = Arc::new(Metrics::default());
     let state = AppState {
         services: services.clone(),
@@ -44,20 +47,28 @@ pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()
                 .with_context(|| format!("can't listen on {address} for metrics"))?;
             let router = serve::metrics_router(metrics);
             let never = std::future::pending();
-            Some(tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
-                serve::serve(listener, router, never).await;
-            })))
+            Some(tokio_util::task::AbortOnDropHandle::new(tokio::spawn(
+                async move {
+                    serve::serve(listener, router, never).await;
+                },
+            )))
         }
     };
     let url = config.http.link("");
     if !config.http.is_https() && !config.listen.ip().is_loopback() {
-        tracing::warn!("{url} is plain http and reachable from outside: put TLS in front and set public_url");
+        tracing::warn!(
+            "{url} is plain http and reachable from outside: put TLS in front and set public_url"
+        );
     }
     tracing::info!(listen = %config.listen, "Keyrack is ready at {url}");
     if let Some(token) = services.offer_set_up().await? {
         // To standard output, not to the log: it opens the door.
-        let link = config.http.link(&format!("/setup?token={}", token.expose()));
-        output::line(format!("Set up Keyrack (this link works once, for 24 hours): {link}"));
+        let link = config
+            .http
+            .link(&format!("/setup?token={}", token.expose()));
+        output::line(format!(
+            "Set up Keyrack (this link works once, for 24 hours): {link}"
+        ));
     }
     serve::serve(listener, router, serve::asked_to_end()).await;
     drop(background);

@@ -80,11 +80,19 @@ pub async fn run(config: &Config, command: UserCommand) -> anyhow::Result<()> {
     let services = super::open(config).await?;
     let host = super::host();
     match command {
-        UserCommand::Add { email, name, role, password, format } => {
+        UserCommand::Add {
+            email,
+            name,
+            role,
+            password,
+            format,
+        } => {
             let person = AddPerson { name, email, role };
             if password.password_stdin {
                 let password = read_password()?;
-                let user = services.add_person_with_password(&host, &person, &password).await?;
+                let user = services
+                    .add_person_with_password(&host, &person, &password)
+                    .await?;
                 print(&format, &user, None);
             } else {
                 let link = services.add_person(&host, &person).await?;
@@ -92,17 +100,27 @@ pub async fn run(config: &Config, command: UserCommand) -> anyhow::Result<()> {
             }
         }
         UserCommand::List { format } => list(&services, &format).await?,
-        UserCommand::ResetPassword { email, password, format } => {
+        UserCommand::ResetPassword {
+            email,
+            password,
+            format,
+        } => {
             let user = services.person_by_email(&host, &email).await?;
             if password.password_stdin {
-                services.reset_password(&host, &user, &read_password()?).await?;
+                services
+                    .reset_password(&host, &user, &read_password()?)
+                    .await?;
                 print(&format, &user, None);
             } else {
                 let link = services.offer_password_link(&host, user.id).await?;
                 print(&format, &user, Some(welcome_link(config, &link.token)));
             }
         }
-        UserCommand::SetRole { email, role, format } => {
+        UserCommand::SetRole {
+            email,
+            role,
+            format,
+        } => {
             let role = role.parse()?;
             let user = services.person_by_email(&host, &email).await?;
             services.set_role(&host, user.id, role).await?;
@@ -116,7 +134,11 @@ async fn list(services: &Services, format: &Format) -> anyhow::Result<()> {
     let mut after = None;
     let mut everybody = Vec::new();
     loop {
-        let query = UserQuery { after, limit: 500, ..UserQuery::default() };
+        let query = UserQuery {
+            after,
+            limit: 500,
+            ..UserQuery::default()
+        };
         let page = services.people(&super::host(), query).await?;
         let Some(last) = page.last() else { break };
         after = Some((last.name.to_string(), last.id));
@@ -126,8 +148,15 @@ async fn list(services: &Services, format: &Format) -> anyhow::Result<()> {
         output::json(&everybody.iter().map(|user| facts(user, None)).collect());
     } else {
         for user in everybody {
-            let state = if user.is_active() { "active" } else { "disabled" };
-            output::line(format!("{:<30} {:<40} {:<10} {state}", user.name, user.email, user.role));
+            let state = if user.is_active() {
+                "active"
+            } else {
+                "disabled"
+            };
+            output::line(format!(
+                "{:<30} {:<40} {:<10} {state}",
+                user.name, user.email, user.role
+            ));
         }
     }
     Ok(())
@@ -139,7 +168,9 @@ fn print(format: &Format, user: &User, link: Option<String>) {
     } else {
         output::line(format!("{} <{}>, {}", user.name, user.email, user.role));
         if let Some(link) = link {
-            output::line(format!("They choose a password here (works once, for 72 hours): {link}"));
+            output::line(format!(
+                "They choose a password here (works once, for 72 hours): {link}"
+            ));
         }
     }
 }
@@ -161,7 +192,9 @@ fn facts(user: &User, link: Option<String>) -> Value {
 }
 
 fn welcome_link(config: &Config, token: &service::Token) -> String {
-    config.http.link(&format!("/welcome?token={}", token.expose()))
+    config
+        .http
+        .link(&format!("/welcome?token={}", token.expose()))
 }
 
 /// One line, without its end; the rest must be empty, so that nothing is cut off silently.

@@ -18,7 +18,9 @@ pub struct Ambiguous;
 /// The value of a header that may be there once; with two, nobody knows which one counts.
 pub fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Ambiguous> {
     let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     if values.next().is_some() {
         return Err(Ambiguous);
     }
@@ -69,7 +71,10 @@ impl Basic {
         if text.contains(char::is_control) {
             return None;
         }
-        Some(Self { colon: text.find(':')?, text })
+        Some(Self {
+            colon: text.find(':')?,
+            text,
+        })
     }
 
     /// What stands before the first colon.
@@ -100,28 +105,55 @@ mod tests {
 
     #[test]
     fn check_44_the_first_colon_splits() {
-        let Authorization::Basic(Some(pair)) = basic(b"KR:se:cret") else { panic!("it is Basic") };
+        let Authorization::Basic(Some(pair)) = basic(b"KR:se:cret") else {
+            panic!("it is Basic")
+        };
         assert_eq!((pair.user(), pair.password()), ("KR", "se:cret"));
     }
 
     #[test]
     fn check_44_control_characters_and_broken_text_are_refused() {
-        let broken: [&[u8]; 6] =
-            [b"no colon", b"a:\x00", b"a\x1f:b", b"a:b\x7f", b"a:b\r\nX: y", b"\xff:b"];
+        let broken: [&[u8]; 6] = [
+            b"no colon",
+            b"a:\x00",
+            b"a\x1f:b",
+            b"a:b\x7f",
+            b"a:b\r\nX: y",
+            b"\xff:b",
+        ];
         for text in broken {
             assert_eq!(basic(text), Authorization::Basic(None), "{text:?}");
         }
-        for credentials in ["", "YTpi=", "YTpi ", "YTp", "YTo", "YTpiYw", "Y\u{221}pi", "YTpj YTpj"] {
+        for credentials in [
+            "",
+            "YTpi=",
+            "YTpi ",
+            "YTp",
+            "YTo",
+            "YTpiYw",
+            "Y\u{221}pi",
+            "YTpj YTpj",
+        ] {
             assert_eq!(Basic::decode(credentials), None, "{credentials:?}");
         }
     }
 
     #[test]
     fn schemes_are_read_in_any_case_and_nothing_else_is() {
-        assert_eq!(Authorization::parse("bEARER  x.y"), Authorization::Bearer("x.y"));
-        assert!(matches!(Authorization::parse("BASIC YTpi"), Authorization::Basic(Some(_))));
+        assert_eq!(
+            Authorization::parse("bEARER  x.y"),
+            Authorization::Bearer("x.y")
+        );
+        assert!(matches!(
+            Authorization::parse("BASIC YTpi"),
+            Authorization::Basic(Some(_))
+        ));
         for other in ["Digest x", "Bearer=x", "", "Bearer\tx", "x.y", "Negotiate"] {
-            assert_eq!(Authorization::parse(other), Authorization::Other, "{other:?}");
+            assert_eq!(
+                Authorization::parse(other),
+                Authorization::Other,
+                "{other:?}"
+            );
         }
     }
 
@@ -137,6 +169,9 @@ mod tests {
 
     #[test]
     fn a_password_is_never_in_debug_output() {
-        assert_eq!(format!("{:?}", basic(b"KR:secret")), "Basic(Some(Basic(…)))");
+        assert_eq!(
+            format!("{:?}", basic(b"KR:secret")),
+            "Basic(Some(Basic(…)))"
+        );
     }
 }

@@ -17,7 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// `/healthz` and `/readyz`.
 pub fn routes() -> Router<AppState> {
-    Router::new().route("/healthz", get(live)).route("/readyz", get(ready))
+    Router::new()
+        .route("/healthz", get(live))
+        .route("/readyz", get(ready))
 }
 
 async fn live() -> impl IntoResponse {
@@ -29,11 +31,17 @@ async fn ready(State(services): State<Services>) -> impl IntoResponse {
         Ok(Ok(())) => answer(StatusCode::OK, "ready\n"),
         Ok(Err(error)) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
-            answer(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
+            answer(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the database does not answer\n",
+            )
         }
         Err(_) => {
             tracing::warn!("not ready: the database takes too long to answer");
-            answer(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
+            answer(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the database does not answer\n",
+            )
         }
     }
 }

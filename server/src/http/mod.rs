@@ -30,13 +30,19 @@ use layers::limits::{ANSWER_TIME, BODY_BYTES, BODY_TIME};
 
 /// Everything that the server answers.
 pub fn router(state: AppState) -> Router {
-    let programs = Router::new().merge(oauth::routes()).merge(gate::routes()).merge(health::routes());
+    let programs = Router::new()
+        .merge(oauth::routes())
+        .merge(gate::routes())
+        .merge(health::routes());
     programs
         .merge(dashboard(&state))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(RequestBodyLimitLayer::new(BODY_BYTES))
         .layer(RequestBodyTimeoutLayer::new(BODY_TIME))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_TIME))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ANSWER_TIME,
+        ))
         .layer(from_fn(refuse_trace))
         .layer(from_fn_with_state(state.clone(), layers::headers::secure))
         .layer(from_fn_with_state(state.clone(), layers::request::describe))
@@ -74,9 +80,15 @@ fn dashboard(state: &AppState) -> Router<AppState> {
         .route("/_fn/{*function}", post(functions))
         .leptos_routes_with_context(state, generate_route_list(app::App), context, shell)
         .fallback(not_found)
-        .layer(from_fn_with_state(state.clone(), layers::session::authenticate))
+        .layer(from_fn_with_state(
+            state.clone(),
+            layers::session::authenticate,
+        ))
         .layer(layers::session::cookies(&state.services))
-        .layer(from_fn_with_state(state.clone(), layers::origin::same_origin))
+        .layer(from_fn_with_state(
+            state.clone(),
+            layers::origin::same_origin,
+        ))
         .merge(files(&options))
 }
 
@@ -93,11 +105,16 @@ fn files(options: &leptos::config::LeptosOptions) -> Router<AppState> {
         response.headers_mut().insert(CACHE_CONTROL, kept);
         response
     };
-    let folder = ServeDir::new(package).precompressed_br().precompressed_gzip();
-    let hashed =
-        Router::new().fallback_service(folder).layer(axum::middleware::map_response(immutable));
+    let folder = ServeDir::new(package)
+        .precompressed_br()
+        .precompressed_gzip();
+    let hashed = Router::new()
+        .fallback_service(folder)
+        .layer(axum::middleware::map_response(immutable));
     let icon = tower_http::services::ServeFile::new(format!("{root}/favicon.svg"));
-    Router::new().nest(&format!("/{}", options.site_pkg_dir), hashed).route_service("/favicon.svg", icon)
+    Router::new()
+        .nest(&format!("/{}", options.site_pkg_dir), hashed)
+        .route_service("/favicon.svg", icon)
 }
 
 /// What every page finds in its context, whether it answers a GET or a POST.
@@ -125,8 +142,9 @@ async fn not_found(State(state): State<AppState>, request: Request) -> Response 
         return StatusCode::NOT_FOUND.into_response();
     }
     let options = state.leptos.clone();
-    let render =
-        leptos_axum::render_app_async_with_context(page_context(&state), move || app::shell(options.clone()));
+    let render = leptos_axum::render_app_async_with_context(page_context(&state), move || {
+        app::shell(options.clone())
+    });
     let mut response = render(request).await;
     *response.status_mut() = StatusCode::NOT_FOUND;
     response
@@ -140,7 +158,6 @@ async fn refuse_trace(request: Request, next: axum::middleware::Next) -> Respons
     next.run(request).await
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
 fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
     let cause = cause
         .downcast_ref::<String>()
@@ -148,5 +165,9 @@ fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
         .or_else(|| cause.downcast_ref::<&str>().copied())
         .unwrap_or("unknown");
     tracing::error!(cause, "a handler panicked");
-    (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on the server.").into_response()
+    (
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "Something went wrong on the server.",
+    )
+        .into_response()
 }

@@ -75,7 +75,9 @@ impl TestApp {
     }
 
     pub async fn with(mode: GateMode, catalogue: Catalogue) -> Self {
-        let clock = Arc::new(ManualClock::at(DateTime::from_timestamp(1_795_500_000, 0).unwrap()));
+        let clock = Arc::new(ManualClock::at(
+            DateTime::from_timestamp(1_795_500_000, 0).unwrap(),
+        ));
         let store = storage::connect("sqlite::memory:").await.unwrap();
         store.migrate().await.unwrap();
         let store = Arc::new(FaultyStore::new(store));
@@ -84,12 +86,16 @@ impl TestApp {
             audiences: vec![ISSUER.to_owned(), OTHER_AUDIENCE.to_owned()],
             token_life: TimeDelta::minutes(15),
             maximum_credential_life: None,
-            sessions: SessionLimits { idle: TimeDelta::hours(1), absolute: TimeDelta::hours(24) },
+            sessions: SessionLimits {
+                idle: TimeDelta::hours(1),
+                absolute: TimeDelta::hours(24),
+            },
             password_hashers: 1,
         };
         let master = MasterKey::new([7; 32]);
-        let services =
-            Services::open(store.clone(), &master, catalogue, settings, clock.clone()).await.unwrap();
+        let services = Services::open(store.clone(), &master, catalogue, settings, clock.clone())
+            .await
+            .unwrap();
         let host = Actor::host("test");
         let person = AddPerson {
             name: "Mara Okafor".to_owned(),
@@ -105,7 +111,9 @@ impl TestApp {
                 trusted_proxies: Vec::new(),
                 gate: GateSettings {
                     mode,
-                    trusted: ["127.0.0.0/8", "::1/128"].map(|net| net.parse().unwrap()).into(),
+                    trusted: ["127.0.0.0/8", "::1/128"]
+                        .map(|net| net.parse().unwrap())
+                        .into(),
                     key_id_header: HeaderName::from_static("apca-api-key-id"),
                     secret_header: HeaderName::from_static("apca-api-secret-key"),
                 },
@@ -113,7 +121,15 @@ impl TestApp {
             metrics: metrics.clone(),
             leptos: LeptosOptions::builder().output_name("keyrack").build(),
         });
-        Self { services, clock, store, metrics, host, owner, router }
+        Self {
+            services,
+            clock,
+            store,
+            metrics,
+            host,
+            owner,
+            router,
+        }
     }
 
     /// Issues a credential for 30 days. `access` is `read_only`, `full`, or levels such as
@@ -130,20 +146,46 @@ impl TestApp {
             owner: self.owner.id.to_string(),
             flow: flow.to_owned(),
             expires: expires.to_owned(),
-            access: if access.contains('=') { "custom" } else { access }.to_owned(),
-            levels: levels.map(|(scope, level)| (scope.to_owned(), level.to_owned())).collect(),
-            public_key: if flow == "private_key_jwt" { PUBLIC_KEY } else { "" }.to_owned(),
+            access: if access.contains('=') {
+                "custom"
+            } else {
+                access
+            }
+            .to_owned(),
+            levels: levels
+                .map(|(scope, level)| (scope.to_owned(), level.to_owned()))
+                .collect(),
+            public_key: if flow == "private_key_jwt" {
+                PUBLIC_KEY
+            } else {
+                ""
+            }
+            .to_owned(),
             ..CredentialDraft::default()
         };
-        let issued = self.services.issue_credential(&self.host, &draft, None).await.unwrap();
-        let secret = issued.secret.map(|secret| secret.expose().to_owned()).unwrap_or_default();
+        let issued = self
+            .services
+            .issue_credential(&self.host, &draft, None)
+            .await
+            .unwrap();
+        let secret = issued
+            .secret
+            .map(|secret| secret.expose().to_owned())
+            .unwrap_or_default();
         let key_id = issued.credential.key_id;
-        Key { key_id, id: key_id.to_string(), secret }
+        Key {
+            key_id,
+            id: key_id.to_string(),
+            secret,
+        }
     }
 
     /// Ends, narrows or quarantines behind the back of whoever holds a token.
     pub async fn quarantine(&self, key: &Key) {
-        self.services.disable_credential(&self.host, key.key_id, "leaked").await.unwrap();
+        self.services
+            .disable_credential(&self.host, key.key_id, "leaked")
+            .await
+            .unwrap();
     }
 
     /// Sends a request from the loopback address.
@@ -157,7 +199,11 @@ impl TestApp {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
-        Answer { status: parts.status, headers: parts.headers, body: body.to_vec() }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.to_vec(),
+        }
     }
 
     /// Sends a token request with this form, `a=b&c=d` as it stands, and these headers.
@@ -167,7 +213,8 @@ impl TestApp {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.call(request.body(Body::from(form.to_owned())).unwrap()).await
+        self.call(request.body(Body::from(form.to_owned())).unwrap())
+            .await
     }
 
     /// The form with which a client authenticates and asks for a token.
@@ -180,7 +227,10 @@ impl TestApp {
 
     /// An access token.
     pub async fn token(&self, key: &Key) -> String {
-        self.post_token(key, "").await.ok().json()["access_token"].as_str().unwrap().to_owned()
+        self.post_token(key, "").await.ok().json()["access_token"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// Asks the gate as nginx would about a call, with these headers of the caller.
@@ -196,14 +246,19 @@ impl TestApp {
 
     /// Asks the gate with a Bearer token.
     pub async fn ask_with_token(&self, call: (&str, &str), token: &str) -> Answer {
-        self.ask_gate(call, &[("Authorization", &format!("Bearer {token}"))]).await
+        self.ask_gate(call, &[("Authorization", &format!("Bearer {token}"))])
+            .await
     }
 
     /// The router on a real port, as the server serves it.
     pub async fn serve(&self) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(server::serve::serve(listener, self.router.clone(), std::future::pending()));
+        tokio::spawn(server::serve::serve(
+            listener,
+            self.router.clone(),
+            std::future::pending(),
+        ));
         address
     }
 }
@@ -224,7 +279,12 @@ impl Answer {
     /// The same, if it is a success.
     #[track_caller]
     pub fn ok(self) -> Self {
-        assert_eq!(self.status, StatusCode::OK, "{}", String::from_utf8_lossy(&self.body));
+        assert_eq!(
+            self.status,
+            StatusCode::OK,
+            "{}",
+            String::from_utf8_lossy(&self.body)
+        );
         self
     }
 
@@ -244,7 +304,10 @@ impl Answer {
         assert_eq!(self.status.as_u16(), status, "{text}");
         assert_eq!(self.json()["error"], error, "{text}");
         assert_eq!(self.header("cache-control"), Some("no-store"));
-        assert_eq!(self.json()["request_id"].as_str(), self.header("x-request-id"));
+        assert_eq!(
+            self.json()["request_id"].as_str(),
+            self.header("x-request-id")
+        );
     }
 
     /// A refusal of the gate: its status and code; and who asked is not told to the API.
@@ -254,7 +317,10 @@ impl Answer {
         assert_eq!(self.status.as_u16(), status, "{text}");
         assert_eq!(self.json()["code"], code, "{text}");
         assert_eq!(self.header("content-type"), Some("application/json"));
-        assert_eq!(self.json()["request_id"].as_str(), self.header("x-request-id"));
+        assert_eq!(
+            self.json()["request_id"].as_str(),
+            self.header("x-request-id")
+        );
         assert!(self.json()["request_id"].is_string());
         for name in ["x-keyrack-key-id", "x-keyrack-name", "x-keyrack-scope"] {
             assert_eq!(self.header(name), None, "{text}");

@@ -14,7 +14,10 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// Each page, and who may see it.
 const PAGES: [(&str, Permission); 8] = [
     ("/credentials", Permission::See),
-    ("/credentials?tab=in_use&q=x&sort=-name&after=junk", Permission::See),
+    (
+        "/credentials?tab=in_use&q=x&sort=-name&after=junk",
+        Permission::See,
+    ),
     ("/credentials/new", Permission::ManageCredentials),
     ("/credentials/{key_id}", Permission::See),
     ("/credentials/{key_id}/edit", Permission::ManageCredentials),
@@ -26,16 +29,40 @@ const PAGES: [(&str, Permission); 8] = [
 /// Each form that needs somebody, what it may send, and who may send it.
 const FORMS: [(&str, &str, Permission); 11] = [
     ("/credentials/new", "name=x", Permission::ManageCredentials),
-    ("/credentials/{key_id}/edit", "name=x&read=2026-01-01T00:00:00Z", Permission::ManageCredentials),
-    ("/credentials/{key_id}/disable", "reason=", Permission::QuarantineCredential),
-    ("/credentials/{key_id}/enable", "reason=", Permission::ManageCredentials),
-    ("/credentials/{key_id}/revoke", "reason=", Permission::ManageCredentials),
+    (
+        "/credentials/{key_id}/edit",
+        "name=x&read=2026-01-01T00:00:00Z",
+        Permission::ManageCredentials,
+    ),
+    (
+        "/credentials/{key_id}/disable",
+        "reason=",
+        Permission::QuarantineCredential,
+    ),
+    (
+        "/credentials/{key_id}/enable",
+        "reason=",
+        Permission::ManageCredentials,
+    ),
+    (
+        "/credentials/{key_id}/revoke",
+        "reason=",
+        Permission::ManageCredentials,
+    ),
     ("/users", "name=x&email=x&role=x", Permission::ManageUsers),
-    ("/users/{user}/role", "role=support", Permission::ManageUsers),
+    (
+        "/users/{user}/role",
+        "role=support",
+        Permission::ManageUsers,
+    ),
     ("/users/{user}/disable", "", Permission::ManageUsers),
     ("/users/{user}/enable", "", Permission::ManageUsers),
     ("/users/{user}/password-link", "", Permission::ManageUsers),
-    ("/account/password", "current_password=x&new_password=x", Permission::See),
+    (
+        "/account/password",
+        "current_password=x&new_password=x",
+        Permission::See,
+    ),
 ];
 
 /// Each server function, arguments that it understands, and who may call it.
@@ -43,8 +70,16 @@ const FUNCTIONS: [(&str, &str, Permission); 7] = [
     ("/_fn/catalogue/get", "", Permission::See),
     ("/_fn/credentials/filters", "", Permission::See),
     ("/_fn/credentials/form", "", Permission::See),
-    ("/_fn/credentials/get", r#"{"key_id":"{key_id}"}"#, Permission::See),
-    ("/_fn/credentials/issue", ISSUE, Permission::ManageCredentials),
+    (
+        "/_fn/credentials/get",
+        r#"{"key_id":"{key_id}"}"#,
+        Permission::See,
+    ),
+    (
+        "/_fn/credentials/issue",
+        ISSUE,
+        Permission::ManageCredentials,
+    ),
     ("/_fn/credentials/list", r#"{"params":{}}"#, Permission::See),
     ("/_fn/users/list", "", Permission::See),
 ];
@@ -66,17 +101,37 @@ impl Dashboard {
     }
 
     fn fill(&self, text: &str) -> String {
-        text.replace("{key_id}", &self.key.id).replace("{user}", &self.user)
+        text.replace("{key_id}", &self.key.id)
+            .replace("{user}", &self.user)
     }
 
     /// A person of a role, logged in through the form; their cookie.
     async fn log_in(&self, role: Role) -> String {
         let email = format!("{role}@example.com");
-        let person = AddPerson { name: "Somebody".into(), email: email.clone(), role: role.to_string() };
+        let person = AddPerson {
+            name: "Somebody".into(),
+            email: email.clone(),
+            role: role.to_string(),
+        };
         // Another test step may have added them.
-        let _ = self.app.services.add_person_with_password(&self.app.host, &person, PASSWORD).await;
-        let answer = self.post("/login", None, &form(&[("email", &email), ("password", PASSWORD), ("next", "")])).await;
-        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", String::from_utf8_lossy(&answer.body));
+        let _ = self
+            .app
+            .services
+            .add_person_with_password(&self.app.host, &person, PASSWORD)
+            .await;
+        let answer = self
+            .post(
+                "/login",
+                None,
+                &form(&[("email", &email), ("password", PASSWORD), ("next", "")]),
+            )
+            .await;
+        assert_eq!(
+            answer.status,
+            StatusCode::SEE_OTHER,
+            "{}",
+            String::from_utf8_lossy(&answer.body)
+        );
         let cookie = answer.headers[header::SET_COOKIE].to_str().unwrap();
         cookie.split(';').next().unwrap().to_owned()
     }
@@ -90,7 +145,8 @@ impl Dashboard {
     }
 
     async fn post(&self, path: &str, cookie: Option<&str>, body: &str) -> Answer {
-        self.send(path, cookie, FORM, body, &[("origin", PUBLIC_URL)]).await
+        self.send(path, cookie, FORM, body, &[("origin", PUBLIC_URL)])
+            .await
     }
 
     async fn send(
@@ -108,12 +164,19 @@ impl Dashboard {
         if let Some(cookie) = cookie {
             request = request.header(header::COOKIE, cookie);
         }
-        self.app.call(request.body(Body::from(self.fill(body))).unwrap()).await
+        self.app
+            .call(request.body(Body::from(self.fill(body))).unwrap())
+            .await
     }
 
     async fn call_function(&self, path: &str, cookie: Option<&str>, arguments: &str) -> Answer {
-        let kind = if arguments.is_empty() { FORM } else { "application/json" };
-        self.send(path, cookie, kind, arguments, &[("origin", PUBLIC_URL)]).await
+        let kind = if arguments.is_empty() {
+            FORM
+        } else {
+            "application/json"
+        };
+        self.send(path, cookie, kind, arguments, &[("origin", PUBLIC_URL)])
+            .await
     }
 }
 
@@ -129,8 +192,9 @@ fn text(answer: &Answer) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn check_83_every_server_function_has_a_row() {
-    let mut registered: Vec<_> =
-        leptos::server_fn::axum::server_fn_paths().map(|(path, _)| path).collect();
+    let mut registered: Vec<_> = leptos::server_fn::axum::server_fn_paths()
+        .map(|(path, _)| path)
+        .collect();
     registered.sort_unstable();
     assert_eq!(registered, FUNCTIONS.map(|row| row.0));
 }
@@ -152,9 +216,19 @@ async fn check_83_strangers_get_nothing() {
     }
     for (path, arguments, _) in FUNCTIONS {
         let answer = dashboard.call_function(path, None, arguments).await;
-        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}: {}", text(&answer));
+        assert_eq!(
+            answer.status,
+            StatusCode::UNAUTHORIZED,
+            "{path}: {}",
+            text(&answer)
+        );
     }
-    let planted = dashboard.get("/credentials", Some("__Host-keyrack=AAAAAAAAAAAAAAAAAAAAAA")).await;
+    let planted = dashboard
+        .get(
+            "/credentials",
+            Some("__Host-keyrack=AAAAAAAAAAAAAAAAAAAAAA"),
+        )
+        .await;
     assert_eq!(planted.status, StatusCode::SEE_OTHER);
 }
 
@@ -167,32 +241,61 @@ async fn check_83_each_role_may_exactly_what_the_table_says() {
         let cookie = Some(cookie.as_str());
         for (page, permission) in PAGES {
             let answer = dashboard.get(page, cookie).await;
-            let expected =
-                if role.can(permission) { StatusCode::OK } else { StatusCode::FORBIDDEN };
+            let expected = if role.can(permission) {
+                StatusCode::OK
+            } else {
+                StatusCode::FORBIDDEN
+            };
             assert_eq!(answer.status, expected, "{role} GET {page}");
             if expected == StatusCode::FORBIDDEN {
-                assert!(text(&answer).contains("href=\"/credentials\""), "no way back: {page}");
+                assert!(
+                    text(&answer).contains("href=\"/credentials\""),
+                    "no way back: {page}"
+                );
             }
         }
         for (path, arguments, permission) in FUNCTIONS {
             let answer = dashboard.call_function(path, cookie, arguments).await;
             let refused = answer.status == StatusCode::FORBIDDEN;
-            assert_eq!(refused, !role.can(permission), "{role} {path}: {}", answer.status);
-            assert!(!answer.status.is_server_error(), "{role} {path}: {}", text(&answer));
+            assert_eq!(
+                refused,
+                !role.can(permission),
+                "{role} {path}: {}",
+                answer.status
+            );
+            assert!(
+                !answer.status.is_server_error(),
+                "{role} {path}: {}",
+                text(&answer)
+            );
             assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{role} {path}");
         }
         for (path, body, permission) in FORMS {
             let before = dashboard.app.services.now();
             let answer = dashboard.post(path, cookie, body).await;
             let refused = answer.status == StatusCode::FORBIDDEN;
-            assert_eq!(refused, !role.can(permission), "{role} POST {path}: {}", answer.status);
-            assert!(!answer.status.is_server_error(), "{role} POST {path}: {}", answer.status);
+            assert_eq!(
+                refused,
+                !role.can(permission),
+                "{role} POST {path}: {}",
+                answer.status
+            );
+            assert!(
+                !answer.status.is_server_error(),
+                "{role} POST {path}: {}",
+                answer.status
+            );
             assert_eq!(before, dashboard.app.services.now());
         }
         // The rows above may have ended things that the next role needs.
         let (host, owner) = (&dashboard.app.host, dashboard.app.owner.id);
         let _ = dashboard.app.services.enable_person(host, owner).await;
-        dashboard.app.services.set_role(host, owner, Role::Superuser).await.unwrap();
+        dashboard
+            .app
+            .services
+            .set_role(host, owner, Role::Superuser)
+            .await
+            .unwrap();
     }
 }
 
@@ -201,15 +304,33 @@ async fn check_83_a_person_who_is_demoted_or_disabled_loses_their_rights_at_once
     let dashboard = Dashboard::new().await;
     let cookie = dashboard.log_in(Role::Superuser).await;
     let cookie = Some(cookie.as_str());
-    assert_eq!(dashboard.get("/credentials/new", cookie).await.status, StatusCode::OK);
+    assert_eq!(
+        dashboard.get("/credentials/new", cookie).await.status,
+        StatusCode::OK
+    );
     let services = &dashboard.app.services;
-    let user = services.person_by_email(&dashboard.app.host, "superuser@example.com").await.unwrap();
-    services.set_role(&dashboard.app.host, user.id, Role::Support).await.unwrap();
-    assert_eq!(dashboard.get("/credentials/new", cookie).await.status, StatusCode::FORBIDDEN);
+    let user = services
+        .person_by_email(&dashboard.app.host, "superuser@example.com")
+        .await
+        .unwrap();
+    services
+        .set_role(&dashboard.app.host, user.id, Role::Support)
+        .await
+        .unwrap();
+    assert_eq!(
+        dashboard.get("/credentials/new", cookie).await.status,
+        StatusCode::FORBIDDEN
+    );
     let answer = dashboard.post("/credentials/new", cookie, "name=x").await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
-    services.disable_person(&dashboard.app.host, user.id).await.unwrap();
-    assert_eq!(dashboard.get("/credentials", cookie).await.status, StatusCode::SEE_OTHER);
+    services
+        .disable_person(&dashboard.app.host, user.id)
+        .await
+        .unwrap();
+    assert_eq!(
+        dashboard.get("/credentials", cookie).await.status,
+        StatusCode::SEE_OTHER
+    );
     let answer = dashboard.call_function("/_fn/users/list", cookie, "").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
 }
@@ -227,20 +348,35 @@ async fn check_78_changes_from_elsewhere_are_refused() {
         &[("origin", PUBLIC_URL), ("sec-fetch-site", "same-site")],
     ];
     for headers in elsewhere {
-        for path in ["/credentials/{key_id}/revoke", "/logout", "/login", "/_fn/users/list"] {
+        for path in [
+            "/credentials/{key_id}/revoke",
+            "/logout",
+            "/login",
+            "/_fn/users/list",
+        ] {
             let answer = dashboard.send(path, cookie, FORM, "", headers).await;
             assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path} {headers:?}");
         }
     }
-    for kind in ["text/plain", "multipart/form-data; boundary=x", "application/json"] {
+    for kind in [
+        "text/plain",
+        "multipart/form-data; boundary=x",
+        "application/json",
+    ] {
         let headers = [("origin", PUBLIC_URL)];
-        let answer = dashboard.send("/credentials/{key_id}/revoke", cookie, kind, "", &headers).await;
+        let answer = dashboard
+            .send("/credentials/{key_id}/revoke", cookie, kind, "", &headers)
+            .await;
         assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind}");
     }
     let answer = dashboard.get("/_fn/users/list", cookie).await;
     assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
-    let record =
-        dashboard.app.services.credential(&dashboard.app.host, dashboard.key.key_id).await.unwrap();
+    let record = dashboard
+        .app
+        .services
+        .credential(&dashboard.app.host, dashboard.key.key_id)
+        .await
+        .unwrap();
     assert_eq!(record.credential.standing.as_str(), "active");
 }
 
@@ -254,22 +390,50 @@ async fn a_server_function_never_redirects_to_another_site() {
         ("referer", "https://evil.example/"),
     ];
     for (path, arguments, _) in FUNCTIONS {
-        let kind = if arguments.is_empty() { FORM } else { "application/json" };
-        let answer = dashboard.send(path, Some(&cookie), kind, arguments, &headers).await;
-        let to = answer.headers.get(header::LOCATION).map(|to| to.to_str().unwrap());
-        assert!(to.is_none_or(|to| to.starts_with('/') && !to.starts_with("//")), "{path}: {to:?}");
+        let kind = if arguments.is_empty() {
+            FORM
+        } else {
+            "application/json"
+        };
+        let answer = dashboard
+            .send(path, Some(&cookie), kind, arguments, &headers)
+            .await;
+        let to = answer
+            .headers
+            .get(header::LOCATION)
+            .map(|to| to.to_str().unwrap());
+        assert!(
+            to.is_none_or(|to| to.starts_with('/') && !to.starts_with("//")),
+            "{path}: {to:?}"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn check_75_the_session_cookie_is_bound_to_this_host() {
     let dashboard = Dashboard::new().await;
-    let body = form(&[("email", "support@example.com"), ("password", PASSWORD), ("next", "//evil.example")]);
+    let body = form(&[
+        ("email", "support@example.com"),
+        ("password", PASSWORD),
+        ("next", "//evil.example"),
+    ]);
     dashboard.log_in(Role::Support).await;
-    let answer = dashboard.post("/login", Some("__Host-keyrack=AAAAAAAAAAAAAAAAAAAAAA"), &body).await;
+    let answer = dashboard
+        .post(
+            "/login",
+            Some("__Host-keyrack=AAAAAAAAAAAAAAAAAAAAAA"),
+            &body,
+        )
+        .await;
     assert_eq!(answer.headers[header::LOCATION], "/", "an open redirect");
     let cookie = answer.headers[header::SET_COOKIE].to_str().unwrap();
-    for part in ["__Host-keyrack=", "HttpOnly", "SameSite=Lax", "Secure", "Path=/"] {
+    for part in [
+        "__Host-keyrack=",
+        "HttpOnly",
+        "SameSite=Lax",
+        "Secure",
+        "Path=/",
+    ] {
         assert!(cookie.contains(part), "{part} in {cookie}");
     }
     assert!(!cookie.contains("Domain") && !cookie.contains("AAAAAAAAAAAAAAAAAAAAAA"));
@@ -284,9 +448,14 @@ async fn check_77_a_log_out_ends_everything() {
     let removals: Vec<_> = answer.headers.get_all(header::SET_COOKIE).iter().collect();
     assert_eq!(removals.len(), 1);
     let removal = removals[0].to_str().unwrap();
-    assert!(removal.contains("Max-Age=0") && removal.contains("Secure") && removal.contains("Path=/"));
+    assert!(
+        removal.contains("Max-Age=0") && removal.contains("Secure") && removal.contains("Path=/")
+    );
     assert!(answer.headers.contains_key("clear-site-data"));
-    assert_eq!(dashboard.get("/credentials", Some(&cookie)).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(
+        dashboard.get("/credentials", Some(&cookie)).await.status,
+        StatusCode::SEE_OTHER
+    );
 }
 
 /// A request that has read the session before a log-out must not write it back after it.
@@ -312,24 +481,57 @@ async fn checks_79_and_80_every_answer_carries_the_security_headers() {
     let dashboard = Dashboard::new().await;
     let cookie = dashboard.log_in(Role::Superuser).await;
     let mut nonces = std::collections::HashSet::new();
-    for path in ["/credentials", "/login", "/credentials/new", "/nowhere", "/healthz", "/v1/nowhere"] {
+    for path in [
+        "/credentials",
+        "/login",
+        "/credentials/new",
+        "/nowhere",
+        "/healthz",
+        "/v1/nowhere",
+    ] {
         let answer = dashboard.get(path, Some(&cookie)).await;
-        let header = |name: &str| answer.headers.get(name).map(|value| value.to_str().unwrap());
+        let header = |name: &str| {
+            answer
+                .headers
+                .get(name)
+                .map(|value| value.to_str().unwrap())
+        };
         assert_eq!(header("x-content-type-options"), Some("nosniff"), "{path}");
         assert_eq!(header("referrer-policy"), Some("same-origin"), "{path}");
-        assert_eq!(header("cross-origin-opener-policy"), Some("same-origin"), "{path}");
-        assert!(header("strict-transport-security").is_some_and(|v| v.contains("includeSubDomains")));
-        assert!(header("permissions-policy").is_some() && header("x-request-id").is_some(), "{path}");
+        assert_eq!(
+            header("cross-origin-opener-policy"),
+            Some("same-origin"),
+            "{path}"
+        );
+        assert!(
+            header("strict-transport-security").is_some_and(|v| v.contains("includeSubDomains"))
+        );
+        assert!(
+            header("permissions-policy").is_some() && header("x-request-id").is_some(),
+            "{path}"
+        );
         assert_eq!(header("cache-control"), Some("no-store"), "{path}");
         assert!(header("access-control-allow-origin").is_none(), "{path}");
         let policy = header("content-security-policy").unwrap();
-        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe-inline"), "{path}");
+        assert!(
+            policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe-inline"),
+            "{path}"
+        );
         let page = text(&answer);
         if header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
-            let nonce = policy.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap();
+            let nonce = policy
+                .split("'nonce-")
+                .nth(1)
+                .unwrap()
+                .split('\'')
+                .next()
+                .unwrap();
             assert!(nonces.insert(nonce.to_owned()), "a nonce came twice");
             assert!(page.contains(&format!("nonce=\"{nonce}\"")), "{path}");
-            assert!(!page.contains("<script>") && !page.contains(" style=\""), "{path}");
+            assert!(
+                !page.contains("<script>") && !page.contains(" style=\""),
+                "{path}"
+            );
         }
     }
     let unknown = dashboard.get("/nowhere", Some(&cookie)).await;
@@ -342,33 +544,72 @@ async fn check_85_a_secret_is_shown_once_and_then_nowhere() {
     let cookie = dashboard.log_in(Role::Superuser).await;
     let owner = dashboard.user.clone();
     let body = form(&[
-        ("name", "<b>worker</b>"), ("purpose", "</script><img src=x onerror=alert(1)>"), ("owner", &owner),
-        ("flow", "client_secret"), ("expires", "30d"), ("expires_at", ""), ("expires_at_utc", ""), ("access", "read_only"),
-        ("public_key", ""), ("idempotency_key", "form-1"),
+        ("name", "<b>worker</b>"),
+        ("purpose", "</script><img src=x onerror=alert(1)>"),
+        ("owner", &owner),
+        ("flow", "client_secret"),
+        ("expires", "30d"),
+        ("expires_at", ""),
+        ("expires_at_utc", ""),
+        ("access", "read_only"),
+        ("public_key", ""),
+        ("idempotency_key", "form-1"),
     ]);
-    let shown = dashboard.post("/credentials/new", Some(&cookie), &body).await;
+    let shown = dashboard
+        .post("/credentials/new", Some(&cookie), &body)
+        .await;
     assert_eq!(shown.status, StatusCode::OK);
     assert_eq!(shown.headers[header::CACHE_CONTROL], "no-store");
     let page = text(&shown);
     let at = page.find("krs_").expect("the secret is shown");
     let secret = page[at..at + 50].to_owned();
-    assert!(!page.contains("<b>worker") && !page.contains("<img src=x"), "names are escaped");
-    let twice = dashboard.post("/credentials/new", Some(&cookie), &body).await;
-    assert!(text(&twice).contains(&secret), "the second of two clicks shows the same secret");
+    assert!(
+        !page.contains("<b>worker") && !page.contains("<img src=x"),
+        "names are escaped"
+    );
+    let twice = dashboard
+        .post("/credentials/new", Some(&cookie), &body)
+        .await;
+    assert!(
+        text(&twice).contains(&secret),
+        "the second of two clicks shows the same secret"
+    );
     let list = dashboard.get("/credentials", Some(&cookie)).await;
     let key_id = {
-        let all = dashboard.app.services.count_credentials(&dashboard.app.host).await.unwrap().all;
+        let all = dashboard
+            .app
+            .services
+            .count_credentials(&dashboard.app.host)
+            .await
+            .unwrap()
+            .all;
         assert_eq!(all, 2, "two clicks, one credential");
         let list = text(&list);
-        let at = list.match_indices("/credentials/KR").map(|(at, _)| &list[at + 13..at + 35]);
-        at.into_iter().find(|id| *id != dashboard.key.id).unwrap().to_owned()
+        let at = list
+            .match_indices("/credentials/KR")
+            .map(|(at, _)| &list[at + 13..at + 35]);
+        at.into_iter()
+            .find(|id| *id != dashboard.key.id)
+            .unwrap()
+            .to_owned()
     };
-    for path in ["/credentials", "/credentials/new", &format!("/credentials/{key_id}"), &format!("/credentials/{key_id}/edit")] {
+    for path in [
+        "/credentials",
+        "/credentials/new",
+        &format!("/credentials/{key_id}"),
+        &format!("/credentials/{key_id}/edit"),
+    ] {
         let page = text(&dashboard.get(path, Some(&cookie)).await);
         assert!(!page.contains(&secret[4..]), "{path}");
         assert!(!page.contains("<img src=x"), "{path}");
     }
-    let get = dashboard.call_function("/_fn/credentials/get", Some(&cookie), &format!(r#"{{"key_id":"{key_id}"}}"#)).await;
+    let get = dashboard
+        .call_function(
+            "/_fn/credentials/get",
+            Some(&cookie),
+            &format!(r#"{{"key_id":"{key_id}"}}"#),
+        )
+        .await;
     assert!(!text(&get).contains(&secret[4..]));
 }
 
@@ -379,25 +620,50 @@ async fn check_86_forms_that_were_changed_on_the_way_are_refused() {
     for (path, body) in [
         ("/credentials/{key_id}/disable", "reason=x&reason=y"),
         ("/credentials/{key_id}/disable", "reason=x&created_at=1"),
-        ("/users", "name=x&email=x@example.com&role=support&role=superuser"),
-        ("/account/password", "current_password=x&new_password=y&user=z"),
+        (
+            "/users",
+            "name=x&email=x@example.com&role=support&role=superuser",
+        ),
+        (
+            "/account/password",
+            "current_password=x&new_password=y&user=z",
+        ),
     ] {
         let answer = dashboard.post(path, Some(&cookie), body).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path} {body}");
     }
-    let answer = dashboard.get("/credentials/KRAAAAAAAAAAAAAAAAAAAA", Some(&cookie)).await;
+    let answer = dashboard
+        .get("/credentials/KRAAAAAAAAAAAAAAAAAAAA", Some(&cookie))
+        .await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn check_82_trace_and_unknown_paths_tell_nothing() {
     let dashboard = Dashboard::new().await;
-    let trace = Request::builder().method("TRACE").uri("/credentials").body(Body::empty()).unwrap();
-    assert_eq!(dashboard.app.call(trace).await.status, StatusCode::METHOD_NOT_ALLOWED);
+    let trace = Request::builder()
+        .method("TRACE")
+        .uri("/credentials")
+        .body(Body::empty())
+        .unwrap();
+    assert_eq!(
+        dashboard.app.call(trace).await.status,
+        StatusCode::METHOD_NOT_ALLOWED
+    );
     let cookie = dashboard.log_in(Role::Support).await;
     let answer = dashboard
-        .send("/_fn/%3Cscript%3E", Some(&cookie), FORM, "", &[("origin", PUBLIC_URL)])
+        .send(
+            "/_fn/%3Cscript%3E",
+            Some(&cookie),
+            FORM,
+            "",
+            &[("origin", PUBLIC_URL)],
+        )
         .await;
     assert!(answer.status.is_client_error());
-    assert!(!text(&answer).contains("<script>") && !text(&answer).contains("leptos"), "{}", text(&answer));
+    assert!(
+        !text(&answer).contains("<script>") && !text(&answer).contains("leptos"),
+        "{}",
+        text(&answer)
+    );
 }

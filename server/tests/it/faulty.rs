@@ -33,7 +33,10 @@ pub struct FaultyStore {
 
 impl FaultyStore {
     pub fn new(inner: SharedStore) -> Self {
-        Self { inner, health: AtomicU8::new(Health::Well as u8) }
+        Self {
+            inner,
+            health: AtomicU8::new(Health::Well as u8),
+        }
     }
 
     pub fn set(&self, health: Health) {
@@ -43,7 +46,9 @@ impl FaultyStore {
     async fn trouble(&self) -> StoreResult<()> {
         let health = self.health.load(Ordering::SeqCst);
         if health == Health::Failing as u8 {
-            return Err(StoreError::Unavailable("SECRET-CAUSE: the disk is on fire".into()));
+            return Err(StoreError::Unavailable(
+                "SECRET-CAUSE: the disk is on fire".into(),
+            ));
         }
         if health == Health::Hanging as u8 {
             tokio::time::sleep(Duration::from_secs(3600)).await;

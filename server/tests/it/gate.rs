@@ -12,14 +12,15 @@ use proptest::prelude::*;
 use serde_json::json;
 use server::state::GateMode;
 
-use crate::app::{
-    Answer, Key, READ, TestApp, UNKNOWN, WRITE, basic, default_catalogue, jwt_part,
-};
+use crate::app::{Answer, Key, READ, TestApp, UNKNOWN, WRITE, basic, default_catalogue, jwt_part};
 use crate::faulty::Health;
 
 /// The legacy pair of headers.
 fn pair(key: &Key) -> [(&str, &str); 2] {
-    [("APCA-API-KEY-ID", &key.id), ("APCA-API-SECRET-KEY", &key.secret)]
+    [
+        ("APCA-API-KEY-ID", &key.id),
+        ("APCA-API-SECRET-KEY", &key.secret),
+    ]
 }
 
 #[tokio::test]
@@ -32,10 +33,14 @@ async fn check_31_a_token_that_is_not_whole_and_ours_is_refused() {
         let new = if old == 'A' { "B" } else { "A" };
         let mut changed = token.clone();
         changed.replace_range(at..=at, new);
-        app.ask_with_token(READ, &changed).await.gate_refuses(401, "invalid_token");
+        app.ask_with_token(READ, &changed)
+            .await
+            .gate_refuses(401, "invalid_token");
     }
     for cut in 0..token.len() {
-        app.ask_with_token(READ, &token[..cut]).await.gate_refuses(401, "invalid_token");
+        app.ask_with_token(READ, &token[..cut])
+            .await
+            .gate_refuses(401, "invalid_token");
     }
     let parts: Vec<_> = token.split('.').collect();
     let none = "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0";
@@ -48,12 +53,18 @@ async fn check_31_a_token_that_is_not_whole_and_ours_is_refused() {
         format!("{token}={}", parts[2]),
         format!("\"{token}\""),
     ] {
-        app.ask_with_token(READ, &forged).await.gate_refuses(401, "invalid_token");
+        app.ask_with_token(READ, &forged)
+            .await
+            .gate_refuses(401, "invalid_token");
     }
     // Another issuer's token has the right form.
     let other = TestApp::new().await;
-    let foreign = other.token(&other.issue("client_secret", "full").await).await;
-    app.ask_with_token(READ, &foreign).await.gate_refuses(401, "invalid_token");
+    let foreign = other
+        .token(&other.issue("client_secret", "full").await)
+        .await;
+    app.ask_with_token(READ, &foreign)
+        .await
+        .gate_refuses(401, "invalid_token");
 }
 
 #[tokio::test]
@@ -64,7 +75,9 @@ async fn check_31_a_token_ends_at_its_instant() {
     app.clock.advance(TimeDelta::seconds(899));
     app.ask_with_token(READ, &token).await.ok();
     app.clock.advance(TimeDelta::seconds(1));
-    app.ask_with_token(READ, &token).await.gate_refuses(401, "invalid_token");
+    app.ask_with_token(READ, &token)
+        .await
+        .gate_refuses(401, "invalid_token");
 }
 
 #[tokio::test]
@@ -72,13 +85,18 @@ async fn check_44_a_legacy_key_works_by_basic_and_by_its_pair_of_headers() {
     let app = TestApp::new().await;
     let key = app.issue("legacy", "accounts=read").await;
     let other = app.issue("legacy", "accounts=read").await;
-    let by_basic = app.ask_gate(READ, &[("Authorization", &key.basic())]).await.ok();
+    let by_basic = app
+        .ask_gate(READ, &[("Authorization", &key.basic())])
+        .await
+        .ok();
     let by_pair = app.ask_gate(READ, &pair(&key)).await.ok();
     for answer in [by_basic, by_pair] {
         assert_eq!(answer.header("x-keyrack-key-id"), Some(&*key.id));
         assert_eq!(answer.header("x-keyrack-scope"), Some("accounts:read"));
     }
-    let wrong = app.ask_gate(READ, &[("Authorization", &basic(&key.id, &other.secret))]).await;
+    let wrong = app
+        .ask_gate(READ, &[("Authorization", &basic(&key.id, &other.secret))])
+        .await;
     wrong.gate_refuses(401, "invalid_credentials");
     let challenge = r#"Basic realm="keyrack", charset="UTF-8""#;
     assert_eq!(wrong.header("www-authenticate"), Some(challenge));
@@ -95,7 +113,9 @@ async fn check_44_a_legacy_key_works_by_basic_and_by_its_pair_of_headers() {
         // Not form-decoded: this is RFC 7617, not RFC 6749.
         (&*key.id, &*key.secret.replace('_', "%5F")),
     ] {
-        let answer = app.ask_gate(READ, &[("Authorization", &basic(id, secret))]).await;
+        let answer = app
+            .ask_gate(READ, &[("Authorization", &basic(id, secret))])
+            .await;
         assert_eq!(without_id(&answer), without_id(&wrong), "{id:?} {secret:?}");
     }
     for header in ["Basic", "Basic !", "Basic YWJj"] {
@@ -106,13 +126,20 @@ async fn check_44_a_legacy_key_works_by_basic_and_by_its_pair_of_headers() {
     let wrong_pair = [("APCA-API-KEY-ID", id), ("APCA-API-SECRET-KEY", secret)];
     let answer = app.ask_gate(READ, &wrong_pair).await;
     answer.gate_refuses(401, "invalid_credentials");
-    assert_eq!(answer.header("www-authenticate"), Some(r#"Bearer realm="keyrack""#));
+    assert_eq!(
+        answer.header("www-authenticate"),
+        Some(r#"Bearer realm="keyrack""#)
+    );
 }
 
 fn without_id(answer: &Answer) -> (u16, Option<&str>, serde_json::Value) {
     let mut body = answer.json();
     body["request_id"] = "…".into();
-    (answer.status.as_u16(), answer.header("www-authenticate"), body)
+    (
+        answer.status.as_u16(),
+        answer.header("www-authenticate"),
+        body,
+    )
 }
 
 #[tokio::test]
@@ -121,7 +148,9 @@ async fn check_45_an_oauth_client_does_not_work_as_legacy() {
     let key = app.issue("client_secret", "full").await;
     let answer = app.ask_gate(READ, &[("Authorization", &key.basic())]).await;
     answer.gate_refuses(401, "invalid_credentials");
-    app.ask_gate(READ, &pair(&key)).await.gate_refuses(401, "invalid_credentials");
+    app.ask_gate(READ, &pair(&key))
+        .await
+        .gate_refuses(401, "invalid_credentials");
 }
 
 #[tokio::test]
@@ -130,20 +159,27 @@ async fn check_46_read_access_reads_and_nothing_else() {
     let key = app.issue("client_secret", "journaling=read").await;
     let token = app.token(&key).await;
     for method in ["GET", "HEAD", "OPTIONS"] {
-        app.ask_with_token((method, "/v1/journals?limit=5"), &token).await.ok();
+        app.ask_with_token((method, "/v1/journals?limit=5"), &token)
+            .await
+            .ok();
     }
     for call in [("POST", "/v1/journals"), ("DELETE", "/v1/journals/42")] {
         let answer = app.ask_with_token(call, &token).await;
         answer.gate_refuses(403, "insufficient_scope");
         let body = answer.json();
-        assert_eq!(body["message"], "needs journaling:write, this key has journaling:read");
+        assert_eq!(
+            body["message"],
+            "needs journaling:write, this key has journaling:read"
+        );
         assert_eq!(body["required"], json!(["journaling:write"]));
         assert_eq!(body["have"], json!(["journaling:read"]));
         let challenge =
             r#"Bearer realm="keyrack", error="insufficient_scope", scope="journaling:write""#;
         assert_eq!(answer.header("www-authenticate"), Some(challenge));
     }
-    for method in ["PUT", "PATCH", "get", "Get", "FOO", "TRACE", "CONNECT", "POST,GET"] {
+    for method in [
+        "PUT", "PATCH", "get", "Get", "FOO", "TRACE", "CONNECT", "POST,GET",
+    ] {
         let answer = app.ask_with_token((method, "/v1/journals"), &token).await;
         answer.gate_refuses(403, "path_not_allowed");
     }
@@ -151,8 +187,12 @@ async fn check_46_read_access_reads_and_nothing_else() {
     let key = app.issue("client_secret", "trading=read").await;
     let token = app.token(&key).await;
     let orders = "/v1/trading/accounts/42/orders";
-    app.ask_with_token(("POST", &format!("{orders}/estimation")), &token).await.ok();
-    app.ask_with_token(("POST", orders), &token).await.gate_refuses(403, "insufficient_scope");
+    app.ask_with_token(("POST", &format!("{orders}/estimation")), &token)
+        .await
+        .ok();
+    app.ask_with_token(("POST", orders), &token)
+        .await
+        .gate_refuses(403, "insufficient_scope");
 }
 
 #[tokio::test]
@@ -160,9 +200,14 @@ async fn check_47_without_credentials_nobody_is_accused() {
     let app = TestApp::new().await;
     let nothing = app.ask_gate(READ, &[]).await;
     nothing.gate_refuses(401, "no_credentials");
-    assert_eq!(nothing.header("www-authenticate"), Some(r#"Bearer realm="keyrack""#));
+    assert_eq!(
+        nothing.header("www-authenticate"),
+        Some(r#"Bearer realm="keyrack""#)
+    );
     // The path is not told to strangers.
-    app.ask_gate(UNKNOWN, &[]).await.gate_refuses(401, "no_credentials");
+    app.ask_gate(UNKNOWN, &[])
+        .await
+        .gate_refuses(401, "no_credentials");
     for bearer in ["Bearer", "Bearer ", "Bearer x", "bearer a.b.c"] {
         let bad = app.ask_gate(READ, &[("Authorization", bearer)]).await;
         bad.gate_refuses(401, "invalid_token");
@@ -171,15 +216,23 @@ async fn check_47_without_credentials_nobody_is_accused() {
     }
     let token = app.token(&app.issue("client_secret", "full").await).await;
     let uri = format!("/v1/accounts?access_token={token}");
-    app.ask_gate(("GET", &uri), &[]).await.gate_refuses(401, "no_credentials");
+    app.ask_gate(("GET", &uri), &[])
+        .await
+        .gate_refuses(401, "no_credentials");
 }
 
 #[tokio::test]
 async fn credentials_of_two_kinds_or_sent_twice_are_refused() {
     let app = TestApp::new().await;
-    let token = format!("Bearer {}", app.token(&app.issue("client_secret", "full").await).await);
+    let token = format!(
+        "Bearer {}",
+        app.token(&app.issue("client_secret", "full").await).await
+    );
     let legacy = app.issue("legacy", "full").await;
-    let (bearer, by_basic) = (("Authorization", &*token), ("Authorization", &*legacy.basic()));
+    let (bearer, by_basic) = (
+        ("Authorization", &*token),
+        ("Authorization", &*legacy.basic()),
+    );
     let [id, secret] = pair(&legacy);
     let unclear: [&[(&str, &str)]; 10] = [
         &[bearer, bearer],
@@ -196,7 +249,12 @@ async fn credentials_of_two_kinds_or_sent_twice_are_refused() {
     for headers in unclear {
         let answer = app.ask_gate(READ, headers).await;
         answer.gate_refuses(401, "unclear_credentials");
-        assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer "));
+        assert!(
+            answer
+                .header("www-authenticate")
+                .unwrap()
+                .starts_with("Bearer ")
+        );
     }
 }
 
@@ -204,15 +262,32 @@ async fn credentials_of_two_kinds_or_sent_twice_are_refused() {
 async fn check_48_what_the_catalogue_or_the_matrix_lacks_is_refused() {
     let app = TestApp::new().await;
     let token = app.token(&app.issue("client_secret", "full").await).await;
-    for path in ["/v1/nowhere", "/", "/v1", "/v1/accounts/a/b/c/d", "/v1/verify", "/V1/accounts"] {
-        app.ask_with_token(("GET", path), &token).await.gate_refuses(403, "path_not_allowed");
+    for path in [
+        "/v1/nowhere",
+        "/",
+        "/v1",
+        "/v1/accounts/a/b/c/d",
+        "/v1/verify",
+        "/V1/accounts",
+    ] {
+        app.ask_with_token(("GET", path), &token)
+            .await
+            .gate_refuses(403, "path_not_allowed");
     }
-    let token = app.token(&app.issue("client_secret", "accounts=write").await).await;
+    let token = app
+        .token(&app.issue("client_secret", "accounts=write").await)
+        .await;
     let answer = app.ask_with_token(("GET", "/v1/journals"), &token).await;
     answer.gate_refuses(403, "insufficient_scope");
     let body = answer.json();
-    assert_eq!(body["message"], "needs journaling:read, this key has no access to journaling");
-    assert_eq!((&body["required"], &body["have"]), (&json!(["journaling:read"]), &json!([])));
+    assert_eq!(
+        body["message"],
+        "needs journaling:read, this key has no access to journaling"
+    );
+    assert_eq!(
+        (&body["required"], &body["have"]),
+        (&json!(["journaling:read"]), &json!([]))
+    );
 }
 
 #[tokio::test]
@@ -251,9 +326,17 @@ async fn check_49_paths_that_could_be_read_in_two_ways_are_refused() {
     for path in twisted {
         let answer = app.ask_gate(("GET", path), &pair(&key)).await;
         answer.gate_refuses(403, "path_not_allowed");
-        assert!(!answer.json()["message"].as_str().unwrap().contains("v1"), "it echoes {path}");
+        assert!(
+            !answer.json()["message"].as_str().unwrap().contains("v1"),
+            "it echoes {path}"
+        );
     }
-    for path in ["/v1/accounts", "/v1/%61ccounts", "/v1/accounts?a=/../&b=%00;//", "/v1/accounts?"] {
+    for path in [
+        "/v1/accounts",
+        "/v1/%61ccounts",
+        "/v1/accounts?a=/../&b=%00;//",
+        "/v1/accounts?",
+    ] {
         app.ask_gate(("GET", path), &pair(&key)).await.ok();
     }
 }
@@ -267,31 +350,54 @@ async fn ask(app: &TestApp, uri: &str, key: &Key, headers: &[(&str, &[u8])]) -> 
     app.call(request.body(Body::empty()).unwrap()).await
 }
 
-const NGINX: [(&str, &[u8]); 2] =
-    [("X-Original-Method", b"GET"), ("X-Original-URI", b"/v1/accounts")];
-const FORWARDED: [(&str, &[u8]); 2] =
-    [("X-Forwarded-Method", b"GET"), ("X-Forwarded-Uri", b"/v1/accounts")];
+const NGINX: [(&str, &[u8]); 2] = [
+    ("X-Original-Method", b"GET"),
+    ("X-Original-URI", b"/v1/accounts"),
+];
+const FORWARDED: [(&str, &[u8]); 2] = [
+    ("X-Forwarded-Method", b"GET"),
+    ("X-Forwarded-Uri", b"/v1/accounts"),
+];
 
 #[tokio::test]
 async fn check_50_only_the_configured_family_of_headers_counts() {
-    for mode in [GateMode::Nginx, GateMode::Caddy, GateMode::Traefik, GateMode::Envoy] {
+    for mode in [
+        GateMode::Nginx,
+        GateMode::Caddy,
+        GateMode::Traefik,
+        GateMode::Envoy,
+    ] {
         let app = TestApp::with(mode, default_catalogue()).await;
         let key = app.issue("legacy", "accounts=read").await;
         let (ours, other) = match mode {
             GateMode::Nginx => (NGINX, FORWARDED),
             _ => (FORWARDED, NGINX),
         };
-        let evil = [(other[0].0, b"POST".as_slice()), (other[1].0, b"/v1/journals")];
+        let evil = [
+            (other[0].0, b"POST".as_slice()),
+            (other[1].0, b"/v1/journals"),
+        ];
         if mode == GateMode::Envoy {
             let everything = [ours, evil].concat();
-            ask(&app, "/v1/verify/v1/accounts?x=1", &key, &everything).await.ok();
-            for uri in ["/v1/verify", "/v1/verify/", "/v1/verify/v1/nowhere", "/v1/verify//v1/accounts"] {
-                ask(&app, uri, &key, &everything).await.gate_refuses(403, "path_not_allowed");
+            ask(&app, "/v1/verify/v1/accounts?x=1", &key, &everything)
+                .await
+                .ok();
+            for uri in [
+                "/v1/verify",
+                "/v1/verify/",
+                "/v1/verify/v1/nowhere",
+                "/v1/verify//v1/accounts",
+            ] {
+                ask(&app, uri, &key, &everything)
+                    .await
+                    .gate_refuses(403, "path_not_allowed");
             }
             continue;
         }
         ask(&app, "/v1/verify", &key, &ours).await.ok();
-        ask(&app, "/v1/verify", &key, &[ours, evil].concat()).await.ok();
+        ask(&app, "/v1/verify", &key, &[ours, evil].concat())
+            .await
+            .ok();
         let [method, uri] = ours;
         let unclear: [&[(&str, &[u8])]; 9] = [
             &[],
@@ -305,11 +411,15 @@ async fn check_50_only_the_configured_family_of_headers_counts() {
             &[method, (uri.0, b"/v1/\xef\xbd\x81ccounts")],
         ];
         for headers in unclear {
-            ask(&app, "/v1/verify", &key, headers).await.gate_refuses(403, "unclear_call");
+            ask(&app, "/v1/verify", &key, headers)
+                .await
+                .gate_refuses(403, "unclear_call");
         }
         // Only Envoy appends a path.
         for uri in ["/v1/verify/", "/v1/verify/v1/accounts"] {
-            ask(&app, uri, &key, &ours).await.gate_refuses(403, "unclear_call");
+            ask(&app, uri, &key, &ours)
+                .await
+                .gate_refuses(403, "unclear_call");
         }
     }
 }
@@ -318,14 +428,27 @@ async fn check_50_only_the_configured_family_of_headers_counts() {
 async fn check_50_method_overrides_and_the_questions_own_method_do_not_count() {
     let app = TestApp::new().await;
     let key = app.issue("legacy", "journaling=read").await;
-    for name in ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"] {
+    for name in [
+        "X-HTTP-Method-Override",
+        "X-HTTP-Method",
+        "X-Method-Override",
+    ] {
         let mut headers = pair(&key).to_vec();
         headers.push((name, "GET"));
-        app.ask_gate(WRITE, &headers).await.gate_refuses(403, "insufficient_scope");
+        app.ask_gate(WRITE, &headers)
+            .await
+            .gate_refuses(403, "insufficient_scope");
         headers.last_mut().unwrap().1 = "POST";
         app.ask_gate(("GET", "/v1/journals"), &headers).await.ok();
     }
-    for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::HEAD] {
+    for method in [
+        Method::GET,
+        Method::POST,
+        Method::PUT,
+        Method::DELETE,
+        Method::OPTIONS,
+        Method::HEAD,
+    ] {
         for (original, expected) in [("GET", 200), ("POST", 403)] {
             let request = Request::builder()
                 .method(method.clone())
@@ -335,7 +458,11 @@ async fn check_50_method_overrides_and_the_questions_own_method_do_not_count() {
                 .header("X-Original-URI", "/v1/journals")
                 .body(Body::empty())
                 .unwrap();
-            assert_eq!(app.call(request).await.status, expected, "{method} {original}");
+            assert_eq!(
+                app.call(request).await.status,
+                expected,
+                "{method} {original}"
+            );
         }
     }
 }
@@ -361,7 +488,9 @@ async fn check_51_only_trusted_gateways_may_ask() {
             .header("X-Original-URI", "/v1/accounts")
             .header("X-Forwarded-For", "127.0.0.1")
             .header("X-Real-IP", "127.0.0.1");
-        let answer = app.call_from(peer, request.body(Body::empty()).unwrap()).await;
+        let answer = app
+            .call_from(peer, request.body(Body::empty()).unwrap())
+            .await;
         assert_eq!(answer.status, expected, "{peer}");
         if expected == 403 {
             answer.gate_refuses(403, "untrusted_gateway");
@@ -374,10 +503,17 @@ async fn check_51_the_query_of_the_question_has_no_effect() {
     let app = TestApp::new().await;
     let key = app.issue("legacy", "accounts=read").await;
     let write = [NGINX[1], ("X-Original-Method", b"POST".as_slice())];
-    for query in ["?scope=accounts:write", "?X-Original-Method=GET", "?/v1/accounts", "?"] {
+    for query in [
+        "?scope=accounts:write",
+        "?X-Original-Method=GET",
+        "?/v1/accounts",
+        "?",
+    ] {
         let uri = format!("/v1/verify{query}");
         ask(&app, &uri, &key, &NGINX).await.ok();
-        ask(&app, &uri, &key, &write).await.gate_refuses(403, "insufficient_scope");
+        ask(&app, &uri, &key, &write)
+            .await
+            .gate_refuses(403, "insufficient_scope");
     }
 }
 
@@ -385,7 +521,12 @@ async fn check_51_the_query_of_the_question_has_no_effect() {
 async fn check_52_an_allowed_call_names_its_caller_in_ascii() {
     let app = TestApp::new().await;
     let key = app.issue("client_secret", "accounts=read data=read").await;
-    let record = app.services.credential(&app.host, key.key_id).await.unwrap().credential;
+    let record = app
+        .services
+        .credential(&app.host, key.key_id)
+        .await
+        .unwrap()
+        .credential;
     let draft = domain::draft::CredentialDraft {
         name: "Größe 100%".to_owned(),
         purpose: record.purpose.to_string(),
@@ -397,12 +538,24 @@ async fn check_52_an_allowed_call_names_its_caller_in_ascii() {
             .into(),
         ..Default::default()
     };
-    let change = service::CredentialChange { draft, read: record.updated_at };
-    app.services.edit_credential(&app.host, key.key_id, &change).await.unwrap();
+    let change = service::CredentialChange {
+        draft,
+        read: record.updated_at,
+    };
+    app.services
+        .edit_credential(&app.host, key.key_id, &change)
+        .await
+        .unwrap();
     let answer = app.ask_with_token(READ, &app.token(&key).await).await.ok();
     assert_eq!(answer.header("x-keyrack-key-id"), Some(&*key.id));
-    assert_eq!(answer.header("x-keyrack-name"), Some("Gr%C3%B6%C3%9Fe 100%25"));
-    assert_eq!(answer.header("x-keyrack-scope"), Some("accounts:read data:read"));
+    assert_eq!(
+        answer.header("x-keyrack-name"),
+        Some("Gr%C3%B6%C3%9Fe 100%25")
+    );
+    assert_eq!(
+        answer.header("x-keyrack-scope"),
+        Some("accounts:read data:read")
+    );
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert!(answer.header("x-request-id").is_some());
     assert!(answer.body.is_empty());
@@ -418,7 +571,10 @@ async fn check_53_a_store_that_fails_or_hangs_lets_nobody_through() {
             // Never asked about before, so nothing is remembered.
             let key = app.issue("legacy", "full").await;
             let token = app.token(&app.issue("client_secret", "full").await).await;
-            app.services.revoke_credential(&app.host, app.issue("legacy", "full").await.key_id, "").await.unwrap();
+            app.services
+                .revoke_credential(&app.host, app.issue("legacy", "full").await.key_id, "")
+                .await
+                .unwrap();
             // What was remembered is trusted for less than a second.
             tokio::time::sleep(Duration::from_secs(1)).await;
             app.store.set(health);
@@ -451,8 +607,12 @@ async fn what_is_done_to_a_credential_bites_on_the_next_call() {
     app.ask_gate(READ, &pair(&legacy)).await.ok();
     app.quarantine(&oauth).await;
     app.quarantine(&legacy).await;
-    app.ask_with_token(READ, &token).await.gate_refuses(401, "invalid_token");
-    app.ask_gate(READ, &pair(&legacy)).await.gate_refuses(401, "invalid_credentials");
+    app.ask_with_token(READ, &token)
+        .await
+        .gate_refuses(401, "invalid_token");
+    app.ask_gate(READ, &pair(&legacy))
+        .await
+        .gate_refuses(401, "invalid_credentials");
 }
 
 #[tokio::test]
@@ -460,10 +620,13 @@ async fn check_87_a_legacy_key_is_dead_at_its_instant() {
     let app = TestApp::new().await;
     let end = app.services.now() + TimeDelta::hours(2);
     let key = app.issue_until("legacy", "full", &rfc3339(end)).await;
-    app.clock.advance(TimeDelta::hours(2) - TimeDelta::seconds(1));
+    app.clock
+        .advance(TimeDelta::hours(2) - TimeDelta::seconds(1));
     app.ask_gate(READ, &pair(&key)).await.ok();
     app.clock.advance(TimeDelta::seconds(1));
-    app.ask_gate(READ, &pair(&key)).await.gate_refuses(401, "invalid_credentials");
+    app.ask_gate(READ, &pair(&key))
+        .await
+        .gate_refuses(401, "invalid_credentials");
 }
 
 #[tokio::test]
@@ -472,9 +635,15 @@ async fn the_last_use_has_the_callers_address_as_the_gateway_saw_it() {
     let key = app.issue("legacy", "full").await;
     let mut headers = pair(&key).to_vec();
     headers.push(("X-Forwarded-For", "10.6.6.6, 192.0.2.44"));
-    app.ask_gate(("GET", "/v1/accounts/42?x=1"), &headers).await.ok();
+    app.ask_gate(("GET", "/v1/accounts/42?x=1"), &headers)
+        .await
+        .ok();
     app.services.flush_usage().await.unwrap();
-    let record = app.services.credential(&app.host, key.key_id).await.unwrap();
+    let record = app
+        .services
+        .credential(&app.host, key.key_id)
+        .await
+        .unwrap();
     let last_use = record.last_use.unwrap();
     assert_eq!(last_use.address, "192.0.2.44");
     assert_eq!(last_use.endpoint, "GET /v1/accounts/{account_id}");
@@ -508,9 +677,14 @@ async fn a_deployments_own_catalogue_goes_from_issue_to_token_to_gate() {
     )
     .unwrap();
     let app = TestApp::with(GateMode::Nginx, catalogue).await;
-    let key = app.issue("client_secret", "books=write opening_hours=read").await;
+    let key = app
+        .issue("client_secret", "books=write opening_hours=read")
+        .await;
     let token = app.token(&key).await;
-    assert_eq!(jwt_part(&token, 1)["scope"], "books:read books:write opening_hours:read");
+    assert_eq!(
+        jwt_part(&token, 1)["scope"],
+        "books:read books:write opening_hours:read"
+    );
     let calls = [
         ("GET", "/books", 200),
         ("PUT", "/books/978", 200),
@@ -519,7 +693,11 @@ async fn a_deployments_own_catalogue_goes_from_issue_to_token_to_gate() {
         ("GET", "/v1/accounts", 403),
     ];
     for (method, path, expected) in calls {
-        assert_eq!(app.ask_with_token((method, path), &token).await.status, expected, "{path}");
+        assert_eq!(
+            app.ask_with_token((method, path), &token).await.status,
+            expected,
+            "{path}"
+        );
     }
     let refused = app.ask_with_token(("POST", "/loans"), &token).await.json();
     assert_eq!(refused["required"], json!(["loans:write"]));
@@ -527,7 +705,10 @@ async fn a_deployments_own_catalogue_goes_from_issue_to_token_to_gate() {
 
 /// One app for all cases of the property below.
 static ENDLESS: LazyLock<(tokio::runtime::Runtime, TestApp, Key)> = LazyLock::new(|| {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let (app, key) = runtime.block_on(async {
         let app = TestApp::new().await;
         let key = app.issue("legacy", "full").await;
@@ -538,9 +719,41 @@ static ENDLESS: LazyLock<(tokio::runtime::Runtime, TestApp, Key)> = LazyLock::ne
 
 fn a_piece() -> impl Strategy<Value = String> {
     let known = prop::sample::select(vec![
-        "v1", "accounts", "journals", "assets", "trading", "orders", "42", "a.b", "..", ".", "%2e",
-        "%2E%2e", "%2f", "%5c", "\\", ";", "%3b", "%00", "%", "%z", "%61ccounts", "?", "#", " ", "",
-        "ａ", "//", "*", "http:", "@", ":", "&", "=", "+", "\t",
+        "v1",
+        "accounts",
+        "journals",
+        "assets",
+        "trading",
+        "orders",
+        "42",
+        "a.b",
+        "..",
+        ".",
+        "%2e",
+        "%2E%2e",
+        "%2f",
+        "%5c",
+        "\\",
+        ";",
+        "%3b",
+        "%00",
+        "%",
+        "%z",
+        "%61ccounts",
+        "?",
+        "#",
+        " ",
+        "",
+        "ａ",
+        "//",
+        "*",
+        "http:",
+        "@",
+        ":",
+        "&",
+        "=",
+        "+",
+        "\t",
     ]);
     prop_oneof![8 => known.prop_map(str::to_owned), 1 => "[ -~]{0,6}", 1 => "\\PC{0,3}"]
 }
@@ -548,12 +761,16 @@ fn a_piece() -> impl Strategy<Value = String> {
 /// Whether a target is in plain form and in the catalogue with this method, worked out naively.
 fn is_plain_and_known(catalogue: &Catalogue, method: &str, target: &str) -> bool {
     let path = target.split('?').next().unwrap();
-    let Ok(decoded) = percent_encoding::percent_decode_str(path).decode_utf8() else { return false };
+    let Ok(decoded) = percent_encoding::percent_decode_str(path).decode_utf8() else {
+        return false;
+    };
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(&byte);
     let segments: Vec<_> = decoded.split('/').skip(1).collect();
     if !path.starts_with('/')
         || path.matches('/').count() != segments.len()
-        || !segments.iter().all(|s| !matches!(*s, "" | "." | "..") && s.bytes().all(is_plain))
+        || !segments
+            .iter()
+            .all(|s| !matches!(*s, "" | "." | "..") && s.bytes().all(is_plain))
     {
         return false;
     }

@@ -55,7 +55,13 @@ impl Gateway {
                 GateMode::Traefik | GateMode::Envoy => unreachable!("not in Debian"),
             };
             if is_up(&mut process, address).await {
-                return Self { app, address, calls, process, _folder: folder };
+                return Self {
+                    app,
+                    address,
+                    calls,
+                    process,
+                    _folder: folder,
+                };
             }
             let _ = process.kill();
             let _ = process.wait();
@@ -75,8 +81,15 @@ impl Gateway {
         async move {
             let before = self.calls.load(Ordering::SeqCst);
             let answer = self.call(line, headers).await;
-            assert!(!answer.status.is_success(), "{place}: {line} got through: {answer:?}");
-            assert_eq!(self.calls.load(Ordering::SeqCst), before, "{place}: {line} arrived");
+            assert!(
+                !answer.status.is_success(),
+                "{place}: {line} got through: {answer:?}"
+            );
+            assert_eq!(
+                self.calls.load(Ordering::SeqCst),
+                before,
+                "{place}: {line} arrived"
+            );
             answer
         }
     }
@@ -84,14 +97,22 @@ impl Gateway {
 
 /// An API that answers with what it got.
 async fn start_api() -> (SocketAddr, Arc<AtomicU32>) {
-    async fn echo(State(calls): State<Arc<AtomicU32>>, request: Request) -> (StatusCode, Json<Value>) {
+    async fn echo(
+        State(calls): State<Arc<AtomicU32>>,
+        request: Request,
+    ) -> (StatusCode, Json<Value>) {
         calls.fetch_add(1, Ordering::SeqCst);
         let (parts, body) = request.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         let headers: Vec<_> = parts
             .headers
             .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .map(|(name, value)| {
+                (
+                    name.as_str().to_owned(),
+                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                )
+            })
             .collect();
         let seen = json!({
             "method": parts.method.as_str(),
@@ -100,19 +121,31 @@ async fn start_api() -> (SocketAddr, Arc<AtomicU32>) {
             "body": String::from_utf8_lossy(&body),
         });
         // The API's own refusals stay its own.
-        let status = if parts.uri.query() == Some("refuse") { 403 } else { 200 };
+        let status = if parts.uri.query() == Some("refuse") {
+            403
+        } else {
+            200
+        };
         (StatusCode::from_u16(status).unwrap(), Json(seen))
     }
     let calls = Arc::<AtomicU32>::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = Router::new().fallback(echo).with_state(calls.clone());
-    tokio::spawn(server::serve::serve(listener, router, std::future::pending()));
+    tokio::spawn(server::serve::serve(
+        listener,
+        router,
+        std::future::pending(),
+    ));
     (address, calls)
 }
 
 async fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+    TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 async fn is_up(process: &mut Child, address: SocketAddr) -> bool {
@@ -131,10 +164,12 @@ async fn is_up(process: &mut Child, address: SocketAddr) -> bool {
 /// The documented file with this test's addresses. Each text must be there, or the file has
 /// changed and the test no longer runs what people copy.
 fn fill(file: &str, replacements: &[(&str, &str)]) -> String {
-    replacements.iter().fold(file.to_owned(), |text, (from, to)| {
-        assert_eq!(text.matches(from).count(), 1, "{from}");
-        text.replace(from, to)
-    })
+    replacements
+        .iter()
+        .fold(file.to_owned(), |text, (from, to)| {
+            assert_eq!(text.matches(from).count(), 1, "{from}");
+            text.replace(from, to)
+        })
 }
 
 fn start_nginx(folder: &Path, listen: SocketAddr, keyrack: SocketAddr, api: SocketAddr) -> Child {
@@ -142,8 +177,14 @@ fn start_nginx(folder: &Path, listen: SocketAddr, keyrack: SocketAddr, api: Sock
         NGINX,
         &[
             ("listen 443 ssl;", &format!("listen {listen};")),
-            ("    ssl_certificate     /etc/nginx/tls/api.example.com.crt;\n", ""),
-            ("    ssl_certificate_key /etc/nginx/tls/api.example.com.key;\n", ""),
+            (
+                "    ssl_certificate     /etc/nginx/tls/api.example.com.crt;\n",
+                "",
+            ),
+            (
+                "    ssl_certificate_key /etc/nginx/tls/api.example.com.key;\n",
+                "",
+            ),
             ("127.0.0.1:3000", &keyrack.to_string()),
             ("127.0.0.1:8080", &api.to_string()),
         ],
@@ -159,7 +200,12 @@ fn start_nginx(folder: &Path, listen: SocketAddr, keyrack: SocketAddr, api: Sock
     let mut command = Command::new("nginx");
     // Debian puts nginx where only root looks.
     let search = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
-    command.env("PATH", search).arg("-p").arg(folder).arg("-c").arg(path);
+    command
+        .env("PATH", search)
+        .arg("-p")
+        .arg(folder)
+        .arg("-c")
+        .arg(path);
     spawn(command, "nginx")
 }
 
@@ -167,7 +213,10 @@ fn start_caddy(folder: &Path, listen: SocketAddr, keyrack: SocketAddr, api: Sock
     let site = fill(
         CADDYFILE,
         &[
-            ("api.example.com {", &format!("http://:{} {{", listen.port())),
+            (
+                "api.example.com {",
+                &format!("http://:{} {{", listen.port()),
+            ),
             ("127.0.0.1:3000", &keyrack.to_string()),
             ("127.0.0.1:8080", &api.to_string()),
         ],
@@ -176,13 +225,21 @@ fn start_caddy(folder: &Path, listen: SocketAddr, keyrack: SocketAddr, api: Sock
     let globals = "{\n\tadmin off\n\tauto_https off\n\tdefault_bind 127.0.0.1\n}\n";
     std::fs::write(&path, format!("{globals}{site}")).unwrap();
     let mut command = Command::new("caddy");
-    command.args(["run", "--adapter", "caddyfile", "--config"]).arg(path);
-    command.env("XDG_DATA_HOME", folder).env("XDG_CONFIG_HOME", folder).env("HOME", folder);
+    command
+        .args(["run", "--adapter", "caddyfile", "--config"])
+        .arg(path);
+    command
+        .env("XDG_DATA_HOME", folder)
+        .env("XDG_CONFIG_HOME", folder)
+        .env("HOME", folder);
     spawn(command, "caddy")
 }
 
 fn spawn(mut command: Command, package: &str) -> Child {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command.spawn().unwrap_or_else(|error| {
         panic!("{package} can't be started ({error}): install Debian's package {package}")
     })
@@ -192,17 +249,24 @@ fn spawn(mut command: Command, package: &str) -> Child {
 fn alike<'a>(seen: &'a Value, name: &str) -> Vec<&'a str> {
     let headers = seen["headers"].as_array().unwrap();
     let is_alike = |header: &&Value| header[0].as_str().unwrap().replace(['_', '.'], "-") == name;
-    headers.iter().filter(is_alike).map(|header| header[1].as_str().unwrap()).collect()
+    headers
+        .iter()
+        .filter(is_alike)
+        .map(|header| header[1].as_str().unwrap())
+        .collect()
 }
 
 /// What a client would send to pass for somebody else, or for another call.
-const SPOOFED: [(&str, &str); 14] = [
+const SPOOFED: [(&str, &str); 17] = [
     ("X-Keyrack-Key-Id", "KREVILEVILEVILEVILEVIL"),
     ("x-keyrack-name", "evil"),
     ("X-Keyrack-Scope", "journaling:write"),
     ("X_Keyrack_Key_Id", "KREVILEVILEVILEVILEVIL"),
     ("X_Keyrack_Name", "evil"),
     ("x_keyrack_scope", "journaling:write"),
+    ("X-Keyrack_Key-Id", "KREVILEVILEVILEVILEVIL"),
+    ("X_KEYRACK-SCOPE", "journaling:write"),
+    ("X.Keyrack.Key.Id", "KREVILEVILEVILEVILEVIL"),
     ("X-Original-Method", "GET"),
     ("X-Original-URI", "/v1/accounts"),
     ("X-Forwarded-Method", "GET"),
@@ -216,7 +280,9 @@ const SPOOFED: [(&str, &str); 14] = [
 /// Checks 52 and 54, and what else a gateway must do; the same for each.
 async fn protects(gateway: &Gateway) {
     let app = &gateway.app;
-    let key = app.issue("client_secret", "accounts=read journaling=read").await;
+    let key = app
+        .issue("client_secret", "accounts=read journaling=read")
+        .await;
     let token = format!("Bearer {}", app.token(&key).await);
     let bearer = ("Authorization", &*token);
 
@@ -225,40 +291,74 @@ async fn protects(gateway: &Gateway) {
         let line = "GET /v1/accounts?a=%2F..//&scope=x";
         let seen = gateway.call(line, &headers).await.ok().json();
         assert_eq!(seen["method"], "GET");
-        assert!(seen["target"].as_str().unwrap().ends_with("/v1/accounts?a=%2F..//&scope=x"));
+        assert!(
+            seen["target"]
+                .as_str()
+                .unwrap()
+                .ends_with("/v1/accounts?a=%2F..//&scope=x")
+        );
         assert_eq!(alike(&seen, "x-keyrack-key-id"), [&key.id]);
         assert_eq!(alike(&seen, "x-keyrack-name"), ["settlement-worker"]);
-        assert_eq!(alike(&seen, "x-keyrack-scope"), ["accounts:read journaling:read"]);
+        assert_eq!(
+            alike(&seen, "x-keyrack-scope"),
+            ["accounts:read journaling:read"]
+        );
         assert_eq!(alike(&seen, "authorization"), [""; 0]);
-        assert_eq!(gateway.call("HEAD /v1/accounts", &headers).await.status, 200);
+        assert_eq!(
+            gateway.call("HEAD /v1/accounts", &headers).await.status,
+            200
+        );
 
         let answer = gateway.refused("POST /v1/journals", &headers).await;
         assert_eq!(answer.status, 403);
         let body = answer.json();
         assert_eq!(body["code"], "insufficient_scope", "{body}");
-        assert_eq!(body["message"], "needs journaling:write, this key has journaling:read");
+        assert_eq!(
+            body["message"],
+            "needs journaling:write, this key has journaling:read"
+        );
         assert!(body["request_id"].is_string());
         let challenge = answer.header("www-authenticate").unwrap();
-        assert!(challenge.contains(r#"scope="journaling:write""#), "{challenge}");
+        assert!(
+            challenge.contains(r#"scope="journaling:write""#),
+            "{challenge}"
+        );
 
         let answer = gateway.refused("GET /v1/nowhere", &headers).await;
-        assert_eq!((answer.status.as_u16(), &answer.json()["code"]), (403, &json!("path_not_allowed")));
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["code"]),
+            (403, &json!("path_not_allowed"))
+        );
         let answer = gateway.refused("GET /v1/accounts", extra).await;
-        assert_eq!((answer.status.as_u16(), &answer.json()["code"]), (401, &json!("no_credentials")));
-        assert_eq!(answer.header("www-authenticate"), Some(r#"Bearer realm="keyrack""#));
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["code"]),
+            (401, &json!("no_credentials"))
+        );
+        assert_eq!(
+            answer.header("www-authenticate"),
+            Some(r#"Bearer realm="keyrack""#)
+        );
     }
-    let answer = gateway.refused("GET /v1/accounts", &[("Authorization", "Bearer x")]).await;
+    let answer = gateway
+        .refused("GET /v1/accounts", &[("Authorization", "Bearer x")])
+        .await;
     let challenge = r#"Bearer realm="keyrack", error="invalid_token""#;
     assert_eq!(answer.header("www-authenticate"), Some(challenge));
     gateway.refused("GET /v1/accounts", &[bearer, bearer]).await;
 
     // What the API itself refuses is not rewritten.
     let answer = gateway.call("GET /v1/accounts?refuse", &[bearer]).await;
-    assert_eq!((answer.status.as_u16(), &answer.json()["method"]), (403, &json!("GET")));
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["method"]),
+        (403, &json!("GET"))
+    );
 
     app.quarantine(&key).await;
     let answer = gateway.refused("GET /v1/accounts", &[bearer]).await;
-    assert_eq!((answer.status.as_u16(), &answer.json()["code"]), (401, &json!("invalid_token")));
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["code"]),
+        (401, &json!("invalid_token"))
+    );
 }
 
 async fn passes_bodies_and_legacy_credentials(gateway: &Gateway) {
@@ -266,21 +366,34 @@ async fn passes_bodies_and_legacy_credentials(gateway: &Gateway) {
     let key = app.issue("legacy", "journaling=write").await;
     let basic = key.basic();
     let by_basic = [("Authorization", &*basic)];
-    let by_pair = [("APCA-API-KEY-ID", &*key.id), ("APCA-API-SECRET-KEY", &*key.secret)];
+    let by_pair = [
+        ("APCA-API-KEY-ID", &*key.id),
+        ("APCA-API-SECRET-KEY", &*key.secret),
+    ];
     let body = r#"{"amount":"1.00"}"#;
     for headers in [&by_basic[..], &by_pair] {
         let answer = wire::send(gateway.address, "POST /v1/journals", headers, body).await;
         let seen = answer.ok().json();
-        assert_eq!((&seen["method"], &seen["body"]), (&json!("POST"), &json!(body)));
+        assert_eq!(
+            (&seen["method"], &seen["body"]),
+            (&json!("POST"), &json!(body))
+        );
         for name in ["authorization", "apca-api-key-id", "apca-api-secret-key"] {
             assert_eq!(alike(&seen, name), [""; 0], "{name}");
         }
         assert!(!seen.to_string().contains(&key.secret));
     }
     let both = [by_basic[0], by_pair[0], by_pair[1]];
-    assert_eq!(gateway.refused("POST /v1/journals", &both).await.status, 401);
+    assert_eq!(
+        gateway.refused("POST /v1/journals", &both).await.status,
+        401
+    );
     app.services.flush_usage().await.unwrap();
-    let record = app.services.credential(&app.host, key.key_id).await.unwrap();
+    let record = app
+        .services
+        .credential(&app.host, key.key_id)
+        .await
+        .unwrap();
     assert_eq!(record.last_use.unwrap().address, "127.0.0.1");
 }
 
@@ -309,11 +422,17 @@ async fn lets_no_twisted_path_through(gateway: &Gateway) {
         gateway.refused(&format!("GET {path}"), &headers).await;
     }
     for method in ["get", "FOO", "TRACE", "PROPFIND"] {
-        gateway.refused(&format!("{method} /v1/accounts"), &headers).await;
+        gateway
+            .refused(&format!("{method} /v1/accounts"), &headers)
+            .await;
     }
     // The checked path is the path that arrives.
     for path in ["/v1/%61ccounts", "/v1/accounts/a%2Db", "/v1/assets/BTC:USD"] {
-        let seen = gateway.call(&format!("GET {path}"), &headers).await.ok().json();
+        let seen = gateway
+            .call(&format!("GET {path}"), &headers)
+            .await
+            .ok()
+            .json();
         assert!(seen["target"].as_str().unwrap().ends_with(path), "{seen}");
     }
 }
@@ -322,12 +441,24 @@ async fn enforces_every_row_of_the_catalogue(gateway: &Gateway) {
     let app = &gateway.app;
     let full = app.issue("legacy", "full").await.basic();
     let read = app.issue("legacy", "read_only").await.basic();
-    for endpoint in default_catalogue().scopes().iter().flat_map(|scope| &scope.endpoints) {
-        let filled: Vec<_> = endpoint.path.split('/').map(|s| if s.starts_with('{') { "x1" } else { s }).collect();
+    for endpoint in default_catalogue()
+        .scopes()
+        .iter()
+        .flat_map(|scope| &scope.endpoints)
+    {
+        let filled: Vec<_> = endpoint
+            .path
+            .split('/')
+            .map(|s| if s.starts_with('{') { "x1" } else { s })
+            .collect();
         let line = format!("{} {}", endpoint.method, filled.join("/"));
         gateway.call(&line, &[("Authorization", &full)]).await.ok();
         let answer = gateway.call(&line, &[("Authorization", &read)]).await;
-        let expected = if endpoint.level == Level::Read { 200 } else { 403 };
+        let expected = if endpoint.level == Level::Read {
+            200
+        } else {
+            403
+        };
         assert_eq!(answer.status, expected, "{line}");
     }
 }
@@ -338,7 +469,9 @@ async fn lets_nobody_through_without_a_decision(gateway: &Gateway) {
     tokio::time::sleep(Duration::from_secs(1)).await;
     for health in [Health::Failing, Health::Hanging] {
         gateway.app.store.set(health);
-        gateway.refused("GET /v1/accounts", &[("Authorization", &basic)]).await;
+        gateway
+            .refused("GET /v1/accounts", &[("Authorization", &basic)])
+            .await;
     }
 }
 

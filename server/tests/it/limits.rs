@@ -28,7 +28,12 @@ async fn check_18_large_bodies_and_headers_are_refused() {
     );
     assert_eq!(wire::send_raw(server, chunked.as_bytes()).await.status, 413);
     let long = "a".repeat(40 * 1024);
-    assert_eq!(wire::send(server, TOKEN, &[FORM, ("X-Long", &long)], "a=b").await.status, 431);
+    assert_eq!(
+        wire::send(server, TOKEN, &[FORM, ("X-Long", &long)], "a=b")
+            .await
+            .status,
+        431
+    );
     let line = format!("GET /v1/oauth2/keys?{long}");
     let status = wire::send(server, &line, &[], "").await.status;
     assert!(matches!(status.as_u16(), 414 | 431), "{status}");
@@ -69,7 +74,10 @@ async fn check_18_a_length_beside_chunks_never_counts() {
         "{TOKEN} HTTP/1.1\r\nHost: x\r\n{}: {}\r\nTransfer-Encoding: gzip\r\n\r\n{form}",
         FORM.0, FORM.1,
     );
-    assert_eq!(wire::send_raw(server, unchunked.as_bytes()).await.status, 400);
+    assert_eq!(
+        wire::send_raw(server, unchunked.as_bytes()).await.status,
+        400
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,7 +86,10 @@ async fn check_18_slow_clients_are_cut() {
     let server = app.serve().await;
     let head = format!("{TOKEN} HTTP/1.1\r\nHost: x\r\n{}: {}\r\n", FORM.0, FORM.1);
     let body = format!("{head}Content-Length: 50\r\n\r\ngrant_type=");
-    let (headers, body) = tokio::join!(time_until_closed(server, head), time_until_closed(server, body));
+    let (headers, body) = tokio::join!(
+        time_until_closed(server, head),
+        time_until_closed(server, body)
+    );
     assert!(headers < Duration::from_secs(15), "headers: {headers:?}");
     assert!(body < Duration::from_secs(15), "body: {body:?}");
 }

@@ -13,7 +13,8 @@ const METADATA: [&str; 2] = [
 ];
 
 async fn get(app: &TestApp, path: &str) -> Answer {
-    app.call(Request::get(path).body(Body::empty()).unwrap()).await
+    app.call(Request::get(path).body(Body::empty()).unwrap())
+        .await
 }
 
 #[tokio::test]
@@ -24,7 +25,11 @@ async fn check_40_and_41_metadata_is_true_at_both_addresses() {
         assert_eq!(answer.header("content-type"), Some("application/json"));
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
         let mut body = answer.json();
-        let scopes = body.as_object_mut().unwrap().remove("scopes_supported").unwrap();
+        let scopes = body
+            .as_object_mut()
+            .unwrap()
+            .remove("scopes_supported")
+            .unwrap();
         let scopes = scopes.as_array().unwrap();
         assert_eq!(scopes.len(), 20, "read and write of the ten scopes");
         assert!(scopes.contains(&json!("sse_events:read")));
@@ -37,7 +42,11 @@ async fn check_40_and_41_metadata_is_true_at_both_addresses() {
             "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
         });
         assert_eq!(body, expected);
-        assert_eq!(app.services.settings().issuer, ISSUER, "tokens have the same issuer");
+        assert_eq!(
+            app.services.settings().issuer,
+            ISSUER,
+            "tokens have the same issuer"
+        );
     }
 }
 
@@ -60,7 +69,10 @@ async fn check_42_no_header_changes_an_address() {
 async fn check_43_the_key_set_has_public_members_only() {
     let app = TestApp::new().await;
     let answer = get(&app, "/v1/oauth2/keys").await.ok();
-    assert_eq!(answer.header("content-type"), Some("application/jwk-set+json"));
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/jwk-set+json")
+    );
     assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
     let body = answer.json();
@@ -69,16 +81,30 @@ async fn check_43_the_key_set_has_public_members_only() {
     let mut members: Vec<_> = keys[0].as_object().unwrap().keys().collect();
     members.sort();
     assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
-    assert_eq!((&keys[0]["alg"], &keys[0]["use"]), (&json!("ES256"), &json!("sig")));
+    assert_eq!(
+        (&keys[0]["alg"], &keys[0]["use"]),
+        (&json!("ES256"), &json!("sig"))
+    );
 }
 
 #[tokio::test]
 async fn check_82_only_reading_is_allowed() {
     let app = TestApp::new().await;
-    for path in METADATA.into_iter().chain(["/v1/oauth2/keys", "/healthz", "/readyz"]) {
-        let head = app.call(Request::head(path).body(Body::empty()).unwrap()).await;
-        assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0), "{path}");
-        let post = app.call(Request::post(path).body(Body::empty()).unwrap()).await;
+    for path in METADATA
+        .into_iter()
+        .chain(["/v1/oauth2/keys", "/healthz", "/readyz"])
+    {
+        let head = app
+            .call(Request::head(path).body(Body::empty()).unwrap())
+            .await;
+        assert_eq!(
+            (head.status, head.body.len()),
+            (StatusCode::OK, 0),
+            "{path}"
+        );
+        let post = app
+            .call(Request::post(path).body(Body::empty()).unwrap())
+            .await;
         assert_eq!(post.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
         assert_eq!(post.header("allow"), Some("GET,HEAD"), "{path}");
     }

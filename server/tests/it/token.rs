@@ -20,21 +20,39 @@ const FORM: &str = "application/x-www-form-urlencoded";
 #[tokio::test]
 async fn check_01_and_02_a_client_gets_a_bearer_token_and_nothing_to_refresh_it() {
     let app = TestApp::new().await;
-    let key = app.issue("client_secret", "accounts=read journaling=write").await;
-    let by_basic = app.ask_token(GRANT, &[("Authorization", &key.basic())]).await.ok();
+    let key = app
+        .issue("client_secret", "accounts=read journaling=write")
+        .await;
+    let by_basic = app
+        .ask_token(GRANT, &[("Authorization", &key.basic())])
+        .await
+        .ok();
     let by_post = app.post_token(&key, "").await.ok();
     for answer in [by_basic, by_post] {
         let body = answer.json();
-        let members: HashSet<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(members, HashSet::from(["access_token", "token_type", "expires_in", "scope"]));
+        let members: HashSet<_> = body
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(
+            members,
+            HashSet::from(["access_token", "token_type", "expires_in", "scope"])
+        );
         assert_eq!(body["token_type"], "Bearer");
         assert_eq!(body["expires_in"], 900);
-        assert_eq!(body["scope"], "accounts:read journaling:read journaling:write");
+        assert_eq!(
+            body["scope"],
+            "accounts:read journaling:read journaling:write"
+        );
         assert_eq!(answer.header("content-type"), Some("application/json"));
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         assert_eq!(answer.header("pragma"), Some("no-cache"));
         assert_eq!(answer.header("access-control-allow-origin"), None);
-        app.ask_with_token(READ, body["access_token"].as_str().unwrap()).await.ok();
+        app.ask_with_token(READ, body["access_token"].as_str().unwrap())
+            .await
+            .ok();
     }
     assert_eq!(app.metrics.tokens_issued.get(), 2);
 }
@@ -44,8 +62,14 @@ async fn check_03_id_and_secret_may_be_form_encoded_before_basic() {
     let app = TestApp::new().await;
     let key = app.issue("client_secret", "read_only").await;
     let encoded = basic(&key.id.replace('K', "%4b"), &key.secret.replace('_', "%5F"));
-    app.ask_token(GRANT, &[("Authorization", &encoded)]).await.ok();
-    for broken in [basic(&key.id, "krs%5"), basic("%zz", &key.secret), "Basic %%%".to_owned()] {
+    app.ask_token(GRANT, &[("Authorization", &encoded)])
+        .await
+        .ok();
+    for broken in [
+        basic(&key.id, "krs%5"),
+        basic("%zz", &key.secret),
+        "Basic %%%".to_owned(),
+    ] {
         let answer = app.ask_token(GRANT, &[("Authorization", &broken)]).await;
         answer.refuses(401, "invalid_client");
         assert_challenge(&answer);
@@ -80,15 +104,23 @@ async fn check_05_two_client_authentications_are_refused() {
         format!("{GRANT}&{post}"),
         format!("{GRANT}&client_secret={}", key.secret),
         format!("{GRANT}&client_assertion=x.y.z"),
-        format!("{GRANT}&client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        format!(
+            "{GRANT}&client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        ),
         format!("{GRANT}&client_id=KRAAAAAAAAAAAAAAAAAAAA"),
     ];
     for form in both {
-        app.ask_token(&form, &header).await.refuses(400, "invalid_request");
+        app.ask_token(&form, &header)
+            .await
+            .refuses(400, "invalid_request");
     }
     let form = format!("{GRANT}&{post}&client_assertion=x.y.z");
-    app.ask_token(&form, &[]).await.refuses(400, "invalid_request");
-    app.ask_token(GRANT, &[header[0], header[0]]).await.refuses(400, "invalid_request");
+    app.ask_token(&form, &[])
+        .await
+        .refuses(400, "invalid_request");
+    app.ask_token(GRANT, &[header[0], header[0]])
+        .await
+        .refuses(400, "invalid_request");
     // The same id beside Basic is no second proof, and an empty secret is none at all.
     let form = format!("{GRANT}&client_id={}&client_secret=", key.id);
     app.ask_token(&form, &header).await.ok();
@@ -107,7 +139,11 @@ async fn check_06_no_client_authentication_is_refused() {
     for form in forms {
         let answer = app.ask_token(&form, &[]).await;
         answer.refuses(401, "invalid_client");
-        assert_eq!(answer.header("www-authenticate"), None, "nobody tried a header");
+        assert_eq!(
+            answer.header("www-authenticate"),
+            None,
+            "nobody tried a header"
+        );
     }
     for header in ["Bearer x", "Digest x", "Basic", ""] {
         let answer = app.ask_token(GRANT, &[("Authorization", header)]).await;
@@ -126,7 +162,10 @@ fn assert_challenge(answer: &Answer) {
 fn bytes(answer: &Answer) -> (u16, Vec<(String, Vec<u8>)>, serde_json::Value) {
     let mut body = answer.json();
     body["request_id"] = "…".into();
-    let headers = answer.headers.iter().filter(|(name, _)| *name != "x-request-id");
+    let headers = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| *name != "x-request-id");
     let headers = headers.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
     (answer.status.as_u16(), headers.collect(), body)
 }
@@ -137,13 +176,20 @@ async fn check_07_a_wrong_secret_and_an_unknown_id_get_the_same_answer() {
     let key = app.issue("client_secret", "read_only").await;
     let other = app.issue("client_secret", "read_only").await;
     let unknown = "KRAAAAAAAAAAAAAAAAAAAA";
-    let wrong = app.ask_token(GRANT, &[("Authorization", &basic(&key.id, &other.secret))]).await;
+    let wrong = app
+        .ask_token(GRANT, &[("Authorization", &basic(&key.id, &other.secret))])
+        .await;
     wrong.refuses(401, "invalid_client");
     assert_challenge(&wrong);
-    for (id, secret) in
-        [(unknown, &*other.secret), ("nonsense", &*other.secret), (&*key.id, "nonsense"), ("", "")]
-    {
-        let answer = app.ask_token(GRANT, &[("Authorization", &basic(id, secret))]).await;
+    for (id, secret) in [
+        (unknown, &*other.secret),
+        ("nonsense", &*other.secret),
+        (&*key.id, "nonsense"),
+        ("", ""),
+    ] {
+        let answer = app
+            .ask_token(GRANT, &[("Authorization", &basic(id, secret))])
+            .await;
         assert_eq!(bytes(&answer), bytes(&wrong), "{id} {secret}");
     }
     assert_eq!(app.metrics.tokens_refused.get(), 5);
@@ -157,10 +203,15 @@ async fn check_07_a_wrong_secret_and_an_unknown_id_take_the_same_time() {
     let mut times = [const { Vec::new() }; 2];
     for _ in 0..100 {
         app.services.catch_up().await.unwrap();
-        for (id, times) in [&*key.id, "KRAAAAAAAAAAAAAAAAAAAA"].into_iter().zip(&mut times) {
+        for (id, times) in [&*key.id, "KRAAAAAAAAAAAAAAAAAAAA"]
+            .into_iter()
+            .zip(&mut times)
+        {
             let header = basic(id, &other.secret);
             let began = Instant::now();
-            app.ask_token(GRANT, &[("Authorization", &header)]).await.refuses(401, "invalid_client");
+            app.ask_token(GRANT, &[("Authorization", &header)])
+                .await
+                .refuses(401, "invalid_client");
             times.push(began.elapsed());
         }
         // Past the limit on failures.
@@ -171,7 +222,10 @@ async fn check_07_a_wrong_secret_and_an_unknown_id_take_the_same_time() {
         times[times.len() / 2].as_secs_f64()
     });
     // The medians differ by a few per cent; a slow hash on one path only would double one.
-    assert!((0.67..1.5).contains(&(wrong / unknown)), "{wrong} {unknown}");
+    assert!(
+        (0.67..1.5).contains(&(wrong / unknown)),
+        "{wrong} {unknown}"
+    );
 }
 
 #[tokio::test]
@@ -183,11 +237,15 @@ async fn check_08_a_credential_of_another_flow_gets_no_token() {
         if key.secret.is_empty() {
             key.secret.clone_from(&secret);
         }
-        app.post_token(&key, "").await.refuses(401, "invalid_client");
+        app.post_token(&key, "")
+            .await
+            .refuses(401, "invalid_client");
     }
     let assertion = "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer\
                      &client_assertion=a.b.c";
-    app.ask_token(&format!("{GRANT}&{assertion}"), &[]).await.refuses(401, "invalid_client");
+    app.ask_token(&format!("{GRANT}&{assertion}"), &[])
+        .await
+        .refuses(401, "invalid_client");
 }
 
 #[tokio::test]
@@ -196,7 +254,9 @@ async fn check_09_only_the_client_credentials_grant_is_known() {
     let key = app.issue("client_secret", "read_only").await;
     let header = [("Authorization", &*key.basic())];
     for form in ["", "grant_type=", "scope=accounts:read"] {
-        app.ask_token(form, &header).await.refuses(400, "invalid_request");
+        app.ask_token(form, &header)
+            .await
+            .refuses(400, "invalid_request");
     }
     let others = [
         "password&username=a&password=b",
@@ -209,7 +269,9 @@ async fn check_09_only_the_client_credentials_grant_is_known() {
     ];
     for grant in others {
         let form = format!("grant_type={grant}");
-        app.ask_token(&form, &header).await.refuses(400, "unsupported_grant_type");
+        app.ask_token(&form, &header)
+            .await
+            .refuses(400, "unsupported_grant_type");
     }
 }
 
@@ -217,11 +279,22 @@ async fn check_09_only_the_client_credentials_grant_is_known() {
 async fn check_10_repeated_parameters_are_refused_unknown_and_empty_ones_ignored() {
     let app = TestApp::new().await;
     let key = app.issue("client_secret", "read_only").await;
-    for more in ["&scope=&resource=&foo=bar&", "&audience=x", "&client_assertion="] {
+    for more in [
+        "&scope=&resource=&foo=bar&",
+        "&audience=x",
+        "&client_assertion=",
+    ] {
         app.post_token(&key, more).await.ok();
     }
-    for more in ["&grant_type=client_credentials", "&client_id=x", "&s%63ope=a&scope=", "&x=1&x=2"] {
-        app.post_token(&key, more).await.refuses(400, "invalid_request");
+    for more in [
+        "&grant_type=client_credentials",
+        "&client_id=x",
+        "&s%63ope=a&scope=",
+        "&x=1&x=2",
+    ] {
+        app.post_token(&key, more)
+            .await
+            .refuses(400, "invalid_request");
     }
 }
 
@@ -229,7 +302,14 @@ async fn check_10_repeated_parameters_are_refused_unknown_and_empty_ones_ignored
 async fn check_11_only_a_posted_form_is_read() {
     let app = TestApp::new().await;
     let key = app.issue("client_secret", "read_only").await;
-    for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
+    for method in [
+        Method::GET,
+        Method::HEAD,
+        Method::PUT,
+        Method::DELETE,
+        Method::PATCH,
+        Method::OPTIONS,
+    ] {
         let request = Request::builder()
             .method(method.clone())
             .uri("/v1/oauth2/token")
@@ -259,28 +339,48 @@ async fn check_11_only_a_posted_form_is_read() {
     }
     let request = Request::post("/v1/oauth2/token")
         .header("Authorization", key.basic())
-        .header("Content-Type", "Application/X-WWW-Form-Urlencoded; charset=UTF-8");
-    app.call(request.body(Body::from(GRANT)).unwrap()).await.ok();
+        .header(
+            "Content-Type",
+            "Application/X-WWW-Form-Urlencoded; charset=UTF-8",
+        );
+    app.call(request.body(Body::from(GRANT)).unwrap())
+        .await
+        .ok();
 }
 
 #[tokio::test]
 async fn check_12_a_token_has_exactly_the_scope_that_was_asked_for() {
     let app = TestApp::new().await;
-    let key = app.issue("client_secret", "accounts=read journaling=write").await;
+    let key = app
+        .issue("client_secret", "accounts=read journaling=write")
+        .await;
     for (asked, granted) in [
         ("", "accounts:read journaling:read journaling:write"),
         ("accounts:read", "accounts:read"),
         ("journaling:write", "journaling:write"),
-        ("journaling:read%20accounts:read", "accounts:read journaling:read"),
+        (
+            "journaling:read%20accounts:read",
+            "accounts:read journaling:read",
+        ),
     ] {
         let answer = app.post_token(&key, &format!("&scope={asked}")).await.ok();
         assert_eq!(answer.json()["scope"], granted);
         let token = answer.json()["access_token"].as_str().unwrap().to_owned();
         assert_eq!(jwt_part(&token, 1)["scope"], granted);
         let may_write = granted.contains("journaling:write");
-        assert_eq!(app.ask_with_token(WRITE, &token).await.status == 200, may_write, "{asked}");
+        assert_eq!(
+            app.ask_with_token(WRITE, &token).await.status == 200,
+            may_write,
+            "{asked}"
+        );
     }
-    for asked in ["accounts:write", "data:read", "accounts:read%20data:read", "nonsense:read", "openid"] {
+    for asked in [
+        "accounts:write",
+        "data:read",
+        "accounts:read%20data:read",
+        "nonsense:read",
+        "openid",
+    ] {
         let answer = app.post_token(&key, &format!("&scope={asked}")).await;
         answer.refuses(400, "invalid_scope");
     }
@@ -311,12 +411,17 @@ async fn check_13_malformed_scopes_are_refused_and_nothing_is_echoed() {
         answer.refuses(400, "invalid_scope");
         let text = String::from_utf8(answer.body.clone()).unwrap();
         assert!(!text.contains('<') && !text.contains("accounts"), "{text}");
-        let description = answer.json()["error_description"].as_str().unwrap().to_owned();
+        let description = answer.json()["error_description"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let is_allowed = |b| matches!(b, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         assert!(description.bytes().all(is_allowed), "{description}");
     }
     let long = "accounts:read%20".repeat(3_000);
-    app.post_token(&key, &format!("&scope={long}")).await.refuses(400, "invalid_scope");
+    app.post_token(&key, &format!("&scope={long}"))
+        .await
+        .refuses(400, "invalid_scope");
 }
 
 #[tokio::test]
@@ -325,37 +430,67 @@ async fn check_14_a_dead_credential_gets_no_token_from_the_next_request_on() {
     let key = app.issue("client_secret", "read_only").await;
     app.post_token(&key, "").await.ok();
     app.quarantine(&key).await;
-    app.post_token(&key, "").await.refuses(401, "invalid_client");
-    app.services.enable_credential(&app.host, key.key_id, "false alarm").await.unwrap();
+    app.post_token(&key, "")
+        .await
+        .refuses(401, "invalid_client");
+    app.services
+        .enable_credential(&app.host, key.key_id, "false alarm")
+        .await
+        .unwrap();
     app.post_token(&key, "").await.ok();
-    app.services.revoke_credential(&app.host, key.key_id, "replaced").await.unwrap();
-    app.post_token(&key, "").await.refuses(401, "invalid_client");
+    app.services
+        .revoke_credential(&app.host, key.key_id, "replaced")
+        .await
+        .unwrap();
+    app.post_token(&key, "")
+        .await
+        .refuses(401, "invalid_client");
 
     let key = app.issue_until("client_secret", "read_only", "1w").await;
-    app.clock.advance(TimeDelta::days(7) - TimeDelta::seconds(1));
+    app.clock
+        .advance(TimeDelta::days(7) - TimeDelta::seconds(1));
     app.post_token(&key, "").await.ok();
     app.clock.advance(TimeDelta::seconds(1));
-    app.post_token(&key, "").await.refuses(401, "invalid_client");
+    app.post_token(&key, "")
+        .await
+        .refuses(401, "invalid_client");
 }
 
 #[tokio::test]
 async fn check_15_a_token_never_outlives_its_credential() {
     for choice in ExpiryChoice::FIXED {
         let app = TestApp::new().await;
-        let key = app.issue_until("client_secret", "read_only", &choice.to_string()).await;
-        let record = app.services.credential(&app.host, key.key_id).await.unwrap();
+        let key = app
+            .issue_until("client_secret", "read_only", &choice.to_string())
+            .await;
+        let record = app
+            .services
+            .credential(&app.host, key.key_id)
+            .await
+            .unwrap();
         let end = record.credential.expires_at;
         for before_end in [86_400, 901, 900, 899, 60, 1] {
             let now = app.services.now();
             if let Some(end) = end {
-                app.clock.advance(end - now - TimeDelta::seconds(before_end));
+                app.clock
+                    .advance(end - now - TimeDelta::seconds(before_end));
             }
             let answer = app.post_token(&key, "").await.ok().json();
             let claims = jwt_part(answer["access_token"].as_str().unwrap(), 1);
-            let (iat, exp) = (claims["iat"].as_i64().unwrap(), claims["exp"].as_i64().unwrap());
+            let (iat, exp) = (
+                claims["iat"].as_i64().unwrap(),
+                claims["exp"].as_i64().unwrap(),
+            );
             assert_eq!(answer["expires_in"].as_i64(), Some(exp - iat));
             assert_eq!(iat, app.services.now().timestamp());
-            assert_eq!(exp - iat, if end.is_some() { before_end.min(900) } else { 900 });
+            assert_eq!(
+                exp - iat,
+                if end.is_some() {
+                    before_end.min(900)
+                } else {
+                    900
+                }
+            );
             assert!(end.is_none_or(|end| exp <= end.timestamp()));
         }
     }
@@ -380,7 +515,10 @@ async fn check_17_failures_slow_down_one_client_at_one_address_for_a_while() {
     let app = TestApp::new().await;
     let key = app.issue("client_secret", "read_only").await;
     let other = app.issue("client_secret", "read_only").await;
-    let guess = Key { secret: other.secret.clone(), ..key.clone() };
+    let guess = Key {
+        secret: other.secret.clone(),
+        ..key.clone()
+    };
     let mut refused = None;
     for tries in 0..200 {
         let answer = app.post_token(&guess, "").await;
@@ -412,7 +550,10 @@ async fn check_17_failures_slow_down_one_client_at_one_address_for_a_while() {
 async fn check_28_and_29_a_token_is_an_rfc_9068_token() {
     let app = TestApp::new().await;
     let key = app.issue("client_secret", "accounts=read").await;
-    let keys = app.call(Request::get("/v1/oauth2/keys").body(Body::empty()).unwrap()).await.json();
+    let keys = app
+        .call(Request::get("/v1/oauth2/keys").body(Body::empty()).unwrap())
+        .await
+        .json();
     let mut ids = HashSet::new();
     for _ in 0..500 {
         let token = app.token(&key).await;
@@ -426,8 +567,14 @@ async fn check_28_and_29_a_token_is_an_rfc_9068_token() {
         assert_eq!(claims["sub"], key.id);
         assert_eq!(claims["client_id"], key.id);
         assert_eq!(claims["scope"], "accounts:read");
-        assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 900);
-        assert!(ids.insert(claims["jti"].as_str().unwrap().to_owned()), "a jti came twice");
+        assert_eq!(
+            claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(),
+            900
+        );
+        assert!(
+            ids.insert(claims["jti"].as_str().unwrap().to_owned()),
+            "a jti came twice"
+        );
     }
 }
 
@@ -437,7 +584,10 @@ async fn check_30_the_audience_is_a_configured_resource() {
     let key = app.issue("client_secret", "read_only").await;
     let asked = format!("&resource={OTHER_AUDIENCE}");
     let answer = app.post_token(&key, &asked).await.ok().json();
-    assert_eq!(jwt_part(answer["access_token"].as_str().unwrap(), 1)["aud"], OTHER_AUDIENCE);
+    assert_eq!(
+        jwt_part(answer["access_token"].as_str().unwrap(), 1)["aud"],
+        OTHER_AUDIENCE
+    );
     for resource in ["https://evil.example", "https://reports.example.com/", "x"] {
         let answer = app.post_token(&key, &format!("&resource={resource}")).await;
         answer.refuses(400, "invalid_target");
@@ -448,8 +598,12 @@ async fn check_30_the_audience_is_a_configured_resource() {
 async fn check_45_a_legacy_credential_gets_no_token() {
     let app = TestApp::new().await;
     let key = app.issue("legacy", "full").await;
-    app.post_token(&key, "").await.refuses(401, "invalid_client");
-    app.ask_token(GRANT, &[("Authorization", &key.basic())]).await.refuses(401, "invalid_client");
+    app.post_token(&key, "")
+        .await
+        .refuses(401, "invalid_client");
+    app.ask_token(GRANT, &[("Authorization", &key.basic())])
+        .await
+        .refuses(401, "invalid_client");
 }
 
 #[tokio::test]
@@ -472,17 +626,27 @@ async fn credentials_do_not_work_in_each_others_place() {
     let key = app.issue("client_secret", "full").await;
     let legacy = app.issue("legacy", "full").await;
     let token = app.token(&key).await;
-    for (id, secret) in [(&key.id, &token), (&token, &key.secret), (&key.secret, &key.id)] {
+    for (id, secret) in [
+        (&key.id, &token),
+        (&token, &key.secret),
+        (&key.secret, &key.id),
+    ] {
         let form = format!("{GRANT}&client_id={id}&client_secret={secret}");
-        app.ask_token(&form, &[]).await.refuses(401, "invalid_client");
+        app.ask_token(&form, &[])
+            .await
+            .refuses(401, "invalid_client");
         app.ask_token(GRANT, &[("Authorization", &basic(id, secret))])
             .await
             .refuses(401, "invalid_client");
-        let answer = app.ask_gate(READ, &[("Authorization", &basic(id, secret))]).await;
+        let answer = app
+            .ask_gate(READ, &[("Authorization", &basic(id, secret))])
+            .await;
         answer.gate_refuses(401, "invalid_credentials");
     }
     for bearer in [&key.secret, &key.id, &legacy.secret] {
-        app.ask_with_token(READ, bearer).await.gate_refuses(401, "invalid_token");
+        app.ask_with_token(READ, bearer)
+            .await
+            .gate_refuses(401, "invalid_token");
     }
 }
 
@@ -502,5 +666,7 @@ async fn parallel_clients_never_get_each_others_tokens() {
             }
         });
     }
-    tokio::time::timeout(Duration::from_secs(60), clients.join_all()).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(60), clients.join_all())
+        .await
+        .unwrap();
 }

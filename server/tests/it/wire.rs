@@ -49,7 +49,11 @@ fn parse(answer: &[u8]) -> Answer {
     if headers.get("transfer-encoding").is_some() {
         body = unchunk(&body);
     }
-    Answer { status: StatusCode::from_bytes(status.as_bytes()).unwrap(), headers, body }
+    Answer {
+        status: StatusCode::from_bytes(status.as_bytes()).unwrap(),
+        headers,
+        body,
+    }
 }
 
 fn unchunk(mut rest: &[u8]) -> Vec<u8> {

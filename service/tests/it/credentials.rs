@@ -11,17 +11,29 @@ async fn check_84_only_superusers_issue_and_a_refusal_is_audited() {
     let team = Team::new().await;
     let draft = team.draft("client_secret", &[("data", "read")]);
     for role in ["developer", "operations", "support"] {
-        let user = team.add("Somebody", &format!("{role}@example.com"), role).await;
+        let user = team
+            .add("Somebody", &format!("{role}@example.com"), role)
+            .await;
         let actor = team.log_in(user.id).await;
         let before = team.store.audit_head().await.unwrap().0;
-        let denied = team.services.issue_credential(&actor, &draft, Some("k")).await;
+        let denied = team
+            .services
+            .issue_credential(&actor, &draft, Some("k"))
+            .await;
         assert!(matches!(denied, Err(ServiceError::Denied(_))));
         let entries = team.store.list_audit(before, 10).await.unwrap();
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].event.action.as_str(), "credential.issued");
         assert_eq!(entries[0].event.outcome.as_str(), "denied");
     }
-    assert_eq!(team.services.count_credentials(&team.host).await.unwrap().all, 0);
+    assert_eq!(
+        team.services
+            .count_credentials(&team.host)
+            .await
+            .unwrap()
+            .all,
+        0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,17 +42,27 @@ async fn check_85_two_clicks_issue_one_credential_and_show_one_secret() {
     let actor = team.log_in(team.mara.id).await;
     let draft = team.draft("client_secret", &[("data", "read")]);
     let (a, b) = tokio::join!(
-        team.services.issue_credential(&actor, &draft, Some("form-1")),
-        team.services.issue_credential(&actor, &draft, Some("form-1")),
+        team.services
+            .issue_credential(&actor, &draft, Some("form-1")),
+        team.services
+            .issue_credential(&actor, &draft, Some("form-1")),
     );
     let (a, b) = (a.unwrap(), b.unwrap());
     assert_eq!(a.credential.key_id, b.credential.key_id);
     assert_eq!(a.secret.unwrap().expose(), b.secret.unwrap().expose());
-    assert_eq!(team.services.count_credentials(&actor).await.unwrap().all, 1);
+    assert_eq!(
+        team.services.count_credentials(&actor).await.unwrap().all,
+        1
+    );
     // After a restart the secret is gone, and the second click is told so.
     let restarted = crate::harness::open(team.store.clone(), team.clock.clone()).await;
-    let late = restarted.issue_credential(&actor, &draft, Some("form-1")).await;
-    assert!(matches!(late, Err(ServiceError::Conflict(Conflict::AlreadyIssued(_)))));
+    let late = restarted
+        .issue_credential(&actor, &draft, Some("form-1"))
+        .await;
+    assert!(matches!(
+        late,
+        Err(ServiceError::Conflict(Conflict::AlreadyIssued(_)))
+    ));
 }
 
 #[tokio::test]
@@ -48,78 +70,165 @@ async fn quarantine_bites_on_the_next_call_and_re_enabling_ends_it() {
     let team = Team::new().await;
     let support = team.add("Eve", "eve@example.com", "support").await;
     let operations = team.add("Jonas", "jonas@example.com", "operations").await;
-    let (support, operations) = (team.log_in(support.id).await, team.log_in(operations.id).await);
+    let (support, operations) = (
+        team.log_in(support.id).await,
+        team.log_in(operations.id).await,
+    );
     let oauth = team.issue("client_secret", &[("journaling", "read")]).await;
     let legacy = team.issue("legacy", &[("journaling", "read")]).await;
     let bearer = token(&team.services, &oauth).await.unwrap();
     let (a, b) = (oauth.credential.key_id, legacy.credential.key_id);
     let path = "/v1/journals";
 
-    assert!(call_with_token(&team.services, &bearer, "GET", path).await.is_ok());
-    assert!(call_with_secret(&team.services, &legacy, "GET", path).await.is_ok());
+    assert!(
+        call_with_token(&team.services, &bearer, "GET", path)
+            .await
+            .is_ok()
+    );
+    assert!(
+        call_with_secret(&team.services, &legacy, "GET", path)
+            .await
+            .is_ok()
+    );
 
-    let denied = team.services.disable_credential(&support, a, "because").await;
+    let denied = team
+        .services
+        .disable_credential(&support, a, "because")
+        .await;
     assert!(matches!(denied, Err(ServiceError::Denied(_))));
     let unexplained = team.services.disable_credential(&operations, a, " ").await;
     assert!(matches!(unexplained, Err(ServiceError::Invalid(f)) if f[0].field == "reason"));
     for key_id in [a, b] {
-        team.services.disable_credential(&operations, key_id, "seen in a chat").await.unwrap();
+        team.services
+            .disable_credential(&operations, key_id, "seen in a chat")
+            .await
+            .unwrap();
     }
-    let refused = call_with_token(&team.services, &bearer, "GET", path).await.unwrap_err();
+    let refused = call_with_token(&team.services, &bearer, "GET", path)
+        .await
+        .unwrap_err();
     assert!(matches!(refused, Refusal::InvalidToken));
-    let refused = call_with_secret(&team.services, &legacy, "GET", path).await.unwrap_err();
+    let refused = call_with_secret(&team.services, &legacy, "GET", path)
+        .await
+        .unwrap_err();
     assert!(matches!(refused, Refusal::InvalidSecret));
-    assert!(matches!(token(&team.services, &oauth).await, Err(TokenError::InvalidClient)));
+    assert!(matches!(
+        token(&team.services, &oauth).await,
+        Err(TokenError::InvalidClient)
+    ));
 
     let denied = team.services.enable_credential(&operations, a, "").await;
     assert!(matches!(denied, Err(ServiceError::Denied(_))));
-    team.services.enable_credential(&team.host, a, "it was the test key").await.unwrap();
-    assert!(call_with_token(&team.services, &bearer, "GET", path).await.is_ok());
+    team.services
+        .enable_credential(&team.host, a, "it was the test key")
+        .await
+        .unwrap();
+    assert!(
+        call_with_token(&team.services, &bearer, "GET", path)
+            .await
+            .is_ok()
+    );
 
-    team.services.revoke_credential(&team.host, a, "").await.unwrap();
-    assert!(call_with_token(&team.services, &bearer, "GET", path).await.is_err());
+    team.services
+        .revoke_credential(&team.host, a, "")
+        .await
+        .unwrap();
+    assert!(
+        call_with_token(&team.services, &bearer, "GET", path)
+            .await
+            .is_err()
+    );
     let again = team.services.enable_credential(&team.host, a, "").await;
-    assert!(matches!(again, Err(ServiceError::Transition(InvalidTransition::Revoked))));
+    assert!(matches!(
+        again,
+        Err(ServiceError::Transition(InvalidTransition::Revoked))
+    ));
     let story = team.services.credential_story(&support, a).await.unwrap();
-    let words: Vec<_> = story.iter().map(|e| (e.event.action.as_str(), e.event.outcome.as_str())).collect();
-    assert_eq!(words, [
-        ("credential.revoked", "done"),
-        ("credential.enabled", "done"),
-        ("credential.enabled", "denied"),
-        ("credential.disabled", "done"),
-        ("credential.disabled", "denied"),
-        ("credential.issued", "done"),
-    ]);
+    let words: Vec<_> = story
+        .iter()
+        .map(|e| (e.event.action.as_str(), e.event.outcome.as_str()))
+        .collect();
+    assert_eq!(
+        words,
+        [
+            ("credential.revoked", "done"),
+            ("credential.enabled", "done"),
+            ("credential.enabled", "denied"),
+            ("credential.disabled", "done"),
+            ("credential.disabled", "denied"),
+            ("credential.issued", "done"),
+        ]
+    );
 }
 
 #[tokio::test]
 async fn narrowing_access_bites_on_tokens_that_are_out() {
     let team = Team::new().await;
-    let issued = team.issue("client_secret", &[("journaling", "write"), ("data", "read")]).await;
+    let issued = team
+        .issue(
+            "client_secret",
+            &[("journaling", "write"), ("data", "read")],
+        )
+        .await;
     let bearer = token(&team.services, &issued).await.unwrap();
-    let allowed = call_with_token(&team.services, &bearer, "POST", "/v1/journals").await.unwrap();
-    assert_eq!(allowed.scope(), "data:read journaling:read journaling:write");
+    let allowed = call_with_token(&team.services, &bearer, "POST", "/v1/journals")
+        .await
+        .unwrap();
+    assert_eq!(
+        allowed.scope(),
+        "data:read journaling:read journaling:write"
+    );
 
     let mut draft = team.draft("", &[("journaling", "read")]);
     draft.expires = "keep".to_owned();
-    let change = CredentialChange { draft, read: issued.credential.updated_at };
-    let edited =
-        team.services.edit_credential(&team.host, issued.credential.key_id, &change).await.unwrap();
+    let change = CredentialChange {
+        draft,
+        read: issued.credential.updated_at,
+    };
+    let edited = team
+        .services
+        .edit_credential(&team.host, issued.credential.key_id, &change)
+        .await
+        .unwrap();
     assert_eq!(edited.expires_at, issued.credential.expires_at);
 
-    let refused = call_with_token(&team.services, &bearer, "POST", "/v1/journals").await.unwrap_err();
-    assert_eq!(refused.to_string(), "needs journaling:write, this key has journaling:read");
-    let refused = call_with_token(&team.services, &bearer, "GET", "/v1/assets").await.unwrap_err();
-    assert_eq!(refused.to_string(), "needs data:read, this key has no access to data");
-    let allowed = call_with_token(&team.services, &bearer, "GET", "/v1/journals").await.unwrap();
+    let refused = call_with_token(&team.services, &bearer, "POST", "/v1/journals")
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "needs journaling:write, this key has journaling:read"
+    );
+    let refused = call_with_token(&team.services, &bearer, "GET", "/v1/assets")
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "needs data:read, this key has no access to data"
+    );
+    let allowed = call_with_token(&team.services, &bearer, "GET", "/v1/journals")
+        .await
+        .unwrap();
     assert_eq!(allowed.scope(), "journaling:read");
 
-    let stale = team.services.edit_credential(&team.host, issued.credential.key_id, &change).await;
-    assert!(stale.is_ok_and(|same| same.updated_at == edited.updated_at), "nothing changed");
+    let stale = team
+        .services
+        .edit_credential(&team.host, issued.credential.key_id, &change)
+        .await;
+    assert!(
+        stale.is_ok_and(|same| same.updated_at == edited.updated_at),
+        "nothing changed"
+    );
     let mut other = change.clone();
     other.draft.name = "another".to_owned();
-    let stale = team.services.edit_credential(&team.host, issued.credential.key_id, &other).await;
-    assert!(matches!(stale, Err(ServiceError::Conflict(Conflict::ChangedMeanwhile))));
+    let stale = team
+        .services
+        .edit_credential(&team.host, issued.credential.key_id, &other)
+        .await;
+    assert!(matches!(
+        stale,
+        Err(ServiceError::Conflict(Conflict::ChangedMeanwhile))
+    ));
 }
 
 /// Checks 14, 15 and 87: the end bites at the instant on every surface, tokens included.
@@ -129,19 +238,44 @@ async fn check_87_a_credential_ends_at_the_instant_on_every_surface() {
     let oauth = team.issue("client_secret", &[("data", "read")]).await;
     let legacy = team.issue("legacy", &[("data", "read")]).await;
     let end = oauth.credential.expires_at.unwrap();
-    team.clock.advance(end - team.services.now() - TimeDelta::seconds(10));
+    team.clock
+        .advance(end - team.services.now() - TimeDelta::seconds(10));
     let bearer = token(&team.services, &oauth).await.unwrap();
     team.clock.advance(TimeDelta::seconds(9));
-    assert!(call_with_token(&team.services, &bearer, "GET", "/v1/assets").await.is_ok());
-    assert!(call_with_secret(&team.services, &legacy, "GET", "/v1/assets").await.is_ok());
+    assert!(
+        call_with_token(&team.services, &bearer, "GET", "/v1/assets")
+            .await
+            .is_ok()
+    );
+    assert!(
+        call_with_secret(&team.services, &legacy, "GET", "/v1/assets")
+            .await
+            .is_ok()
+    );
     team.clock.advance(TimeDelta::seconds(1));
-    assert!(call_with_token(&team.services, &bearer, "GET", "/v1/assets").await.is_err());
-    assert!(call_with_secret(&team.services, &legacy, "GET", "/v1/assets").await.is_err());
+    assert!(
+        call_with_token(&team.services, &bearer, "GET", "/v1/assets")
+            .await
+            .is_err()
+    );
+    assert!(
+        call_with_secret(&team.services, &legacy, "GET", "/v1/assets")
+            .await
+            .is_err()
+    );
     assert!(token(&team.services, &oauth).await.is_err());
     // Check 92: a clock that goes back brings nothing back.
     team.clock.advance(TimeDelta::hours(-1));
-    assert!(call_with_token(&team.services, &bearer, "GET", "/v1/assets").await.is_err());
-    assert!(call_with_secret(&team.services, &legacy, "GET", "/v1/assets").await.is_err());
+    assert!(
+        call_with_token(&team.services, &bearer, "GET", "/v1/assets")
+            .await
+            .is_err()
+    );
+    assert!(
+        call_with_secret(&team.services, &legacy, "GET", "/v1/assets")
+            .await
+            .is_err()
+    );
     assert!(token(&team.services, &oauth).await.is_err());
 }
 
@@ -150,8 +284,15 @@ async fn check_45_flows_do_not_mix() {
     let team = Team::new().await;
     let oauth = team.issue("client_secret", &[("data", "read")]).await;
     let legacy = team.issue("legacy", &[("data", "read")]).await;
-    assert!(call_with_secret(&team.services, &oauth, "GET", "/v1/assets").await.is_err());
-    assert!(matches!(token(&team.services, &legacy).await, Err(TokenError::InvalidClient)));
+    assert!(
+        call_with_secret(&team.services, &oauth, "GET", "/v1/assets")
+            .await
+            .is_err()
+    );
+    assert!(matches!(
+        token(&team.services, &legacy).await,
+        Err(TokenError::InvalidClient)
+    ));
 }
 
 #[tokio::test]
@@ -159,11 +300,18 @@ async fn last_use_is_noted_and_survives() {
     let team = Team::new().await;
     let legacy = team.issue("legacy", &[("accounts", "read")]).await;
     let path = "/v1/accounts/41f2?x=1";
-    call_with_secret(&team.services, &legacy, "GET", path).await.unwrap();
-    call_with_secret(&team.services, &legacy, "POST", "/v1/accounts").await.unwrap_err();
+    call_with_secret(&team.services, &legacy, "GET", path)
+        .await
+        .unwrap();
+    call_with_secret(&team.services, &legacy, "POST", "/v1/accounts")
+        .await
+        .unwrap_err();
     team.services.flush_usage().await.unwrap();
-    let record =
-        team.services.credential(&team.host, legacy.credential.key_id).await.unwrap();
+    let record = team
+        .services
+        .credential(&team.host, legacy.credential.key_id)
+        .await
+        .unwrap();
     let last_use = record.last_use.unwrap();
     assert_eq!(last_use.endpoint, "GET /v1/accounts/{account_id}");
     assert_eq!(last_use.at, team.services.now());
@@ -173,10 +321,16 @@ async fn last_use_is_noted_and_survives() {
 async fn a_credential_needs_an_active_owner() {
     let team = Team::new().await;
     let eve = team.add("Eve", "eve@example.com", "support").await;
-    team.services.disable_person(&team.host, eve.id).await.unwrap();
+    team.services
+        .disable_person(&team.host, eve.id)
+        .await
+        .unwrap();
     let mut draft = team.draft("client_secret", &[("data", "read")]);
     draft.owner = eve.id.to_string();
-    let refused = team.services.issue_credential(&team.host, &draft, None).await;
+    let refused = team
+        .services
+        .issue_credential(&team.host, &draft, None)
+        .await;
     assert!(matches!(refused, Err(ServiceError::Invalid(f)) if f[0].field == "owner"));
 }
 
@@ -184,12 +338,23 @@ async fn a_credential_needs_an_active_owner() {
 async fn check_89_the_audit_log_is_whole_after_everything() {
     let team = Team::new().await;
     let issued = team.issue("client_secret", &[("data", "read")]).await;
-    team.services.disable_credential(&team.host, issued.credential.key_id, "test").await.unwrap();
-    let head = team.services.verify_audit(&team.host).await.unwrap().unwrap();
+    team.services
+        .disable_credential(&team.host, issued.credential.key_id, "test")
+        .await
+        .unwrap();
+    let head = team
+        .services
+        .verify_audit(&team.host)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(head.entries, team.store.audit_head().await.unwrap().0);
     let support = team.add("Eve", "eve@example.com", "support").await;
     let support = team.log_in(support.id).await;
-    assert!(matches!(team.services.verify_audit(&support).await, Err(ServiceError::Denied(_))));
+    assert!(matches!(
+        team.services.verify_audit(&support).await,
+        Err(ServiceError::Denied(_))
+    ));
 }
 
 /// No secret in what is stored for people to read.
@@ -199,8 +364,23 @@ async fn check_85_a_secret_is_in_no_record() {
     let issued = team.issue("legacy", &[("data", "read")]).await;
     let secret = issued.secret.as_ref().unwrap().expose().to_owned();
     let mut everything = format!("{issued:?}");
-    everything.push_str(&format!("{:?}", team.services.credential(&team.host, issued.credential.key_id).await.unwrap()));
-    everything.push_str(&format!("{:?}", team.store.find_live_credential(issued.credential.key_id).await.unwrap()));
-    everything.push_str(&format!("{:?}", team.store.list_audit(0, 1000).await.unwrap()));
+    everything.push_str(&format!(
+        "{:?}",
+        team.services
+            .credential(&team.host, issued.credential.key_id)
+            .await
+            .unwrap()
+    ));
+    everything.push_str(&format!(
+        "{:?}",
+        team.store
+            .find_live_credential(issued.credential.key_id)
+            .await
+            .unwrap()
+    ));
+    everything.push_str(&format!(
+        "{:?}",
+        team.store.list_audit(0, 1000).await.unwrap()
+    ));
     assert!(!everything.contains(&secret) && !everything.contains(&secret[4..40]));
 }

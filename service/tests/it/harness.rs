@@ -28,7 +28,10 @@ pub fn settings() -> Settings {
         audiences: vec!["https://keys.example.com/v1".to_owned()],
         token_life: TimeDelta::minutes(15),
         maximum_credential_life: None,
-        sessions: SessionLimits { idle: TimeDelta::minutes(60), absolute: TimeDelta::hours(24) },
+        sessions: SessionLimits {
+            idle: TimeDelta::minutes(60),
+            absolute: TimeDelta::hours(24),
+        },
         password_hashers: 2,
     }
 }
@@ -39,7 +42,9 @@ pub fn catalogue() -> Catalogue {
 
 pub async fn open(store: SharedStore, clock: Arc<ManualClock>) -> Services {
     let master = MasterKey::new([7; 32]);
-    Services::open(store, &master, catalogue(), settings(), clock).await.unwrap()
+    Services::open(store, &master, catalogue(), settings(), clock)
+        .await
+        .unwrap()
 }
 
 impl Team {
@@ -48,14 +53,29 @@ impl Team {
     }
 
     pub async fn at(url: &str) -> Self {
-        let clock = Arc::new(ManualClock::at(DateTime::from_timestamp(1_795_500_000, 0).unwrap()));
+        let clock = Arc::new(ManualClock::at(
+            DateTime::from_timestamp(1_795_500_000, 0).unwrap(),
+        ));
         let store = service::connect(url).await.unwrap();
         store.migrate().await.unwrap();
         let services = open(store.clone(), clock.clone()).await;
         let host = Actor::host("test");
-        let mara = add(&services, &host, "Mara Okafor", "mara@example.com", "superuser").await;
+        let mara = add(
+            &services,
+            &host,
+            "Mara Okafor",
+            "mara@example.com",
+            "superuser",
+        )
+        .await;
         services.catch_up().await.unwrap();
-        Self { services, store, clock, host, mara }
+        Self {
+            services,
+            store,
+            clock,
+            host,
+            mara,
+        }
     }
 
     pub async fn add(&self, name: &str, email: &str, role: &str) -> User {
@@ -75,8 +95,15 @@ impl Team {
             absolute_until: now + TimeDelta::hours(24),
         };
         assert!(self.store.create_session(row).await.unwrap());
-        let facts = RequestFacts { address: "192.0.2.7".parse().ok(), request_id: None };
-        self.services.actor_of_session(token.hash(), facts).await.unwrap().unwrap()
+        let facts = RequestFacts {
+            address: "192.0.2.7".parse().ok(),
+            request_id: None,
+        };
+        self.services
+            .actor_of_session(token.hash(), facts)
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     pub fn draft(&self, flow: &str, levels: &[(&str, &str)]) -> CredentialDraft {
@@ -87,28 +114,51 @@ impl Team {
             flow: flow.to_owned(),
             expires: "30d".to_owned(),
             access: "custom".to_owned(),
-            levels: levels.iter().map(|(s, l)| ((*s).to_owned(), (*l).to_owned())).collect(),
+            levels: levels
+                .iter()
+                .map(|(s, l)| ((*s).to_owned(), (*l).to_owned()))
+                .collect(),
             ..CredentialDraft::default()
         }
     }
 
     pub async fn issue(&self, flow: &str, levels: &[(&str, &str)]) -> IssuedCredential {
         let draft = self.draft(flow, levels);
-        self.services.issue_credential(&self.host, &draft, None).await.unwrap()
+        self.services
+            .issue_credential(&self.host, &draft, None)
+            .await
+            .unwrap()
     }
 }
 
 async fn add(services: &Services, host: &Actor, name: &str, email: &str, role: &str) -> User {
-    let person = AddPerson { name: name.into(), email: email.into(), role: role.into() };
-    services.add_person_with_password(host, &person, PASSWORD).await.unwrap()
+    let person = AddPerson {
+        name: name.into(),
+        email: email.into(),
+        role: role.into(),
+    };
+    services
+        .add_person_with_password(host, &person, PASSWORD)
+        .await
+        .unwrap()
 }
 
 pub async fn token(services: &Services, issued: &IssuedCredential) -> Result<String, TokenError> {
     let key_id = issued.credential.key_id.to_string();
     let secret = issued.secret.as_ref().unwrap().expose();
-    let proof = ClientProof { client_id: &key_id, secret };
-    let request = TokenRequest { proof, scope: None, resource: None };
-    Ok(services.issue_token(request, &RequestFacts::default()).await?.access_token)
+    let proof = ClientProof {
+        client_id: &key_id,
+        secret,
+    };
+    let request = TokenRequest {
+        proof,
+        scope: None,
+        resource: None,
+    };
+    Ok(services
+        .issue_token(request, &RequestFacts::default())
+        .await?
+        .access_token)
 }
 
 pub async fn call_with_token(
@@ -118,7 +168,14 @@ pub async fn call_with_token(
     path: &str,
 ) -> Result<Allowed, Refusal> {
     let presented = Presented::Bearer(token);
-    services.decide(GateRequest { method, path, presented, address: None }).await
+    services
+        .decide(GateRequest {
+            method,
+            path,
+            presented,
+            address: None,
+        })
+        .await
 }
 
 pub async fn call_with_secret(
@@ -129,6 +186,16 @@ pub async fn call_with_secret(
 ) -> Result<Allowed, Refusal> {
     let key_id = issued.credential.key_id.to_string();
     let secret = issued.secret.as_ref().unwrap().expose();
-    let presented = Presented::Secret { key_id: &key_id, secret };
-    services.decide(GateRequest { method, path, presented, address: None }).await
+    let presented = Presented::Secret {
+        key_id: &key_id,
+        secret,
+    };
+    services
+        .decide(GateRequest {
+            method,
+            path,
+            presented,
+            address: None,
+        })
+        .await
 }

@@ -9,14 +9,30 @@ async fn a_change_by_another_process_bites_within_a_second() {
     let team = Team::at(&url).await;
     let issued = team.issue("legacy", &[("data", "read")]).await;
     let node = open(service::connect(&url).await.unwrap(), team.clock.clone()).await;
-    let follower = { let node = node.clone(); tokio::spawn(async move { node.follow_changes().await }) };
+    let follower = {
+        let node = node.clone();
+        tokio::spawn(async move { node.follow_changes().await })
+    };
     for _ in 0..3 {
-        assert!(call_with_secret(&node, &issued, "GET", "/v1/assets").await.is_ok());
+        assert!(
+            call_with_secret(&node, &issued, "GET", "/v1/assets")
+                .await
+                .is_ok()
+        );
     }
-    team.services.disable_credential(&team.host, issued.credential.key_id, "test").await.unwrap();
+    team.services
+        .disable_credential(&team.host, issued.credential.key_id, "test")
+        .await
+        .unwrap();
     let began = std::time::Instant::now();
-    while call_with_secret(&node, &issued, "GET", "/v1/assets").await.is_ok() {
-        assert!(began.elapsed().as_millis() < 1000, "still let through after a second");
+    while call_with_secret(&node, &issued, "GET", "/v1/assets")
+        .await
+        .is_ok()
+    {
+        assert!(
+            began.elapsed().as_millis() < 1000,
+            "still let through after a second"
+        );
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     follower.abort();
@@ -31,10 +47,21 @@ async fn without_the_feed_the_cache_is_not_trusted() {
     let issued = team.issue("legacy", &[("data", "read")]).await;
     let node = open(service::connect(&url).await.unwrap(), team.clock.clone()).await;
     node.catch_up().await.unwrap();
-    assert!(call_with_secret(&node, &issued, "GET", "/v1/assets").await.is_ok());
-    team.services.disable_credential(&team.host, issued.credential.key_id, "test").await.unwrap();
+    assert!(
+        call_with_secret(&node, &issued, "GET", "/v1/assets")
+            .await
+            .is_ok()
+    );
+    team.services
+        .disable_credential(&team.host, issued.credential.key_id, "test")
+        .await
+        .unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(950)).await;
-    assert!(call_with_secret(&node, &issued, "GET", "/v1/assets").await.is_err());
+    assert!(
+        call_with_secret(&node, &issued, "GET", "/v1/assets")
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,10 +69,18 @@ async fn a_key_id_looked_up_before_it_exists_works_once_it_does() {
     let team = Team::new().await;
     team.services.catch_up().await.unwrap();
     let issued = team.issue("legacy", &[("data", "read")]).await;
-    assert!(call_with_secret(&team.services, &issued, "GET", "/v1/assets").await.is_ok());
+    assert!(
+        call_with_secret(&team.services, &issued, "GET", "/v1/assets")
+            .await
+            .is_ok()
+    );
     let mut stranger = issued.clone();
     stranger.credential.key_id = "KRQ7M2XZLP4TAVJ6NDB3EH".parse().unwrap();
     for _ in 0..2 {
-        assert!(call_with_secret(&team.services, &stranger, "GET", "/v1/assets").await.is_err());
+        assert!(
+            call_with_secret(&team.services, &stranger, "GET", "/v1/assets")
+                .await
+                .is_err()
+        );
     }
 }

@@ -12,8 +12,9 @@ async fn check_64_of_two_parallel_set_ups_one_succeeds() {
         chrono::DateTime::from_timestamp(1_795_500_000, 0).unwrap(),
     ));
     let folder = tempfile::tempdir().unwrap();
-    let store =
-        service::connect(&format!("sqlite://{}/k.db", folder.path().display())).await.unwrap();
+    let store = service::connect(&format!("sqlite://{}/k.db", folder.path().display()))
+        .await
+        .unwrap();
     store.migrate().await.unwrap();
     let services = open(store, clock).await;
     let token = services.offer_set_up().await.unwrap().unwrap();
@@ -22,7 +23,9 @@ async fn check_64_of_two_parallel_set_ups_one_succeeds() {
         .map(|email| {
             let (services, token) = (services.clone(), token.expose().to_owned());
             tokio::spawn(async move {
-                services.set_up(&token, "Mara", email, PASSWORD, &RequestFacts::default()).await
+                services
+                    .set_up(&token, "Mara", email, PASSWORD, &RequestFacts::default())
+                    .await
             })
         })
         .into();
@@ -46,8 +49,15 @@ async fn check_64_of_two_parallel_set_ups_one_succeeds() {
 async fn check_55_every_failed_log_in_is_one_answer() {
     let team = Team::new().await;
     let eve = team.add("Eve Moreau", "eve@example.com", "support").await;
-    team.services.disable_person(&team.host, eve.id).await.unwrap();
-    let new = AddPerson { name: "New".into(), email: "new@example.com".into(), role: "support".into() };
+    team.services
+        .disable_person(&team.host, eve.id)
+        .await
+        .unwrap();
+    let new = AddPerson {
+        name: "New".into(),
+        email: "new@example.com".into(),
+        role: "support".into(),
+    };
     team.services.add_person(&team.host, &new).await.unwrap();
     let facts = RequestFacts::default();
     for (email, password) in [
@@ -57,42 +67,93 @@ async fn check_55_every_failed_log_in_is_one_answer() {
         ("new@example.com", PASSWORD),
         ("not an address", PASSWORD),
     ] {
-        let error = team.services.log_in(email, password, &facts).await.unwrap_err();
-        assert!(matches!(error, ServiceError::WrongLogin), "{email}: {error:?}");
+        let error = team
+            .services
+            .log_in(email, password, &facts)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, ServiceError::WrongLogin),
+            "{email}: {error:?}"
+        );
     }
-    let user = team.services.log_in(" MARA@example.com", PASSWORD, &facts).await.unwrap();
+    let user = team
+        .services
+        .log_in(" MARA@example.com", PASSWORD, &facts)
+        .await
+        .unwrap();
     assert_eq!(user.id, team.mara.id);
 }
 
 #[tokio::test]
 async fn guessing_is_throttled_for_the_guesser() {
     let team = Team::new().await;
-    let stranger = RequestFacts { address: "192.0.2.1".parse().ok(), request_id: None };
+    let stranger = RequestFacts {
+        address: "192.0.2.1".parse().ok(),
+        request_id: None,
+    };
     for _ in 0..10 {
-        let error = team.services.log_in("mara@example.com", "wrong", &stranger).await.unwrap_err();
+        let error = team
+            .services
+            .log_in("mara@example.com", "wrong", &stranger)
+            .await
+            .unwrap_err();
         assert!(matches!(error, ServiceError::WrongLogin));
     }
     for spelling in ["mara@example.com", "Mara@Example.com", " mara@example.com "] {
-        let error = team.services.log_in(spelling, PASSWORD, &stranger).await.unwrap_err();
+        let error = team
+            .services
+            .log_in(spelling, PASSWORD, &stranger)
+            .await
+            .unwrap_err();
         assert!(matches!(error, ServiceError::Throttled(_)), "{spelling}");
     }
-    assert!(team.services.log_in("mara@example.com", PASSWORD, &RequestFacts::default()).await.is_ok());
+    assert!(
+        team.services
+            .log_in("mara@example.com", PASSWORD, &RequestFacts::default())
+            .await
+            .is_ok()
+    );
     team.clock.advance(TimeDelta::minutes(15));
-    assert!(team.services.log_in("mara@example.com", PASSWORD, &stranger).await.is_ok());
+    assert!(
+        team.services
+            .log_in("mara@example.com", PASSWORD, &stranger)
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]
 async fn a_role_that_changes_or_ends_bites_on_the_next_request() {
     let team = Team::new().await;
-    let jonas = team.add("Jonas Lind", "jonas@example.com", "superuser").await;
+    let jonas = team
+        .add("Jonas Lind", "jonas@example.com", "superuser")
+        .await;
     let actor = team.log_in(jonas.id).await;
     let session = actor.person().unwrap().session;
-    team.services.set_role(&team.host, jonas.id, Role::Support).await.unwrap();
+    team.services
+        .set_role(&team.host, jonas.id, Role::Support)
+        .await
+        .unwrap();
     let facts = RequestFacts::default();
-    let again = team.services.actor_of_session(session, facts.clone()).await.unwrap().unwrap();
+    let again = team
+        .services
+        .actor_of_session(session, facts.clone())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(again.person().unwrap().role, Role::Support);
-    team.services.disable_person(&team.host, jonas.id).await.unwrap();
-    assert!(team.services.actor_of_session(session, facts).await.unwrap().is_none());
+    team.services
+        .disable_person(&team.host, jonas.id)
+        .await
+        .unwrap();
+    assert!(
+        team.services
+            .actor_of_session(session, facts)
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[tokio::test]
@@ -100,10 +161,23 @@ async fn check_76_sessions_end_at_their_limits() {
     let team = Team::new().await;
     let session = team.log_in(team.mara.id).await.person().unwrap().session;
     let facts = RequestFacts::default;
-    team.clock.advance(TimeDelta::minutes(60) - TimeDelta::milliseconds(1));
-    assert!(team.services.actor_of_session(session, facts()).await.unwrap().is_some());
+    team.clock
+        .advance(TimeDelta::minutes(60) - TimeDelta::milliseconds(1));
+    assert!(
+        team.services
+            .actor_of_session(session, facts())
+            .await
+            .unwrap()
+            .is_some()
+    );
     team.clock.advance(TimeDelta::milliseconds(1));
-    assert!(team.services.actor_of_session(session, facts()).await.unwrap().is_none());
+    assert!(
+        team.services
+            .actor_of_session(session, facts())
+            .await
+            .unwrap()
+            .is_none()
+    );
     assert_eq!(team.services.sweep().await.unwrap(), 1);
 }
 
@@ -115,66 +189,155 @@ async fn only_superusers_manage_people_and_refusals_are_audited() {
         let user = team.add("Somebody", &email, role).await;
         let actor = team.log_in(user.id).await;
         let before = team.store.audit_head().await.unwrap().0;
-        let person =
-            AddPerson { name: "X".into(), email: "x@example.com".into(), role: "superuser".into() };
+        let person = AddPerson {
+            name: "X".into(),
+            email: "x@example.com".into(),
+            role: "superuser".into(),
+        };
         let denied = [
             team.services.add_person(&actor, &person).await.map(|_| ()),
-            team.services.set_role(&actor, user.id, Role::Superuser).await,
+            team.services
+                .set_role(&actor, user.id, Role::Superuser)
+                .await,
             team.services.disable_person(&actor, team.mara.id).await,
-            team.services.offer_password_link(&actor, team.mara.id).await.map(|_| ()),
+            team.services
+                .offer_password_link(&actor, team.mara.id)
+                .await
+                .map(|_| ()),
         ];
-        assert!(denied.iter().all(|result| matches!(result, Err(ServiceError::Denied(_)))));
+        assert!(
+            denied
+                .iter()
+                .all(|result| matches!(result, Err(ServiceError::Denied(_))))
+        );
         let entries = team.store.list_audit(before, 100).await.unwrap();
         assert_eq!(entries.len(), 4, "{role}");
         assert!(entries.iter().all(|e| e.event.outcome.as_str() == "denied"
             && e.event.actor_id == Some(user.id.to_string())
             && e.event.address.as_deref() == Some("192.0.2.7")));
-        assert!(team.services.people(&actor, UserQuery { limit: 10, ..UserQuery::default() }).await.is_ok());
+        assert!(
+            team.services
+                .people(
+                    &actor,
+                    UserQuery {
+                        limit: 10,
+                        ..UserQuery::default()
+                    }
+                )
+                .await
+                .is_ok()
+        );
     }
 }
 
 #[tokio::test]
 async fn check_63_a_password_link_works_once() {
     let team = Team::new().await;
-    let person = AddPerson { name: "Amina".into(), email: "amina@example.com".into(), role: "developer".into() };
+    let person = AddPerson {
+        name: "Amina".into(),
+        email: "amina@example.com".into(),
+        role: "developer".into(),
+    };
     let link = team.services.add_person(&team.host, &person).await.unwrap();
     let facts = RequestFacts::default();
     let token = link.token.expose();
-    let weak = team.services.choose_password(token, "short", &facts).await.unwrap_err();
+    let weak = team
+        .services
+        .choose_password(token, "short", &facts)
+        .await
+        .unwrap_err();
     assert!(matches!(weak, ServiceError::Invalid(_)));
-    team.services.choose_password(token, PASSWORD, &facts).await.unwrap();
-    let again = team.services.choose_password(token, PASSWORD, &facts).await.unwrap_err();
+    team.services
+        .choose_password(token, PASSWORD, &facts)
+        .await
+        .unwrap();
+    let again = team
+        .services
+        .choose_password(token, PASSWORD, &facts)
+        .await
+        .unwrap_err();
     assert!(matches!(again, ServiceError::Conflict(Conflict::LinkUsed)));
-    assert!(team.services.log_in("amina@example.com", PASSWORD, &facts).await.is_ok());
-    let late = team.services.offer_password_link(&team.host, link.user.id).await.unwrap();
+    assert!(
+        team.services
+            .log_in("amina@example.com", PASSWORD, &facts)
+            .await
+            .is_ok()
+    );
+    let late = team
+        .services
+        .offer_password_link(&team.host, link.user.id)
+        .await
+        .unwrap();
     team.clock.advance(TimeDelta::hours(72));
-    assert!(team.services.password_link_owner(late.token.expose()).await.unwrap().is_none());
+    assert!(
+        team.services
+            .password_link_owner(late.token.expose())
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[tokio::test]
 async fn check_62_a_password_change_needs_the_current_one_and_ends_other_sessions() {
     let team = Team::new().await;
-    let (here, there) = (team.log_in(team.mara.id).await, team.log_in(team.mara.id).await);
+    let (here, there) = (
+        team.log_in(team.mara.id).await,
+        team.log_in(team.mara.id).await,
+    );
     let facts = RequestFacts::default();
     let new = "nine drums under the bridge";
-    let wrong = team.services.change_password(&here, "not my password", new, &facts).await;
+    let wrong = team
+        .services
+        .change_password(&here, "not my password", new, &facts)
+        .await;
     assert!(matches!(wrong, Err(ServiceError::Invalid(f)) if f[0].field == "current_password"));
-    team.services.change_password(&here, PASSWORD, new, &facts).await.unwrap();
+    team.services
+        .change_password(&here, PASSWORD, new, &facts)
+        .await
+        .unwrap();
     let session = |actor: &service::Actor| actor.person().unwrap().session;
-    assert!(team.services.actor_of_session(session(&here), facts.clone()).await.unwrap().is_some());
-    assert!(team.services.actor_of_session(session(&there), facts.clone()).await.unwrap().is_none());
-    assert!(team.services.log_in("mara@example.com", PASSWORD, &facts).await.is_err());
-    assert!(team.services.log_in("mara@example.com", new, &facts).await.is_ok());
+    assert!(
+        team.services
+            .actor_of_session(session(&here), facts.clone())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        team.services
+            .actor_of_session(session(&there), facts.clone())
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(
+        team.services
+            .log_in("mara@example.com", PASSWORD, &facts)
+            .await
+            .is_err()
+    );
+    assert!(
+        team.services
+            .log_in("mara@example.com", new, &facts)
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]
 async fn check_88_the_last_superuser_stays() {
     let team = Team::new().await;
     for result in [
-        team.services.set_role(&team.host, team.mara.id, Role::Support).await,
+        team.services
+            .set_role(&team.host, team.mara.id, Role::Support)
+            .await,
         team.services.disable_person(&team.host, team.mara.id).await,
     ] {
-        assert!(matches!(result, Err(ServiceError::Conflict(Conflict::LastSuperuser))));
+        assert!(matches!(
+            result,
+            Err(ServiceError::Conflict(Conflict::LastSuperuser))
+        ));
     }
 }
 

@@ -134,7 +134,7 @@ pub async fn changes_are_fed_in_order(fixture: &Fixture) {
     for after in 0..=3 {
         assert_eq!(
             store.changes_after(after).await.unwrap(),
-            expected[after as usize..]
+            expected[usize::try_from(after).unwrap()..]
         );
     }
 }
@@ -155,7 +155,7 @@ pub async fn the_story_of_one_object_comes_newest_first(fixture: &Fixture) {
         };
         store.append_audit(event).await.unwrap();
     }
-    let story = async |limit| {
+    let told = async |limit| {
         let entries = store
             .list_audit_of(ObjectKind::Credential, "a".to_owned(), limit)
             .await;
@@ -165,8 +165,8 @@ pub async fn the_story_of_one_object_comes_newest_first(fixture: &Fixture) {
             .map(|entry| entry.seq)
             .collect::<Vec<_>>()
     };
-    assert_eq!(story(10).await, [5, 4, 1]);
-    assert_eq!(story(2).await, [5, 4]);
+    assert_eq!(told(10).await, [5, 4, 1]);
+    assert_eq!(told(2).await, [5, 4]);
 }
 
 pub async fn an_event_comes_back_as_written(fixture: &Fixture) {

@@ -62,7 +62,7 @@ pub async fn a_credential_is_found_as_issued(fixture: &Fixture) {
             created_at: issued.created_at
         }]
     );
-    assert_eq!(found.public_keys, [public_key.clone()]);
+    assert_eq!(found.public_keys, std::slice::from_ref(&public_key));
     let live = store
         .find_live_credential(issued.key_id)
         .await
@@ -89,8 +89,8 @@ pub async fn a_credential_is_found_as_issued(fixture: &Fixture) {
     let mut changed = issued;
     for transition in [Transition::Disable, Transition::Enable, Transition::Revoke] {
         let read = fixture.credential(changed.key_id).await.updated_at;
-        let mark = mark(read.timestamp_millis() - at(0).timestamp_millis() + 10);
-        changed.apply(transition, mark).unwrap();
+        let later = read.timestamp_millis() - at(0).timestamp_millis() + 10;
+        changed.apply(transition, mark(later)).unwrap();
         store
             .update_credential(changed.clone(), read, event())
             .await

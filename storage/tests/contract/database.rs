@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use domain::audit::ChainVerifier;
-use storage::StoreError;
+use storage::{CredentialFilter, StoreError};
 
 use crate::fixture::{Fixture, at, credential, event, key_id, new, session};
 
@@ -139,7 +139,7 @@ pub async fn a_value_that_cannot_be_names_its_column(fixture: &Fixture) {
                 store.find_credential(key).await.map(|_| ()),
                 store.find_live_credential(key).await.map(|_| ()),
                 store
-                    .list_credentials(crate::fixture::query(Default::default()))
+                    .list_credentials(crate::fixture::query(CredentialFilter::default()))
                     .await
                     .map(|_| ()),
             ],
@@ -190,7 +190,7 @@ pub async fn check_91_files_are_private(fixture: &Fixture) {
     let mut files = Vec::new();
     for file in fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
-        assert_eq!(mode(&path), 0o600, "{path:?}");
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
         files.push(path.file_name().unwrap().to_str().unwrap().to_owned());
     }
     files.sort();
@@ -239,7 +239,9 @@ pub async fn check_91_a_backup_under_load_is_whole_and_private(fixture: &Fixture
         assert!(copy.is_migrated().await.unwrap());
         let log = copy.list_audit(0, 1_000_000).await.unwrap();
         let mut verifier = ChainVerifier::default();
-        log.iter().for_each(|entry| verifier.take(entry).unwrap());
+        for entry in &log {
+            verifier.take(entry).unwrap();
+        }
         verifier.finish(copy.audit_head().await.unwrap()).unwrap();
         // Credentials and the events of their issue are from the same moment.
         let all = copy.count_credentials(at(0)).await.unwrap().all;

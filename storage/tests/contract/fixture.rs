@@ -122,7 +122,9 @@ impl Fixture {
     pub async fn audit_log(&self) -> Vec<AuditEntry> {
         let log = self.store.list_audit(0, 10_000).await.unwrap();
         let mut verifier = domain::audit::ChainVerifier::default();
-        log.iter().for_each(|entry| verifier.take(entry).unwrap());
+        for entry in &log {
+            verifier.take(entry).unwrap();
+        }
         verifier
             .finish(self.store.audit_head().await.unwrap())
             .unwrap();

@@ -139,12 +139,11 @@ async fn fill(fixture: &Fixture, rng: &mut StdRng) -> Vec<Known> {
         .disable_user(owners[2].id, at(0), event())
         .await
         .unwrap();
-    known
-        .iter_mut()
-        .filter(|row| row.owner.id == owners[2].id)
-        .for_each(|row| {
+    for row in &mut known {
+        if row.owner.id == owners[2].id {
             row.owner.disabled_at = Some(at(0));
-        });
+        }
+    }
     known
 }
 
@@ -300,7 +299,7 @@ async fn walk(fixture: &Fixture, mut query: CredentialQuery, expected: &[Known])
     loop {
         let page = fixture.store.list_credentials(query.clone()).await.unwrap();
         assert_eq!(page.has_before, !forwards.is_empty(), "{query:?}");
-        assert!(page.rows.len() <= query.limit as usize);
+        assert!(page.rows.len() <= query.limit.try_into().unwrap());
         forwards.extend(page.rows);
         assert_eq!(page.has_after, forwards.len() < expected.len(), "{query:?}");
         let Some(last) = forwards.last() else { break };
@@ -519,10 +518,10 @@ pub async fn a_position_that_is_none_is_no_error(fixture: &Fixture) {
 pub async fn a_frequent_term_is_found_as_well_as_a_rare_one(fixture: &Fixture) {
     let owner = fixture.add_superuser(1).await;
     let mut known = Vec::new();
-    for number in 0..1100 {
+    for number in 0..1100_i64 {
         let credential = Credential {
-            created_at: at(number as i64 / 3),
-            ..credential(number, owner.id)
+            created_at: at(number / 3),
+            ..credential(number.unsigned_abs(), owner.id)
         };
         fixture.issue(&credential).await;
         known.push(Known {

@@ -38,7 +38,7 @@ async fn write(store: SharedStore, number: u8, owner: domain::user::UserId) {
             last_use: last_use.clone(),
         })
         .collect();
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         uses.reverse();
     }
     store.record_uses(uses).await.unwrap();

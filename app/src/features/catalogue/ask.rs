@@ -20,11 +20,17 @@ pub struct Verdict {
 
 impl Verdict {
     fn yes(words: impl Into<String>) -> Self {
-        Self { good: true, words: words.into() }
+        Self {
+            good: true,
+            words: words.into(),
+        }
     }
 
     fn no(words: impl Into<String>) -> Self {
-        Self { good: false, words: words.into() }
+        Self {
+            good: false,
+            words: words.into(),
+        }
     }
 }
 
@@ -39,9 +45,10 @@ pub fn needs(catalogue: &Catalogue, method: &str, path: &str) -> Verdict {
                 needed.scope.title, needed.template
             ))
         }
-        Err(refusal) => {
-            Verdict::no(format!("Refused for every key. {}", sentence(&refusal.to_string())))
-        }
+        Err(refusal) => Verdict::no(format!(
+            "Refused for every key. {}",
+            sentence(&refusal.to_string())
+        )),
     }
 }
 
@@ -55,7 +62,11 @@ pub fn can_call(catalogue: &Catalogue, access: &Access, method: &str, path: &str
     let title = &needed.scope.title;
     let has = access.level(&needed.scope.name);
     if has.allows(needed.level) {
-        let word = if needed.level == Level::Read { "read" } else { "write" };
+        let word = if needed.level == Level::Read {
+            "read"
+        } else {
+            "write"
+        };
         return Verdict::yes(format!("Yes. It may {word} {title}."));
     }
     let needed = level_words(needed.level);
@@ -63,7 +74,10 @@ pub fn can_call(catalogue: &Catalogue, access: &Access, method: &str, path: &str
         AccessLevel::None => {
             format!("No. Needs {title}: {needed}, the key has no access to {title}.")
         }
-        _ => format!("No. Needs {title}: {needed}, the key has {}.", has.label().to_lowercase()),
+        _ => format!(
+            "No. Needs {title}: {needed}, the key has {}.",
+            has.label().to_lowercase()
+        ),
     })
 }
 
@@ -98,7 +112,11 @@ pub fn Ask(
         (!path.is_empty()).then(|| answer.run((method, path)))
     });
     let controls = controls(method, path, page.is_none());
-    let box_class = if page.is_some() { "ask" } else { "ask live-only" };
+    let box_class = if page.is_some() {
+        "ask"
+    } else {
+        "ask live-only"
+    };
     let controls = match page {
         Some(page) => view! {
             <form class="ask-in" method="get" action=page on:submit=|event| event.prevent_default()>
@@ -135,7 +153,10 @@ pub fn Ask(
 /// are they sent along.
 fn controls(method: RwSignal<String>, path: RwSignal<String>, in_other_form: bool) -> AnyView {
     let form = in_other_form.then_some("-");
-    let (method_ref, path_ref) = (NodeRef::<html::Select>::new(), NodeRef::<html::Input>::new());
+    let (method_ref, path_ref) = (
+        NodeRef::<html::Select>::new(),
+        NodeRef::<html::Input>::new(),
+    );
     // What was typed before hydration counts too.
     Effect::new(move |_| {
         if let (Some(select), Some(input)) = (method_ref.get(), path_ref.get()) {
@@ -186,14 +207,22 @@ mod tests {
     #[test]
     fn answers_say_what_is_missing() {
         let access = Access::Custom(
-            [("accounts", AccessLevel::Read), ("journaling", AccessLevel::Write)]
-                .map(|(scope, level)| (scope.parse().unwrap(), level))
-                .into(),
+            [
+                ("accounts", AccessLevel::Read),
+                ("journaling", AccessLevel::Write),
+            ]
+            .map(|(scope, level)| (scope.parse().unwrap(), level))
+            .into(),
         );
         let ask = |method, path| can_call(&catalogue(), &access, method, path);
         for (method, path, good, words) in [
             ("GET", "/v1/accounts", true, "Yes. It may read Accounts."),
-            ("POST", "/v1/journals?x=1", true, "Yes. It may write Journaling."),
+            (
+                "POST",
+                "/v1/journals?x=1",
+                true,
+                "Yes. It may write Journaling.",
+            ),
             (
                 "POST",
                 "/v1/accounts",
@@ -206,7 +235,12 @@ mod tests {
                 false,
                 "No. Needs SSE events: read only, the key has no access to SSE events.",
             ),
-            ("GET", "/v1/nothing", false, "No. The catalogue doesn't have this path."),
+            (
+                "GET",
+                "/v1/nothing",
+                false,
+                "No. The catalogue doesn't have this path.",
+            ),
             (
                 "PUT",
                 "/v1/journals",
@@ -214,7 +248,10 @@ mod tests {
                 "No. The catalogue has this path, but not with this method.",
             ),
         ] {
-            let expected = Verdict { good, words: words.to_owned() };
+            let expected = Verdict {
+                good,
+                words: words.to_owned(),
+            };
             assert_eq!(ask(method, path), expected, "{method} {path}");
         }
         assert!(!ask("GET", "/v1/accounts/../journals").good);

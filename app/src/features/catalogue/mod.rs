@@ -33,7 +33,9 @@ pub fn matrix_rows(catalogue: &Catalogue, access: &Access) -> Vec<ScopeRow> {
 #[must_use]
 pub fn strip(catalogue: &Catalogue, access: &Access) -> Vec<(String, AccessLevel)> {
     let scopes = catalogue.scopes().iter();
-    scopes.map(|scope| (scope.title.clone(), access.level(&scope.name))).collect()
+    scopes
+        .map(|scope| (scope.title.clone(), access.level(&scope.name)))
+        .collect()
 }
 
 impl From<&catalogue::Endpoint> for Endpoint {

@@ -38,7 +38,12 @@ pub fn CataloguePage() -> impl IntoView {
 
 #[component]
 fn Contents(catalogue: Catalogue) -> impl IntoView {
-    let search = RwSignal::new(use_query_map().read_untracked().get("q").unwrap_or_default());
+    let search = RwSignal::new(
+        use_query_map()
+            .read_untracked()
+            .get("q")
+            .unwrap_or_default(),
+    );
     let facts = [
         ("API", catalogue.name().to_owned()),
         ("Version", catalogue.version().to_owned()),
@@ -91,8 +96,11 @@ fn scopes_with(catalogue: &Catalogue, search: &str) -> AnyView {
         .iter()
         .filter_map(|scope| {
             let whole = search.is_empty() || is_in(&[&scope.title, scope.name.as_str()], search);
-            let endpoints: Vec<&Endpoint> =
-                scope.endpoints.iter().filter(|one| whole || has(one, search)).collect();
+            let endpoints: Vec<&Endpoint> = scope
+                .endpoints
+                .iter()
+                .filter(|one| whole || has(one, search))
+                .collect();
             let some = whole || !endpoints.is_empty();
             some.then(|| scope_card(scope, &endpoints, !search.is_empty()))
         })
@@ -119,18 +127,34 @@ fn has(endpoint: &Endpoint, search: &str) -> bool {
 
 /// Whether one of the texts has the term, which is in lower case, in it.
 fn is_in(texts: &[&str], search: &str) -> bool {
-    texts.iter().any(|text| text.to_lowercase().contains(search))
+    texts
+        .iter()
+        .any(|text| text.to_lowercase().contains(search))
 }
 
 fn scope_card(scope: &Scope, endpoints: &[&Endpoint], open: bool) -> AnyView {
-    let writes = endpoints.iter().filter(|endpoint| endpoint.level == Level::Write).count();
+    let writes = endpoints
+        .iter()
+        .filter(|endpoint| endpoint.level == Level::Write)
+        .count();
     let extent = format!(
         "{}, {}",
         count(endpoints.len(), "endpoint"),
-        if writes == 0 { "all reads".to_owned() } else { count(writes, "write") }
+        if writes == 0 {
+            "all reads".to_owned()
+        } else {
+            count(writes, "write")
+        }
     );
-    let rows = endpoints.iter().map(|endpoint| endpoint_row(endpoint)).collect_view();
-    let columns = vec![Column::new("Call"), Column::new("What it does"), Column::new("Needs")];
+    let rows = endpoints
+        .iter()
+        .map(|endpoint| endpoint_row(endpoint))
+        .collect_view();
+    let columns = vec![
+        Column::new("Call"),
+        Column::new("What it does"),
+        Column::new("Needs"),
+    ];
     view! {
         <details class="card unfolds" open=open>
             <summary>
@@ -153,7 +177,11 @@ fn scope_card(scope: &Scope, endpoints: &[&Endpoint], open: bool) -> AnyView {
 }
 
 fn endpoint_row(endpoint: &Endpoint) -> AnyView {
-    let tone = if endpoint.level == Level::Write { Tone::Accent } else { Tone::Plain };
+    let tone = if endpoint.level == Level::Write {
+        Tone::Accent
+    } else {
+        Tone::Plain
+    };
     let call = format!("{} {}", endpoint.method, endpoint.path);
     let summary = endpoint.summary.clone();
     let level = endpoint.level.as_str();

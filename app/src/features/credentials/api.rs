@@ -18,7 +18,12 @@ pub async fn list_credentials(params: ListParams) -> Result<CredentialList, ApiE
     let query = server::list_query(&params, services.now());
     let page = reply(services.list_credentials(&actor, query).await)?;
     let counts = reply(services.count_credentials(&actor).await)?;
-    Ok(server::list_page(page, counts, services.catalogue(), services.now()))
+    Ok(server::list_page(
+        page,
+        counts,
+        services.catalogue(),
+        services.now(),
+    ))
 }
 
 /// What the list can be filtered by.
@@ -39,7 +44,11 @@ pub async fn get_credential(key_id: String) -> Result<CredentialDetail, ApiError
     use crate::server_context::{actor, reply, services};
 
     let (actor, services) = (actor()?, services()?);
-    let key_id = reply(key_id.parse().map_err(|_| service::ServiceError::NotFound("credential")))?;
+    let key_id = reply(
+        key_id
+            .parse()
+            .map_err(|_| service::ServiceError::NotFound("credential")),
+    )?;
     let record = reply(services.credential(&actor, key_id).await)?;
     let entries = reply(services.credential_story(&actor, key_id).await)?;
     let people = reply(services.people(&actor, server::everybody()).await)?;
@@ -54,9 +63,16 @@ pub async fn credential_form() -> Result<FormFacts, ApiError> {
     use crate::server_context::{actor, reply, services};
 
     let (actor, services) = (actor()?, services()?);
-    let query = service::UserQuery { active_only: true, ..server::everybody() };
+    let query = service::UserQuery {
+        active_only: true,
+        ..server::everybody()
+    };
     let people = reply(services.people(&actor, query).await)?;
-    Ok(server::form_facts(people, services.settings().maximum_credential_life, services.now()))
+    Ok(server::form_facts(
+        people,
+        services.settings().maximum_credential_life,
+        services.now(),
+    ))
 }
 
 /// Issues a credential. The same idempotency key issues only once.

@@ -34,7 +34,7 @@ pub fn CredentialPage() -> impl IntoView {
             {move || Suspend::new(async move {
                 match (credential.await, catalogue.await) {
                     (Ok(credential), Ok(catalogue)) => {
-                        page(credential, catalogue, outcome.get_value())
+                        page(&credential, &catalogue, outcome.get_value())
                     }
                     (Err(error), _) | (_, Err(error)) => {
                         view! { <div class="card"><ErrorState error=error /></div> }.into_any()
@@ -47,24 +47,35 @@ pub fn CredentialPage() -> impl IntoView {
 }
 
 fn page(
-    credential: CredentialDetail,
-    catalogue: Catalogue,
+    credential: &CredentialDetail,
+    catalogue: &Catalogue,
     outcome: Option<FormOutcome>,
 ) -> AnyView {
     let page = format!("/credentials/{}", credential.key_id);
-    let actions = actions(&credential, &page);
-    let dialogs = dialogs(&credential, &page, outcome.as_ref());
+    let actions = actions(credential, &page);
+    let dialogs = dialogs(credential, &page, outcome.as_ref());
     let refusal = outcome.map(|outcome| {
-        let words = outcome.message.into_iter().chain(outcome.errors.into_iter().map(|e| e.message));
+        let words = outcome
+            .message
+            .into_iter()
+            .chain(outcome.errors.into_iter().map(|e| e.message));
         let words = words.collect::<Vec<_>>().join(" ");
         view! { <div role="alert"><Notice tone=Tone::Bad>{words}</Notice></div> }
     });
     let access = credential.access.clone();
     let ended = credential.life.has_ended();
-    let ask = view! { <AskCard page=page access=access.clone() life=credential.life.clone() catalogue=catalogue.clone() /> };
-    let scopes = matrix_rows(&catalogue, &access);
-    let story = credential.story.clone().into_iter().map(story_entry).collect_view();
-    let keys = keys(&credential);
+    let life = credential.life.clone();
+    let ask = view! {
+        <AskCard page=page access=access.clone() life=life catalogue=catalogue.clone() />
+    };
+    let scopes = matrix_rows(catalogue, &access);
+    let story = credential
+        .story
+        .clone()
+        .into_iter()
+        .map(story_entry)
+        .collect_view();
+    let keys = keys(credential);
     view! {
         <PageHead
             title=credential.name.clone()
@@ -75,7 +86,7 @@ fn page(
         </PageHead>
         <div class="split">
             <div class="stack">
-                {refusal} {standing(&credential.life)} {facts(&credential, &catalogue)}
+                {refusal} {standing(&credential.life)} {facts(credential, catalogue)}
                 <section class="card section">
                     <h2>{if ended { "What it could do" } else { "What it may do" }}</h2>
                     <p>"Each scope unfolds to its endpoints."</p>
@@ -102,7 +113,9 @@ fn standing(life: &Life) -> Option<AnyView> {
         CredentialState::Revoked => (Tone::Plain, "Revoked"),
         _ => (Tone::Bad, "Quarantined"),
     };
-    let reason = mark.reason.map(|reason| view! { <p>{format!("“{reason}”")}</p> });
+    let reason = mark
+        .reason
+        .map(|reason| view! { <p>{format!("“{reason}”")}</p> });
     Some(
         view! {
             <Notice tone=tone>
@@ -122,7 +135,10 @@ fn facts(credential: &CredentialDetail, catalogue: &Catalogue) -> AnyView {
         || "Never".into_any(),
         |at| view! { <Moment at=at time=true /> " (" <Time at=at /> ")" }.into_any(),
     );
-    let last = credential.last_use.clone().map(|last| view! { " " <Moment at=last.at time=true /> });
+    let last = credential
+        .last_use
+        .clone()
+        .map(|last| view! { " " <Moment at=last.at time=true /> });
     let status = life.status();
     let key_id = credential.key_id.clone();
     view! {
@@ -164,10 +180,14 @@ fn facts(credential: &CredentialDetail, catalogue: &Catalogue) -> AnyView {
 /// What it proves itself with.
 fn keys(credential: &CredentialDetail) -> AnyView {
     let secrets = credential.secrets.iter().map(|&made_at| {
-        view! { <li class="line">"A secret, made " <Moment at=made_at time=true /> "."</li> }.into_any()
+        view! { <li class="line">"A secret, made " <Moment at=made_at time=true /></li> }.into_any()
     });
     let public_keys = credential.public_keys.iter().cloned().map(|key| {
-        let PublicKey { thumbprint, algorithm, created_at } = key;
+        let PublicKey {
+            thumbprint,
+            algorithm,
+            created_at,
+        } = key;
         view! {
             <li class="line">
                 <Chip>{algorithm}</Chip>
@@ -182,7 +202,10 @@ fn keys(credential: &CredentialDetail) -> AnyView {
     let (title, text) = if credential.flow == Flow::PrivateKeyJwt {
         ("Public keys", "Told apart by their thumbprints (RFC 7638).")
     } else {
-        ("Secrets", "Only a fingerprint is kept: nobody can look a secret up.")
+        (
+            "Secrets",
+            "Only a fingerprint is kept: nobody can look a secret up.",
+        )
     };
     view! {
         <section class="card section">
@@ -206,9 +229,8 @@ fn AskCard(page: String, access: Access, life: Life, catalogue: Catalogue) -> im
             </p>
         }
     });
-    let answer = move |(method, path): (String, String)| {
-        can_call(&catalogue, &access, &method, &path)
-    };
+    let answer =
+        move |(method, path): (String, String)| can_call(&catalogue, &access, &method, &path);
     view! {
         <aside class="card summary">
             <h2>"In plain words"</h2>
@@ -232,7 +254,9 @@ fn story_entry(entry: StoryEntry) -> AnyView {
         });
         view! { <ul class="changes">{changes.collect_view()}</ul> }
     });
-    let reason = entry.reason.map(|reason| view! { <p>{format!("“{reason}”")}</p> });
+    let reason = entry
+        .reason
+        .map(|reason| view! { <p>{format!("“{reason}”")}</p> });
     let from = [
         entry.address.map(|address| format!("from {address}")),
         entry.request_id.map(|id| format!("request {id}")),
@@ -292,12 +316,14 @@ const REVOKE: Step = Step {
 
 /// What somebody may do with a credential as it stands.
 fn steps(life: &Life, can: impl Fn(Permission) -> bool) -> Vec<Step> {
-    let (manages, quarantines) =
-        (can(Permission::ManageCredentials), can(Permission::QuarantineCredential));
-    let quarantined = life.state == CredentialState::Disabled;
+    let manages = can(Permission::ManageCredentials);
+    let stopped = life.state == CredentialState::Disabled;
     [
-        (ENABLE, manages && quarantined),
-        (QUARANTINE, quarantines && !quarantined),
+        (ENABLE, manages && stopped),
+        (
+            QUARANTINE,
+            can(Permission::QuarantineCredential) && !stopped,
+        ),
         (REVOKE, manages),
     ]
     .into_iter()
@@ -312,10 +338,12 @@ fn actions(credential: &CredentialDetail, page: &str) -> AnyView {
     let edit = edits.then(|| {
         view! { <a class="btn" href=format!("{page}/edit")>"Edit"</a> }
     });
-    let steps = steps(life, |permission| Viewer::current().can(permission)).into_iter().map(|step| {
-        let class = if step.danger { "btn danger" } else { "btn" };
-        view! { <DialogLink dialog=step.word class=class>{step.label}</DialogLink> }
-    });
+    let steps = steps(life, |permission| Viewer::current().can(permission))
+        .into_iter()
+        .map(|step| {
+            let class = if step.danger { "btn danger" } else { "btn" };
+            view! { <DialogLink dialog=step.word class=class>{step.label}</DialogLink> }
+        });
     view! { {edit} {steps.collect_view()} }.into_any()
 }
 
@@ -325,32 +353,38 @@ fn dialogs(
     outcome: Option<&FormOutcome>,
 ) -> Vec<AnyView> {
     let name = &credential.name;
-    steps(&credential.life, |permission| Viewer::current().can(permission))
-        .into_iter()
-        .map(|step| {
-            let class = if step.danger { "btn danger primary" } else { "btn primary" };
-            let (action, outcome) = (format!("{page}/{}", step.word), outcome.cloned());
-            view! {
-                <Dialog id=step.word title=format!("{} {name}?", step.label)>
-                    <p class="dialog-text">{step.text}</p>
-                    <PostForm action=action outcome=outcome>
-                        <Field
-                            name="reason"
-                            id=format!("{}-reason", step.word)
-                            label="Reason"
-                            hint="Everyone on the team reads it."
-                            maxlength=300
-                            optional=!step.needs_reason
-                        />
-                        <DialogActions>
-                            <button class=class>{step.label}</button>
-                        </DialogActions>
-                    </PostForm>
-                </Dialog>
-            }
-            .into_any()
-        })
-        .collect()
+    steps(&credential.life, |permission| {
+        Viewer::current().can(permission)
+    })
+    .into_iter()
+    .map(|step| {
+        let class = if step.danger {
+            "btn danger primary"
+        } else {
+            "btn primary"
+        };
+        let (action, outcome) = (format!("{page}/{}", step.word), outcome.cloned());
+        view! {
+            <Dialog id=step.word title=format!("{} {name}?", step.label)>
+                <p class="dialog-text">{step.text}</p>
+                <PostForm action=action outcome=outcome>
+                    <Field
+                        name="reason"
+                        id=format!("{}-reason", step.word)
+                        label="Reason"
+                        hint="Everyone on the team reads it."
+                        maxlength=300
+                        optional=!step.needs_reason
+                    />
+                    <DialogActions>
+                        <button class=class>{step.label}</button>
+                    </DialogActions>
+                </PostForm>
+            </Dialog>
+        }
+        .into_any()
+    })
+    .collect()
 }
 
 #[cfg(test)]
@@ -393,7 +427,10 @@ mod tests {
         }
         let reason = Some("<b>seen</b> in a log".to_owned());
         let html = sample::html(|| story_entry(StoryEntry { reason, ..entry() }));
-        assert!(html.contains("“&lt;b&gt;seen&lt;/b&gt; in a log”"), "{html}");
+        assert!(
+            html.contains("“&lt;b&gt;seen&lt;/b&gt; in a log”"),
+            "{html}"
+        );
     }
 
     #[test]
@@ -403,25 +440,47 @@ mod tests {
             by: "Amina Said".to_owned(),
             reason: Some("leaked".to_owned()),
         };
-        let life = |state| Life { state, expiring: false, expires_at: None, mark: Some(mark.clone()) };
+        let life = |state| Life {
+            state,
+            expiring: false,
+            expires_at: None,
+            mark: Some(mark.clone()),
+        };
         let html = sample::html(|| standing(&life(CredentialState::Disabled)));
-        assert!(html.contains("Quarantined by Amina Said") && html.contains("“leaked”"), "{html}");
+        assert!(
+            html.contains("Quarantined by Amina Said") && html.contains("“leaked”"),
+            "{html}"
+        );
         let html = sample::html(|| standing(&life(CredentialState::Revoked)));
         assert!(html.contains("Revoked by Amina Said"), "{html}");
-        let active = Life { mark: None, ..life(CredentialState::Active) };
+        let active = Life {
+            mark: None,
+            ..life(CredentialState::Active)
+        };
         assert!(standing(&active).is_none());
     }
 
     #[test]
     fn what_a_viewer_may_do_follows_role_and_state() {
         let may = |role: Role, state| {
-            let life = Life { state, expiring: false, expires_at: None, mark: None };
+            let life = Life {
+                state,
+                expiring: false,
+                expires_at: None,
+                mark: None,
+            };
             let steps = steps(&life, |permission| role.can(permission));
             steps.iter().map(|step| step.word).collect::<Vec<_>>()
         };
         let none: [&str; 0] = [];
-        assert_eq!(may(Role::Superuser, CredentialState::Active), ["disable", "revoke"]);
-        assert_eq!(may(Role::Superuser, CredentialState::Disabled), ["enable", "revoke"]);
+        assert_eq!(
+            may(Role::Superuser, CredentialState::Active),
+            ["disable", "revoke"]
+        );
+        assert_eq!(
+            may(Role::Superuser, CredentialState::Disabled),
+            ["enable", "revoke"]
+        );
         assert_eq!(may(Role::Superuser, CredentialState::Expired), none);
         assert_eq!(may(Role::Superuser, CredentialState::Revoked), none);
         assert_eq!(may(Role::Operations, CredentialState::Active), ["disable"]);

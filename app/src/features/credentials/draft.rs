@@ -10,7 +10,10 @@ const SCOPE: &str = "scope.";
 #[must_use]
 pub fn read_draft(fields: &[(String, String)]) -> CredentialDraft {
     let text = |name: &str| {
-        fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+        fields
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.clone())
     };
     let take = |name: &str| text(name).unwrap_or_default();
     CredentialDraft {
@@ -55,7 +58,10 @@ mod tests {
     use domain::scope::AccessLevel;
 
     fn fields(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -78,8 +84,14 @@ mod tests {
         let draft = read_draft(&typed);
         assert_eq!(draft.levels.len(), 3);
         let access = access_so_far(&draft);
-        assert_eq!(access, Access::Custom([("accounts".parse().unwrap(), AccessLevel::Read)].into()));
-        let unknown = CredentialDraft { access: "root".to_owned(), ..CredentialDraft::default() };
+        assert_eq!(
+            access,
+            Access::Custom([("accounts".parse().unwrap(), AccessLevel::Read)].into())
+        );
+        let unknown = CredentialDraft {
+            access: "root".to_owned(),
+            ..CredentialDraft::default()
+        };
         assert_eq!(access_so_far(&unknown), Access::Custom([].into()));
     }
 }

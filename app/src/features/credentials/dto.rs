@@ -287,6 +287,9 @@ pub struct LegacyHeaders {
 
 impl Default for LegacyHeaders {
     fn default() -> Self {
-        Self { key_id: "APCA-API-KEY-ID".to_owned(), secret: "APCA-API-SECRET-KEY".to_owned() }
+        Self {
+            key_id: "APCA-API-KEY-ID".to_owned(),
+            secret: "APCA-API-SECRET-KEY".to_owned(),
+        }
     }
 }

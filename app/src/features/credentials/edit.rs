@@ -7,9 +7,7 @@ use leptos_router::hooks::use_params_map;
 
 use super::fields::{AccessSection, LifeSection, PurposeSection};
 use super::{CredentialDetail, FormFacts, credential_form, get_credential};
-use crate::components::{
-    EmptyState, ErrorState, Glyph, Moment, PageHead, PostForm, Skeleton,
-};
+use crate::components::{EmptyState, ErrorState, Glyph, Moment, PageHead, PostForm, Skeleton};
 use crate::features::catalogue::get_catalogue;
 use crate::form::{FormOutcome, use_answer};
 use crate::frame::Only;
@@ -80,7 +78,11 @@ fn page(
     let action = format!("{back}/edit");
     // After a refusal: what the editor saw at first, so that nobody's change is overwritten unseen.
     let typed = outcome.as_ref().and_then(|outcome| {
-        outcome.values.iter().find(|(name, _)| name == "read").map(|(_, read)| read.clone())
+        outcome
+            .values
+            .iter()
+            .find(|(name, _)| name == "read")
+            .map(|(_, read)| read.clone())
     });
     let read = typed.unwrap_or_else(|| domain::expiry::rfc3339(credential.updated_at));
     let end = credential.life.expires_at.map_or_else(

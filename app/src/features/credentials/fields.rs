@@ -26,9 +26,11 @@ pub(super) fn PurposeSection(
 ) -> impl IntoView {
     let options = [(String::new(), "Choose a person".to_owned())]
         .into_iter()
-        .chain(owners.into_iter().map(|(id, name, role)| {
-            (id, format!("{name} · {}", role.label()))
-        }))
+        .chain(
+            owners
+                .into_iter()
+                .map(|(id, name, role)| (id, format!("{name} · {}", role.label()))),
+        )
         .collect();
     view! {
         <section class="card section">
@@ -52,7 +54,9 @@ pub(super) fn AccessSection(
     /// The access at first.
     access: Access,
 ) -> impl IntoView {
-    let choices = AccessKind::ALL.map(|kind| Choice::new(kind.as_str(), kind.label())).to_vec();
+    let choices = AccessKind::ALL
+        .map(|kind| Choice::new(kind.as_str(), kind.label()))
+        .to_vec();
     let kind = access.kind().as_str();
     let scopes = catalogue.with_value(|catalogue| matrix_rows(catalogue, &access));
     view! {

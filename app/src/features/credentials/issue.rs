@@ -20,9 +20,7 @@ use super::shown::StoreIt;
 use super::summary::{access_words, draft_end, end_words};
 use super::{FormFacts, credential_form, issue_credential};
 use crate::clock::PageClock;
-use crate::components::{
-    Choice, ChoiceCards, ErrorState, PageHead, PostForm, Skeleton, TextArea,
-};
+use crate::components::{Choice, ChoiceCards, ErrorState, PageHead, PostForm, Skeleton, TextArea};
 use crate::features::catalogue::{Ask, can_call, get_catalogue};
 use crate::form::{Answer, FormOutcome, ShownOnce, use_answer};
 use crate::frame::Only;
@@ -157,8 +155,14 @@ fn form(
 
 /// What is chosen at first: the viewer as owner, nothing allowed, 90 days where the policy lets.
 fn usual_draft(facts: &FormFacts, owner: String) -> CredentialDraft {
-    let longest = [ExpiryChoice::NinetyDays, ExpiryChoice::ThirtyDays, ExpiryChoice::OneWeek];
-    let expires = longest.into_iter().find(|one| facts.lifetimes.contains(one));
+    let longest = [
+        ExpiryChoice::NinetyDays,
+        ExpiryChoice::ThirtyDays,
+        ExpiryChoice::OneWeek,
+    ];
+    let expires = longest
+        .into_iter()
+        .find(|one| facts.lifetimes.contains(one));
     CredentialDraft {
         owner,
         flow: Flow::ClientSecret.as_str().to_owned(),
@@ -175,7 +179,9 @@ fn FlowSection() -> impl IntoView {
         .map(|flow| {
             let choice = Choice::new(flow.as_str(), flow.label());
             match flow {
-                Flow::ClientSecret => choice.text("A shared secret, shown once.").chip("Recommended"),
+                Flow::ClientSecret => choice
+                    .text("A shared secret, shown once.")
+                    .chip("Recommended"),
                 Flow::PrivateKeyJwt => choice
                     .text("The private key never leaves its owner. Strongest.")
                     .chip("Recommended"),

@@ -46,7 +46,9 @@ pub(super) fn ask_before_leaving(at_risk: impl Fn() -> bool + Copy + 'static) {
 }
 
 fn is_in_link(event: &Event) -> bool {
-    let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    let target = event
+        .target()
+        .and_then(|target| target.dyn_into::<Element>().ok());
     target.is_some_and(|element| element.closest("a[href]").ok().flatten().is_some())
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use domain::access::AccessKind;
 use domain::credential::Flow;
 use domain::role::Permission;
-use leptos::prelude::*;
 use leptos::leptos_dom::helpers::TimeoutHandle;
+use leptos::prelude::*;
 use leptos::{ev, html};
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
@@ -77,9 +77,11 @@ fn Head(counts: Option<Counts>) -> impl IntoView {
 
 /// For those who may.
 fn new_button() -> Option<AnyView> {
-    Viewer::current().can(Permission::ManageCredentials).then(|| {
-        view! { <a class="btn primary" href="/credentials/new">"New credential"</a> }.into_any()
-    })
+    Viewer::current()
+        .can(Permission::ManageCredentials)
+        .then(|| {
+            view! { <a class="btn primary" href="/credentials/new">"New credential"</a> }.into_any()
+        })
 }
 
 /// What needs somebody's attention, in a sentence.
@@ -128,11 +130,18 @@ fn FilterBar(filters: Filters, params: Memo<ListParams>) -> impl IntoView {
     let apply = Callback::new(move |form: HtmlFormElement| {
         let fields = fields(&form);
         let text = |name: &str| {
-            fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+            fields
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.clone())
         };
         let href = ListParams::read(text).href();
         if href != params.get_untracked().first_page().href() {
-            let here = NavigateOptions { replace: true, scroll: false, ..Default::default() };
+            let here = NavigateOptions {
+                replace: true,
+                scroll: false,
+                ..Default::default()
+            };
             navigate(&href, here);
         }
     });
@@ -158,7 +167,9 @@ fn FilterBar(filters: Filters, params: Memo<ListParams>) -> impl IntoView {
     let start = params.get_untracked();
     let flows = Flow::ALL.map(|flow| (flow.as_str().to_owned(), flow.label().to_owned()));
     let kinds = AccessKind::ALL.map(|kind| (kind.as_str().to_owned(), kind.label().to_owned()));
-    let sorts = Sort::ALL.iter().map(|sort| (sort.as_str().to_owned(), sort.label().to_owned()));
+    let sorts = Sort::ALL
+        .iter()
+        .map(|sort| (sort.as_str().to_owned(), sort.label().to_owned()));
     let [_, flow, access, scope, owner, sort] = start.fields().map(|(_, value)| value.to_owned());
     view! {
         <form
@@ -216,7 +227,10 @@ fn choice(
     options: Vec<(String, String)>,
     chosen: &str,
 ) -> AnyView {
-    let options = [(String::new(), any.to_owned())].into_iter().chain(options).collect();
+    let options = [(String::new(), any.to_owned())]
+        .into_iter()
+        .chain(options)
+        .collect();
     select(name, any, options, chosen)
 }
 
@@ -334,13 +348,28 @@ fn nothing(counts: Counts, params: &ListParams) -> AnyView {
     }
     let (title, text, href, words) = if *params != params.first_page() {
         let text = "The list has changed since the page before.";
-        ("Nothing on this page", text, params.first_page().href(), "To the first page")
+        (
+            "Nothing on this page",
+            text,
+            params.first_page().href(),
+            "To the first page",
+        )
     } else if params.is_filtered() {
         let text = "No credential fits the search and the filters.";
-        ("No match", text, params.unfiltered().href(), "Clear filters")
+        (
+            "No match",
+            text,
+            params.unfiltered().href(),
+            "Clear filters",
+        )
     } else {
         let text = "No credential is in this state.";
-        ("None here", text, params.with_tab(Tab::All).href(), "Show all")
+        (
+            "None here",
+            text,
+            params.with_tab(Tab::All).href(),
+            "Show all",
+        )
     };
     view! {
         <EmptyState glyph=Glyph::Search title=title text=text>
@@ -359,11 +388,18 @@ mod tests {
 
     #[test]
     fn the_heading_says_what_needs_attention() {
-        let counts = |expiring, quarantined| Counts { expiring, quarantined, ..Counts::default() };
+        let counts = |expiring, quarantined| Counts {
+            expiring,
+            quarantined,
+            ..Counts::default()
+        };
         for (given, words) in [
             (counts(0, 0), ""),
             (counts(1, 0), "1 expires within two weeks."),
-            (counts(1200, 1), "1,200 expire within two weeks, 1 is quarantined."),
+            (
+                counts(1200, 1),
+                "1,200 expire within two weeks, 1 is quarantined.",
+            ),
             (counts(0, 2), "2 are quarantined."),
         ] {
             assert_eq!(facts(given), words);
@@ -372,15 +408,24 @@ mod tests {
 
     #[test]
     fn an_empty_list_says_why_and_what_to_do() {
-        let some = Counts { all: 3, ..Counts::default() };
+        let some = Counts {
+            all: 3,
+            ..Counts::default()
+        };
         let of = |counts, params: &ListParams| sample::html(|| nothing(counts, params));
         let first = of(Counts::default(), &ListParams::default());
         assert!(first.contains("No credentials yet") && !first.contains("New credential"));
-        let searched = ListParams { search: "x".to_owned(), ..ListParams::default() };
+        let searched = ListParams {
+            search: "x".to_owned(),
+            ..ListParams::default()
+        };
         assert!(of(some, &searched).contains(r#"href="/credentials""#));
         let tab = ListParams::default().with_tab(Tab::Expiring);
         assert!(of(some, &tab).contains("Show all"));
-        let beyond = ListParams { after: "x".to_owned(), ..searched };
+        let beyond = ListParams {
+            after: "x".to_owned(),
+            ..searched
+        };
         assert!(of(some, &beyond).contains(r#"href="/credentials?q=x""#));
     }
 
@@ -389,12 +434,21 @@ mod tests {
         let list = CredentialList {
             rows: Vec::new(),
             scopes: Vec::new(),
-            counts: Counts { all: 1234, ..Counts::default() },
+            counts: Counts {
+                all: 1234,
+                ..Counts::default()
+            },
             before: None,
             after: None,
         };
-        assert_eq!(summary(&list, &ListParams::default()), "0 of 1,234 credentials");
-        let searched = ListParams { search: "x".to_owned(), ..ListParams::default() };
+        assert_eq!(
+            summary(&list, &ListParams::default()),
+            "0 of 1,234 credentials"
+        );
+        let searched = ListParams {
+            search: "x".to_owned(),
+            ..ListParams::default()
+        };
         assert_eq!(summary(&list, &searched), "0 credentials on this page");
     }
 }

@@ -31,14 +31,23 @@ pub(super) fn fields(form: &HtmlFormElement) -> Vec<(String, String)> {
         let pair = Array::from(&entry);
         Some((pair.get(0).as_string()?, pair.get(1).as_string()?))
     };
-    entries.into_iter().flatten().filter_map(Result::ok).filter_map(texts).collect()
+    entries
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+        .filter_map(texts)
+        .collect()
 }
 
 /// Puts values into fields, except into the one that somebody is in.
 pub(super) fn fill(form: &HtmlFormElement, values: &[(&'static str, &str)]) {
     let active = document().active_element();
     for (name, value) in values {
-        let Some(field) = form.query_selector(&format!("[name={name}]")).ok().flatten() else {
+        let Some(field) = form
+            .query_selector(&format!("[name={name}]"))
+            .ok()
+            .flatten()
+        else {
             continue;
         };
         if Some(&field) == active.as_ref() {

@@ -158,32 +158,49 @@ impl ListParams {
     pub fn href(&self) -> String {
         let mut pairs = vec![("tab", self.tab.as_str())];
         pairs.extend(self.fields());
-        pairs.extend([("after", self.after.as_str()), ("before", self.before.as_str())]);
+        pairs.extend([
+            ("after", self.after.as_str()),
+            ("before", self.before.as_str()),
+        ]);
         with_query(LIST, &pairs)
     }
 
     /// The same list from its first page on.
     #[must_use]
     pub fn first_page(&self) -> Self {
-        Self { after: String::new(), before: String::new(), ..self.clone() }
+        Self {
+            after: String::new(),
+            before: String::new(),
+            ..self.clone()
+        }
     }
 
     /// The same list under another tab.
     #[must_use]
     pub fn with_tab(&self, tab: Tab) -> Self {
-        Self { tab, ..self.first_page() }
+        Self {
+            tab,
+            ..self.first_page()
+        }
     }
 
     /// The same list in another order.
     #[must_use]
     pub fn with_sort(&self, sort: Sort) -> Self {
-        Self { sort, ..self.first_page() }
+        Self {
+            sort,
+            ..self.first_page()
+        }
     }
 
     /// The same list without search and filters.
     #[must_use]
     pub fn unfiltered(&self) -> Self {
-        Self { tab: self.tab, sort: self.sort, ..Self::default() }
+        Self {
+            tab: self.tab,
+            sort: self.sort,
+            ..Self::default()
+        }
     }
 
     /// Whether search or filters leave something out.
@@ -199,7 +216,10 @@ mod tests {
 
     fn read(pairs: &[(&str, &str)]) -> ListParams {
         ListParams::read(|name| {
-            pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            pairs
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_owned())
         })
     }
 
@@ -221,9 +241,19 @@ mod tests {
              &owner=7&sort=-used&after=KR.x"
         );
         assert!(params.is_filtered());
-        assert_eq!(params.unfiltered().href(), "/credentials?tab=in_use&sort=-used");
+        assert_eq!(
+            params.unfiltered().href(),
+            "/credentials?tab=in_use&sort=-used"
+        );
         assert!(!params.unfiltered().is_filtered());
-        assert_eq!(params.unfiltered().with_tab(Tab::All).with_sort(Sort::Newest).href(), LIST);
+        assert_eq!(
+            params
+                .unfiltered()
+                .with_tab(Tab::All)
+                .with_sort(Sort::Newest)
+                .href(),
+            LIST
+        );
     }
 
     #[test]

@@ -9,7 +9,10 @@ use crate::components::{Cell, Chip, Moment, Person, ScopeStrip, State, Time, Ton
 
 /// The rows. `scopes` are the titles of the scopes, in the order of the levels.
 pub(super) fn rows(rows: Vec<CredentialRow>, scopes: &[String]) -> AnyView {
-    rows.into_iter().map(|row| line(row, scopes)).collect_view().into_any()
+    rows.into_iter()
+        .map(|row| line(row, scopes))
+        .collect_view()
+        .into_any()
 }
 
 fn line(row: CredentialRow, scopes: &[String]) -> AnyView {
@@ -55,9 +58,10 @@ pub(super) fn end(life: Life) -> AnyView {
             "—".into_any(),
             view! { {format!("by {}, ", mark.by)} <Moment at=mark.at /> }.into_any(),
         ),
-        (_, _, Some(at)) => {
-            (view! { <Time at=at /> }.into_any(), view! { <Moment at=at /> }.into_any())
-        }
+        (_, _, Some(at)) => (
+            view! { <Time at=at /> }.into_any(),
+            view! { <Moment at=at /> }.into_any(),
+        ),
         (_, _, None) => ("Never".into_any(), "no end date".into_any()),
     };
     view! {
@@ -71,10 +75,19 @@ pub(super) fn end(life: Life) -> AnyView {
 
 /// When it was last used, for what and from where.
 pub(super) fn last_use(last_use: Option<LastUse>) -> AnyView {
-    let Some(LastUse { at, address, endpoint }) = last_use else {
+    let Some(LastUse {
+        at,
+        address,
+        endpoint,
+    }) = last_use
+    else {
         return view! { <span class="quiet">"never"</span> }.into_any();
     };
-    let what = if address.is_empty() { endpoint } else { format!("{endpoint} · {address}") };
+    let what = if address.is_empty() {
+        endpoint
+    } else {
+        format!("{endpoint} · {address}")
+    };
     let title = what.clone();
     view! {
         <span class="two">
@@ -125,7 +138,11 @@ mod tests {
                 address: "10.4.2.17".to_owned(),
                 endpoint: "GET /v1/journals".to_owned(),
             }),
-            owner: Owner { id: "7".to_owned(), name: "Jonas Lind".to_owned(), active: true },
+            owner: Owner {
+                id: "7".to_owned(),
+                name: "Jonas Lind".to_owned(),
+                active: true,
+            },
             created_at: "2026-10-01T09:00:00Z".parse().unwrap(),
             created_by: "Mara Okafor".to_owned(),
         }
@@ -162,7 +179,11 @@ mod tests {
             by: "Amina Said".to_owned(),
             reason: None,
         };
-        let life = Life { state: CredentialState::Revoked, mark: Some(mark), ..row().life };
+        let life = Life {
+            state: CredentialState::Revoked,
+            mark: Some(mark),
+            ..row().life
+        };
         let html = html(CredentialRow { life, ..row() });
         assert!(html.contains("Revoked") && html.contains("by Amina Said, "));
         assert!(html.contains("3 Nov 2026") && !html.contains("24 Apr 2027"));
@@ -170,9 +191,20 @@ mod tests {
 
     #[test]
     fn an_owner_who_left_an_unused_key_and_no_end_are_told() {
-        let owner = Owner { active: false, ..row().owner };
-        let life = Life { expires_at: None, ..row().life };
-        let html = html(CredentialRow { owner, life, last_use: None, ..row() });
+        let owner = Owner {
+            active: false,
+            ..row().owner
+        };
+        let life = Life {
+            expires_at: None,
+            ..row().life
+        };
+        let html = html(CredentialRow {
+            owner,
+            life,
+            last_use: None,
+            ..row()
+        });
         for fact in ["Orphaned", "no end date", ">never<"] {
             assert!(html.contains(fact), "{fact} in {html}");
         }
@@ -180,7 +212,10 @@ mod tests {
 
     #[test]
     fn hostile_names_are_text() {
-        let html = html(CredentialRow { name: "<img src=x onerror=alert(1)>".to_owned(), ..row() });
+        let html = html(CredentialRow {
+            name: "<img src=x onerror=alert(1)>".to_owned(),
+            ..row()
+        });
         assert!(html.contains("&lt;img") && !html.contains("<img"));
     }
 }

@@ -24,7 +24,10 @@ const PAGE: u32 = 50;
 
 /// Everybody in the team, which is people, not thousands.
 pub(super) fn everybody() -> UserQuery {
-    UserQuery { limit: 1000, ..UserQuery::default() }
+    UserQuery {
+        limit: 1000,
+        ..UserQuery::default()
+    }
 }
 
 pub(super) fn list_query(params: &ListParams, now: Instant) -> CredentialQuery {
@@ -60,13 +63,23 @@ pub(super) fn list_query(params: &ListParams, now: Instant) -> CredentialQuery {
         scope: params.scope.clone(),
         owner: params.owner.parse().ok(),
     };
-    CredentialQuery { now, filter, sort, descending, from, limit: PAGE }
+    CredentialQuery {
+        now,
+        filter,
+        sort,
+        descending,
+        from,
+        limit: PAGE,
+    }
 }
 
 /// A place in the list, as the URL has it: `<key id>.<sort value>`.
 fn position(text: &str) -> Option<Position> {
     let (key_id, value) = text.split_once('.')?;
-    Some(Position { value: value.to_owned(), key_id: key_id.parse::<KeyId>().ok()? })
+    Some(Position {
+        value: value.to_owned(),
+        key_id: key_id.parse::<KeyId>().ok()?,
+    })
 }
 
 fn position_text(position: &Position) -> String {
@@ -82,11 +95,19 @@ pub(super) fn list_page(
     let place = |row: Option<&service::CredentialRow>| row.map(|row| position_text(&row.position));
     let before = place(page.rows.first()).filter(|_| page.has_before);
     let after = place(page.rows.last()).filter(|_| page.has_after);
-    let rows = page.rows.into_iter().map(|row| list_row(row, catalogue, now)).collect();
+    let rows = page
+        .rows
+        .into_iter()
+        .map(|row| list_row(row, catalogue, now))
+        .collect();
     let number = |count| usize::try_from(count).unwrap_or(usize::MAX);
     CredentialList {
         rows,
-        scopes: catalogue.scopes().iter().map(|scope| scope.title.clone()).collect(),
+        scopes: catalogue
+            .scopes()
+            .iter()
+            .map(|scope| scope.title.clone())
+            .collect(),
         counts: Counts {
             all: number(counts.all),
             in_use: number(counts.in_use),
@@ -108,7 +129,9 @@ fn list_row(row: service::CredentialRow, catalogue: &Catalogue, now: Instant) ->
         name: credential.name.to_string(),
         flow: credential.flow,
         access: credential.access.kind(),
-        levels: scopes.map(|scope| credential.access.level(&scope.name)).collect(),
+        levels: scopes
+            .map(|scope| credential.access.level(&scope.name))
+            .collect(),
         life: life(&credential, now),
         last_use: row.last_use.map(LastUse::from),
         owner: owner(&credential, row.owner_name, row.owner_is_active),
@@ -118,7 +141,11 @@ fn list_row(row: service::CredentialRow, catalogue: &Catalogue, now: Instant) ->
 }
 
 fn owner(credential: &Credential, name: String, active: bool) -> Owner {
-    Owner { id: credential.owner.to_string(), name, active }
+    Owner {
+        id: credential.owner.to_string(),
+        name,
+        active,
+    }
 }
 
 fn life(credential: &Credential, now: Instant) -> Life {
@@ -133,21 +160,34 @@ fn life(credential: &Credential, now: Instant) -> Life {
 impl From<&DomainMark> for Mark {
     fn from(mark: &DomainMark) -> Self {
         let reason = mark.reason.as_ref().map(ToString::to_string);
-        Self { at: mark.at, by: mark.by.clone(), reason }
+        Self {
+            at: mark.at,
+            by: mark.by.clone(),
+            reason,
+        }
     }
 }
 
 impl From<service::LastUse> for LastUse {
     fn from(last: service::LastUse) -> Self {
-        Self { at: last.at, address: last.address, endpoint: last.endpoint }
+        Self {
+            at: last.at,
+            address: last.address,
+            endpoint: last.endpoint,
+        }
     }
 }
 
 pub(super) fn filters(people: Vec<User>, catalogue: &Catalogue) -> Filters {
     let scopes = catalogue.scopes().iter();
     Filters {
-        scopes: scopes.map(|scope| (scope.name.to_string(), scope.title.clone())).collect(),
-        owners: people.into_iter().map(|one| (one.id.to_string(), one.name.to_string())).collect(),
+        scopes: scopes
+            .map(|scope| (scope.name.to_string(), scope.title.clone()))
+            .collect(),
+        owners: people
+            .into_iter()
+            .map(|one| (one.id.to_string(), one.name.to_string()))
+            .collect(),
     }
 }
 
@@ -162,7 +202,9 @@ pub(super) fn form_facts(
             .into_iter()
             .map(|person| (person.id.to_string(), person.name.to_string(), person.role))
             .collect(),
-        lifetimes: lifetimes.filter(|one| one.resolve(now, maximum_life).is_ok()).collect(),
+        lifetimes: lifetimes
+            .filter(|one| one.resolve(now, maximum_life).is_ok())
+            .collect(),
         idempotency_key: service::Token::generate().expose().to_owned(),
     }
 }
@@ -185,7 +227,11 @@ pub(super) fn detail(
         created_by: credential.created_by,
         updated_at: credential.updated_at,
         last_use: record.last_use.map(LastUse::from),
-        secrets: record.secrets.into_iter().map(|secret| secret.created_at).collect(),
+        secrets: record
+            .secrets
+            .into_iter()
+            .map(|secret| secret.created_at)
+            .collect(),
         public_keys: record
             .public_keys
             .into_iter()
@@ -224,7 +270,12 @@ fn example_path(catalogue: &Catalogue, access: &Access) -> String {
     catalogue
         .scopes()
         .iter()
-        .flat_map(|scope| scope.endpoints.iter().map(|endpoint| (access.level(&scope.name), endpoint)))
+        .flat_map(|scope| {
+            scope
+                .endpoints
+                .iter()
+                .map(|endpoint| (access.level(&scope.name), endpoint))
+        })
         .find(|(level, endpoint)| {
             level.allows(endpoint.level)
                 && endpoint.method == Method::Get

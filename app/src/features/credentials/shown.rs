@@ -19,16 +19,28 @@ pub(super) fn StoreIt(
     let stored = RwSignal::new(!has_secret);
     ask_before_leaving(move || !stored.get_untracked());
     let (title, lead) = if has_secret {
-        ("Store the secret now", "It is shown only this once, and nobody can look it up again.")
+        (
+            "Store the secret now",
+            "It is shown only this once, and nobody can look it up again.",
+        )
     } else {
-        ("The credential is ready", "The program signs in with the private key that it has.")
+        (
+            "The credential is ready",
+            "The program signs in with the private key that it has.",
+        )
     };
     let page = format!("/credentials/{}", issued.key_id);
     let end = issued.expires_at.map_or_else(
         || view! { <p class="quiet">"It works without an end."</p> }.into_any(),
-        |at| view! { <p class="quiet">"It works until " <Moment at=at time=true /> "."</p> }.into_any(),
+        |at| {
+            view! { <p class="quiet">"It works until " <Moment at=at time=true /> "."</p> }
+                .into_any()
+        },
     );
-    let secret = issued.secret.clone().map(|secret| copyable("Secret", secret));
+    let secret = issued
+        .secret
+        .clone()
+        .map(|secret| copyable("Secret", secret));
     let legacy = (issued.flow == Flow::Legacy).then(|| legacy_words(&issued));
     let confirm = has_secret.then(|| {
         view! {
@@ -103,7 +115,10 @@ fn formats(snippets: Vec<Snippet>) -> AnyView {
             let id = format!("format-{index}");
             let Snippet { label, text, file } = snippet;
             let download = file.map(|file| {
-                let href = format!("data:text/plain;charset=utf-8,{}", crate::url::escape(&text));
+                let href = format!(
+                    "data:text/plain;charset=utf-8,{}",
+                    crate::url::escape(&text)
+                );
                 view! {
                     <p>
                         <a class="link" href=href download=file.clone()>

@@ -20,7 +20,11 @@ pub(super) struct Snippet {
 /// Everything that fits the credential's flow.
 pub(super) fn snippets(issued: &IssuedKey) -> Vec<Snippet> {
     let name = file_name(&issued.name);
-    let code = |label, template| Snippet { label, text: fill(issued, template), file: None };
+    let code = |label, template| Snippet {
+        label,
+        text: fill(issued, template),
+        file: None,
+    };
     let file = |label, template, end| Snippet {
         label,
         text: fill(issued, template),
@@ -30,7 +34,11 @@ pub(super) fn snippets(issued: &IssuedKey) -> Vec<Snippet> {
         Flow::ClientSecret => vec![
             file(".env", include_str!("snippets/secret.env.txt"), ".env"),
             file("JSON", include_str!("snippets/secret.json.txt"), ".json"),
-            file("Kubernetes", include_str!("snippets/secret.yaml.txt"), ".yaml"),
+            file(
+                "Kubernetes",
+                include_str!("snippets/secret.yaml.txt"),
+                ".yaml",
+            ),
             code("curl", include_str!("snippets/secret.curl.txt")),
             code("Python", include_str!("snippets/secret.py.txt")),
             code("Node", include_str!("snippets/secret.mjs.txt")),
@@ -40,7 +48,11 @@ pub(super) fn snippets(issued: &IssuedKey) -> Vec<Snippet> {
         Flow::Legacy => vec![
             file(".env", include_str!("snippets/legacy.env.txt"), ".env"),
             file("JSON", include_str!("snippets/legacy.json.txt"), ".json"),
-            file("Kubernetes", include_str!("snippets/legacy.yaml.txt"), ".yaml"),
+            file(
+                "Kubernetes",
+                include_str!("snippets/legacy.yaml.txt"),
+                ".yaml",
+            ),
             code("curl", include_str!("snippets/legacy.curl.txt")),
             code("Python", include_str!("snippets/legacy.py.txt")),
             code("Node", include_str!("snippets/legacy.mjs.txt")),
@@ -63,7 +75,11 @@ fn fill(issued: &IssuedKey, template: &str) -> String {
     let parts = template.trim_end().split('@').enumerate();
     parts
         .map(|(index, part)| {
-            if index % 2 == 0 { part.to_owned() } else { placeholder(issued, part) }
+            if index % 2 == 0 {
+                part.to_owned()
+            } else {
+                placeholder(issued, part)
+            }
         })
         .collect()
 }
@@ -75,7 +91,9 @@ fn placeholder(issued: &IssuedKey, name: &str) -> String {
         "TOKEN_URL" => format!("{}/oauth2/token", issued.issuer),
         "ISSUER" => issued.issuer.clone(),
         "PATH" => issued.example_path.clone(),
-        "EXPIRES" => issued.expires_at.map_or_else(|| "null".to_owned(), |at| json(&rfc3339(at))),
+        "EXPIRES" => issued
+            .expires_at
+            .map_or_else(|| "null".to_owned(), |at| json(&rfc3339(at))),
         "KEY_ID_HEADER" => issued.headers.key_id.clone(),
         "SECRET_HEADER" => issued.headers.secret.clone(),
         "FILE_NAME" => file_name(&issued.name),
@@ -94,11 +112,17 @@ fn json(text: &str) -> String {
 /// and single hyphens between them.
 fn file_name(name: &str) -> String {
     let letters = name.chars().map(|c| c.to_ascii_lowercase());
-    let spaced: String = letters.map(|c| if c.is_ascii_alphanumeric() { c } else { ' ' }).collect();
+    let spaced: String = letters
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { ' ' })
+        .collect();
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let name = words.join("-");
     let name = name.get(..63).unwrap_or(&name).trim_end_matches('-');
-    if name.is_empty() { "credential".to_owned() } else { name.to_owned() }
+    if name.is_empty() {
+        "credential".to_owned()
+    } else {
+        name.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -124,8 +148,15 @@ mod tests {
         for flow in Flow::ALL {
             for Snippet { label, text, .. } in snippets(&issued(flow, "settlement-worker")) {
                 assert!(!text.contains('@'), "{flow:?} {label}: {text}");
-                assert!(text.contains("KRQ7M2XZLP4TAVJ6NDB3EH"), "{flow:?} {label}: {text}");
-                assert_eq!(text.contains("krs_secret"), flow.has_secret(), "{flow:?} {label}");
+                assert!(
+                    text.contains("KRQ7M2XZLP4TAVJ6NDB3EH"),
+                    "{flow:?} {label}: {text}"
+                );
+                assert_eq!(
+                    text.contains("krs_secret"),
+                    flow.has_secret(),
+                    "{flow:?} {label}"
+                );
             }
         }
     }
@@ -134,7 +165,13 @@ mod tests {
     fn hostile_names_stay_in_their_place() {
         let name = r#"@NAME@"; rm -rf / # @SECRET@ \ $(id)"#;
         let all = snippets(&issued(Flow::ClientSecret, name));
-        let text = |label| all.iter().find(|one| one.label == label).unwrap().text.clone();
+        let text = |label| {
+            all.iter()
+                .find(|one| one.label == label)
+                .unwrap()
+                .text
+                .clone()
+        };
         let json: serde_json::Value = serde_json::from_str(&text("JSON")).unwrap();
         assert_eq!(json["name"], name);
         assert_eq!(json["key_id"], "KRQ7M2XZLP4TAVJ6NDB3EH");
@@ -142,7 +179,10 @@ mod tests {
         assert!(text("Kubernetes").contains("name: name-rm-rf-secret-id\n"));
         // Elsewhere the name is in comments only, and none of them is filled in twice.
         for line in text(".env").lines().filter(|line| line.contains("rm -rf")) {
-            assert!(line.starts_with("# ") && line.contains("@SECRET@"), "{line}");
+            assert!(
+                line.starts_with("# ") && line.contains("@SECRET@"),
+                "{line}"
+            );
         }
     }
 
@@ -160,7 +200,10 @@ mod tests {
 
     #[test]
     fn the_end_of_an_endless_key_is_null() {
-        let endless = IssuedKey { expires_at: None, ..issued(Flow::Legacy, "x") };
+        let endless = IssuedKey {
+            expires_at: None,
+            ..issued(Flow::Legacy, "x")
+        };
         let all = snippets(&endless);
         let json: serde_json::Value = serde_json::from_str(&all[1].text).unwrap();
         assert!(json["expires_at"].is_null());

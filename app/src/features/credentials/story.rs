@@ -18,9 +18,15 @@ pub(super) fn tell(
     catalogue: &Catalogue,
     people: &[User],
 ) -> Vec<StoryEntry> {
-    let names = people.iter().map(|one| (one.id.to_string(), one.name.to_string())).collect();
+    let names = people
+        .iter()
+        .map(|one| (one.id.to_string(), one.name.to_string()))
+        .collect();
     let teller = Teller { catalogue, names };
-    entries.into_iter().map(|entry| teller.entry(entry)).collect()
+    entries
+        .into_iter()
+        .map(|entry| teller.entry(entry))
+        .collect()
 }
 
 struct Teller<'a> {
@@ -48,7 +54,10 @@ impl Teller<'_> {
             actor,
             deed: deed(event.action, refused).to_owned(),
             refused,
-            reason: detail.get("reason").and_then(Value::as_str).map(ToOwned::to_owned),
+            reason: detail
+                .get("reason")
+                .and_then(Value::as_str)
+                .map(ToOwned::to_owned),
             changes,
             address: event.address,
             request_id: event.request_id,
@@ -65,7 +74,11 @@ impl Teller<'_> {
 
     fn change(&self, fact: &str, from: &Value, to: &Value) -> Vec<Change> {
         let change = |fact: &str, from: String, to: String| {
-            vec![Change { fact: fact.to_owned(), from, to }]
+            vec![Change {
+                fact: fact.to_owned(),
+                from,
+                to,
+            }]
         };
         match fact {
             "owner" => change("Owner", self.person(from), self.person(to)),
@@ -84,10 +97,16 @@ impl Teller<'_> {
     /// Between two custom accesses: scope by scope. Otherwise the kinds, a custom one spelt out.
     fn access(&self, from: &Value, to: &Value) -> Vec<Change> {
         let read = |value: &Value| serde_json::from_value::<Access>(value.clone()).ok();
-        let (Some(from), Some(to)) = (read(from), read(to)) else { return Vec::new() };
+        let (Some(from), Some(to)) = (read(from), read(to)) else {
+            return Vec::new();
+        };
         if (from.kind(), to.kind()) != (AccessKind::Custom, AccessKind::Custom) {
             let (from, to) = (self.spelt(&from), self.spelt(&to));
-            return vec![Change { fact: "Access".to_owned(), from, to }];
+            return vec![Change {
+                fact: "Access".to_owned(),
+                from,
+                to,
+            }];
         }
         self.catalogue
             .scopes()
@@ -103,7 +122,9 @@ impl Teller<'_> {
     }
 
     fn spelt(&self, access: &Access) -> String {
-        let Access::Custom(_) = access else { return access.kind().label().to_owned() };
+        let Access::Custom(_) = access else {
+            return access.kind().label().to_owned();
+        };
         let titles = |level: AccessLevel| -> Vec<&str> {
             let scopes = self.catalogue.scopes().iter();
             scopes
@@ -142,8 +163,13 @@ fn text(value: &Value) -> String {
 }
 
 fn end(value: &Value) -> String {
-    let at = value.as_str().and_then(|text| text.parse::<domain::Instant>().ok());
-    at.map_or_else(|| "never".to_owned(), |at| at.format("%-d %b %Y, %H:%M UTC").to_string())
+    let at = value
+        .as_str()
+        .and_then(|text| text.parse::<domain::Instant>().ok());
+    at.map_or_else(
+        || "never".to_owned(),
+        |at| at.format("%-d %b %Y, %H:%M UTC").to_string(),
+    )
 }
 
 #[cfg(test)]
@@ -168,7 +194,11 @@ mod tests {
             request_id: None,
             detail: detail.to_string(),
         };
-        let entry = AuditEntry { seq: 1, event, hash: ChainHash::START };
+        let entry = AuditEntry {
+            seq: 1,
+            event,
+            hash: ChainHash::START,
+        };
         tell(vec![entry], &catalogue(), &[]).remove(0)
     }
 
@@ -184,7 +214,10 @@ mod tests {
     fn deeds_and_refusals_are_told_apart() {
         let reason = json!({ "reason": "seen in a log" });
         let done = told(Action::CredentialDisabled, Outcome::Done, &reason);
-        assert_eq!((done.deed.as_str(), done.refused), ("quarantined it", false));
+        assert_eq!(
+            (done.deed.as_str(), done.refused),
+            ("quarantined it", false)
+        );
         assert_eq!(done.reason.as_deref(), Some("seen in a log"));
         let denied = json!({ "needs": "edit" });
         let denied = told(Action::CredentialRevoked, Outcome::Denied, &denied);
@@ -212,7 +245,10 @@ mod tests {
         let to = custom(json!({ "accounts": "read", "journaling": "read", "sse_events": "read" }));
         assert_eq!(
             changes(&json!({ "access": { "from": &from, "to": to } })),
-            ["Journaling: Read & write → Read only", "SSE events: No access → Read only"]
+            [
+                "Journaling: Read & write → Read only",
+                "SSE events: No access → Read only"
+            ]
         );
         assert_eq!(
             changes(&json!({ "access": { "from": from, "to": { "kind": "full" } } })),

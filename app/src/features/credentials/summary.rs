@@ -21,11 +21,21 @@ pub(super) struct Line {
 
 impl Line {
     fn may(strong: &'static str, rest: String) -> Self {
-        Self { mark: "state ok", lead: "Can ", strong, rest }
+        Self {
+            mark: "state ok",
+            lead: "Can ",
+            strong,
+            rest,
+        }
     }
 
     fn may_not(lead: &'static str, rest: String) -> Self {
-        Self { mark: "state ended", lead, strong: "", rest }
+        Self {
+            mark: "state ended",
+            lead,
+            strong: "",
+            rest,
+        }
     }
 }
 
@@ -34,7 +44,10 @@ pub(super) fn access_lines(catalogue: &Catalogue, access: &Access) -> Vec<Line> 
     match access {
         Access::ReadOnly => {
             let rest = " every scope, and those that the catalogue gets later".to_owned();
-            vec![Line::may("read", rest), Line::may_not("Changes nothing", String::new())]
+            vec![
+                Line::may("read", rest),
+                Line::may_not("Changes nothing", String::new()),
+            ]
         }
         Access::Full => {
             let rest = " every scope, and those that the catalogue gets later".to_owned();
@@ -50,23 +63,35 @@ fn custom_lines(catalogue: &Catalogue, access: &Access) -> Vec<Line> {
         scopes
             .filter(|scope| {
                 // Where all endpoints are reads, writing adds nothing.
-                let most = if scope.all_reads() { AccessLevel::Read } else { AccessLevel::Write };
+                let most = if scope.all_reads() {
+                    AccessLevel::Read
+                } else {
+                    AccessLevel::Write
+                };
                 access.level(&scope.name).min(most) == wanted
             })
             .map(|scope| scope.title.as_str())
             .collect()
     };
-    let (none, read, write) =
-        (titles(AccessLevel::None), titles(AccessLevel::Read), titles(AccessLevel::Write));
+    let (none, read, write) = (
+        titles(AccessLevel::None),
+        titles(AccessLevel::Read),
+        titles(AccessLevel::Write),
+    );
     if read.is_empty() && write.is_empty() {
-        return vec![Line::may_not("Can do nothing yet: ", "choose at least one scope".to_owned())];
+        return vec![Line::may_not(
+            "Can do nothing yet: ",
+            "choose at least one scope".to_owned(),
+        )];
     }
     let line = |titles: Vec<&str>, make: fn(String) -> Line| {
         (!titles.is_empty()).then(|| make(listed(&titles)))
     };
     [
         line(read, |titles| Line::may("read", format!(" {titles}"))),
-        line(write, |titles| Line::may("read and write", format!(" {titles}"))),
+        line(write, |titles| {
+            Line::may("read and write", format!(" {titles}"))
+        }),
         line(none, |titles| Line::may_not("Has no access to ", titles)),
     ]
     .into_iter()
@@ -77,7 +102,11 @@ fn custom_lines(catalogue: &Catalogue, access: &Access) -> Vec<Line> {
 /// Sentences about an access.
 pub(super) fn access_words(catalogue: &Catalogue, access: &Access) -> AnyView {
     let lines = access_lines(catalogue, access).into_iter().map(|line| {
-        let class = if line.mark == "state ended" { "quiet" } else { "" };
+        let class = if line.mark == "state ended" {
+            "quiet"
+        } else {
+            ""
+        };
         view! {
             <li>
                 <span class=line.mark></span>
@@ -93,7 +122,9 @@ pub(super) fn draft_end(draft: &CredentialDraft, now: Instant) -> Result<Option<
     if draft.expires == "custom" && draft.expires_at.trim().is_empty() {
         return Err("Choose when it ends".to_owned());
     }
-    draft.end(now, None).map_err(|error| domain::draft::FieldError::new("", error).message)
+    draft
+        .end(now, None)
+        .map_err(|error| domain::draft::FieldError::new("", error).message)
 }
 
 /// The sentence about the end.
@@ -103,7 +134,10 @@ pub(super) fn end_words(end: Result<Option<Instant>, String>) -> AnyView {
             "state warn",
             view! { "Works until " <b><Moment at=at time=true /></b> }.into_any(),
         ),
-        Ok(None) => ("state warn", view! { "Works " <b>"without an end"</b> }.into_any()),
+        Ok(None) => (
+            "state warn",
+            view! { "Works " <b>"without an end"</b> }.into_any(),
+        ),
         Err(problem) => ("state bad", problem.into_any()),
     };
     view! { <li><span class=mark></span><span>{words}</span></li> }.into_any()
@@ -122,7 +156,12 @@ mod tests {
     }
 
     fn custom(levels: &[(&str, AccessLevel)]) -> Access {
-        Access::Custom(levels.iter().map(|(scope, level)| (scope.parse().unwrap(), *level)).collect())
+        Access::Custom(
+            levels
+                .iter()
+                .map(|(scope, level)| (scope.parse().unwrap(), *level))
+                .collect(),
+        )
     }
 
     #[test]
@@ -140,11 +179,21 @@ mod tests {
                 Access::Full,
                 &["Can read and write every scope, and those that the catalogue gets later"],
             ),
-            (custom(&[]), &["Can do nothing yet: choose at least one scope"]),
-            (custom(&[("accounts", None)]), &["Can do nothing yet: choose at least one scope"]),
+            (
+                custom(&[]),
+                &["Can do nothing yet: choose at least one scope"],
+            ),
+            (
+                custom(&[("accounts", None)]),
+                &["Can do nothing yet: choose at least one scope"],
+            ),
             (
                 custom(&[("accounts", Read), ("journaling", Write)]),
-                &["Can read Accounts", "Can read and write Journaling", "Has no access to SSE events"],
+                &[
+                    "Can read Accounts",
+                    "Can read and write Journaling",
+                    "Has no access to SSE events",
+                ],
             ),
         ];
         for (access, expected) in table {
@@ -152,7 +201,11 @@ mod tests {
         }
         // Writing to a scope of reads comes to reading.
         assert_eq!(
-            words(&custom(&[("sse_events", Write), ("accounts", Read), ("journaling", Read)])),
+            words(&custom(&[
+                ("sse_events", Write),
+                ("accounts", Read),
+                ("journaling", Read)
+            ])),
             ["Can read Accounts, Journaling and SSE events"]
         );
     }
@@ -169,7 +222,10 @@ mod tests {
             draft_end(&draft, now)
         };
         assert_eq!(end("never", ""), Ok(None));
-        assert_eq!(end("1w", ""), Ok(Some("2026-12-01T09:00:00Z".parse().unwrap())));
+        assert_eq!(
+            end("1w", ""),
+            Ok(Some("2026-12-01T09:00:00Z".parse().unwrap()))
+        );
         assert_eq!(end("custom", ""), Err("Choose when it ends".to_owned()));
         let past = "Choose a date and time in the future".to_owned();
         assert_eq!(end("custom", "2020-01-01T00:00"), Err(past));

@@ -35,7 +35,10 @@ const MOST: u32 = 1000;
 pub async fn list_users() -> Result<Vec<PersonRow>, ApiError> {
     use crate::server_context::{actor, reply, services};
 
-    let query = service::UserQuery { limit: MOST, ..service::UserQuery::default() };
+    let query = service::UserQuery {
+        limit: MOST,
+        ..service::UserQuery::default()
+    };
 
     let users = reply(services()?.people(&actor()?, query).await)?;
     Ok(users.into_iter().map(PersonRow::from).collect())

@@ -18,7 +18,10 @@ const ADD: &str = "/users";
 /// The users page: everybody sees who is in the team, superusers manage it.
 #[component]
 pub fn UsersPage() -> impl IntoView {
-    let Answer { outcome, shown_once } = use_answer();
+    let Answer {
+        outcome,
+        shown_once,
+    } = use_answer();
     let people = Resource::new_blocking(|| (), |()| list_users());
     let manages = Viewer::current().can(Permission::ManageUsers);
     view! {
@@ -88,7 +91,11 @@ fn PersonLine(person: PersonRow, is_viewer: bool, manages: bool) -> impl IntoVie
             </Cell>
         }
     });
-    let status = if person.active { Status::Active } else { Status::Disabled };
+    let status = if person.active {
+        Status::Active
+    } else {
+        Status::Disabled
+    };
     let last_login = person.last_login_at.map_or_else(
         || view! { <span class="quiet">"never"</span> }.into_any(),
         |at| view! { <Time at=at /> }.into_any(),
@@ -124,7 +131,13 @@ fn PersonLine(person: PersonRow, is_viewer: bool, manages: bool) -> impl IntoVie
 /// The dialog with everything that a superuser can do about a person.
 #[component]
 fn Manage(person: PersonRow) -> impl IntoView {
-    let PersonRow { id, name, role, active, .. } = person;
+    let PersonRow {
+        id,
+        name,
+        role,
+        active,
+        ..
+    } = person;
     let dialog = format!("manage-{id}");
     let action = |what: &str| format!("/users/{id}/{what}");
     let (change_role, make_link) = (action("role"), action("password-link"));
@@ -187,7 +200,9 @@ fn Manage(person: PersonRow) -> impl IntoView {
 
 /// Values and words of the roles.
 fn roles() -> Vec<(String, String)> {
-    Role::ALL.map(|role| (role.as_str().to_owned(), role.label().to_owned())).to_vec()
+    Role::ALL
+        .map(|role| (role.as_str().to_owned(), role.label().to_owned()))
+        .to_vec()
 }
 
 #[component]
@@ -220,7 +235,13 @@ fn AddPerson(outcome: Option<FormOutcome>) -> impl IntoView {
 /// A link with which a person chooses a password. It is not kept anywhere.
 #[component]
 fn PasswordLink(shown: ShownOnce) -> impl IntoView {
-    let ShownOnce::WelcomeLink { name, email, url, expires_at } = shown else {
+    let ShownOnce::WelcomeLink {
+        name,
+        email,
+        url,
+        expires_at,
+    } = shown
+    else {
         return ().into_any();
     };
     view! {

@@ -20,9 +20,13 @@ pub enum Credentials<'a> {
 impl<'a> Credentials<'a> {
     /// Reads them.
     pub fn of(headers: &'a HeaderMap, settings: &GateSettings) -> Result<Self, GateRefusal> {
-        let find = |name: &HeaderName| single(headers, name).map_err(|_| Reason::UnclearCredentials);
+        let find =
+            |name: &HeaderName| single(headers, name).map_err(|_| Reason::UnclearCredentials);
         let authorization = Authorization::of(headers).map_err(|_| Reason::UnclearCredentials)?;
-        let pair = (find(&settings.key_id_header)?, find(&settings.secret_header)?);
+        let pair = (
+            find(&settings.key_id_header)?,
+            find(&settings.secret_header)?,
+        );
         match (authorization, pair) {
             (None, (None, None)) => Ok(Self::Nothing),
             (None, (Some(key_id), Some(secret))) => Ok(Self::Pair { key_id, secret }),
@@ -42,9 +46,10 @@ impl<'a> Credentials<'a> {
         match self {
             Self::Nothing => Presented::Nothing,
             Self::Bearer(token) => Presented::Bearer(token),
-            Self::Basic(basic) => {
-                Presented::Secret { key_id: basic.user(), secret: basic.password() }
-            }
+            Self::Basic(basic) => Presented::Secret {
+                key_id: basic.user(),
+                secret: basic.password(),
+            },
             Self::Pair { key_id, secret } => Presented::Secret { key_id, secret },
         }
     }

@@ -112,7 +112,12 @@ async fn decide(
 /// What stands before it may be the caller's invention. It is noted with the last use and decides
 /// nothing.
 fn caller(headers: &HeaderMap) -> Option<IpAddr> {
-    let value = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+    let value = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .next_back()?
+        .to_str()
+        .ok()?;
     let last = value.rsplit(',').next()?.trim();
     last.parse().ok()
 }
@@ -122,9 +127,11 @@ fn let_through(allowed: &Allowed) -> Result<Response, GateRefusal> {
     let key_id = allowed.key_id();
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
-    for (name, value) in
-        [(KEY_ID, key_id.as_str()), (NAME, allowed.name()), (SCOPE, allowed.scope())]
-    {
+    for (name, value) in [
+        (KEY_ID, key_id.as_str()),
+        (NAME, allowed.name()),
+        (SCOPE, allowed.scope()),
+    ] {
         // All three are ASCII by construction; a call with one missing must not go through.
         let value = HeaderValue::from_str(value).map_err(|_| Reason::Unnameable)?;
         headers.insert(name, value);
@@ -153,7 +160,11 @@ mod tests {
             for value in values {
                 headers.append("x-forwarded-for", HeaderValue::from_static(value));
             }
-            assert_eq!(caller(&headers).map(|a| a.to_string()).as_deref(), expected, "{values:?}");
+            assert_eq!(
+                caller(&headers).map(|a| a.to_string()).as_deref(),
+                expected,
+                "{values:?}"
+            );
         }
     }
 }

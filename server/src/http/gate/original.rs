@@ -24,14 +24,20 @@ impl<'a> Original<'a> {
             GateMode::Envoy => {
                 // Envoy keeps the method, and appends path and query to the prefix.
                 let target = parts.uri.path_and_query()?.as_str().strip_prefix(PATH)?;
-                return Some(Self { method: parts.method.as_str(), target });
+                return Some(Self {
+                    method: parts.method.as_str(),
+                    target,
+                });
             }
         };
         if parts.uri.path() != PATH {
             return None;
         }
         let [method, target] = names.map(HeaderName::from_static);
-        Some(Self { method: stated(&parts.headers, &method)?, target: stated(&parts.headers, &target)? })
+        Some(Self {
+            method: stated(&parts.headers, &method)?,
+            target: stated(&parts.headers, &target)?,
+        })
     }
 }
 
@@ -63,14 +69,23 @@ mod tests {
     #[test]
     fn check_50_only_the_configured_family_is_read() {
         let both = parts(PATH, &[NGINX, CADDY].concat());
-        let nginx = Original { method: "PUT", target: "/n?q" };
-        let caddy = Original { method: "GET", target: "/c" };
+        let nginx = Original {
+            method: "PUT",
+            target: "/n?q",
+        };
+        let caddy = Original {
+            method: "GET",
+            target: "/c",
+        };
         assert_eq!(Original::of(&both, GateMode::Nginx), Some(nginx));
         assert_eq!(Original::of(&both, GateMode::Caddy), Some(caddy));
         assert_eq!(Original::of(&both, GateMode::Traefik), Some(caddy));
         assert_eq!(Original::of(&parts(PATH, &CADDY), GateMode::Nginx), None);
         assert_eq!(Original::of(&parts(PATH, &NGINX), GateMode::Caddy), None);
-        assert_eq!(Original::of(&parts("/v1/verify/c", &CADDY), GateMode::Caddy), None);
+        assert_eq!(
+            Original::of(&parts("/v1/verify/c", &CADDY), GateMode::Caddy),
+            None
+        );
     }
 
     #[test]
@@ -91,7 +106,11 @@ mod tests {
             &[uri, ("x-original-method", b"GET POST")],
         ];
         for headers in unclear {
-            assert_eq!(Original::of(&parts(PATH, headers), GateMode::Nginx), None, "{headers:?}");
+            assert_eq!(
+                Original::of(&parts(PATH, headers), GateMode::Nginx),
+                None,
+                "{headers:?}"
+            );
         }
         assert!(Original::of(&parts(PATH, &[uri, method]), GateMode::Nginx).is_some());
     }
@@ -108,7 +127,10 @@ mod tests {
         ];
         for (uri, target) in table {
             let parts = parts(uri, &[NGINX, CADDY].concat());
-            let expected = Some(Original { method: "POST", target });
+            let expected = Some(Original {
+                method: "POST",
+                target,
+            });
             assert_eq!(Original::of(&parts, GateMode::Envoy), expected, "{uri}");
         }
     }

@@ -48,7 +48,10 @@ pub struct GateRefusal {
 
 impl From<Reason> for GateRefusal {
     fn from(reason: Reason) -> Self {
-        Self { reason, by_basic: false }
+        Self {
+            reason,
+            by_basic: false,
+        }
     }
 }
 
@@ -72,7 +75,9 @@ impl GateRefusal {
 
     /// Status and code.
     const fn describe(&self) -> (StatusCode, &'static str) {
-        use Refusal::{InsufficientScope, InvalidSecret, InvalidToken, NoCredentials, Path, Unavailable};
+        use Refusal::{
+            InsufficientScope, InvalidSecret, InvalidToken, NoCredentials, Path, Unavailable,
+        };
         match &self.reason {
             Reason::UntrustedPeer(_) => (StatusCode::FORBIDDEN, "untrusted_gateway"),
             Reason::UnclearCall(_) => (StatusCode::FORBIDDEN, "unclear_call"),
@@ -129,11 +134,19 @@ impl GateRefusal {
             }
             _ => (None, None),
         };
-        let body = Body { code, message: self.reason.to_string(), request_id, required, have };
+        let body = Body {
+            code,
+            message: self.reason.to_string(),
+            request_id,
+            required,
+            have,
+        };
         let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
         let mut response = (status, headers, Json(body)).into_response();
         if let Some(challenge) = self.challenge() {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }
@@ -145,10 +158,20 @@ impl GateRefusal {
         static UNCLEAR: Once = Once::new();
         match &self.reason {
             Reason::UntrustedPeer(peer) => UNTRUSTED.call_once(|| {
-                tracing::warn!(request_id, ?peer, "refused a question to the gate: {}", self.reason);
+                tracing::warn!(
+                    request_id,
+                    ?peer,
+                    "refused a question to the gate: {}",
+                    self.reason
+                );
             }),
             Reason::UnclearCall(mode) => UNCLEAR.call_once(|| {
-                tracing::warn!(request_id, ?mode, "refused a question to the gate: {}", self.reason);
+                tracing::warn!(
+                    request_id,
+                    ?mode,
+                    "refused a question to the gate: {}",
+                    self.reason
+                );
             }),
             Reason::Decided(Refusal::Unavailable(cause)) => {
                 let error = cause as &dyn std::error::Error;

@@ -4,8 +4,8 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY,
-    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderName, HeaderValue};
 
@@ -47,8 +47,14 @@ pub async fn secure(State(state): State<AppState>, request: Request, next: Next)
     default(CONTENT_SECURITY_POLICY, NOTHING);
     default(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     default(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    default(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
-    default(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));
+    default(
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    );
+    default(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    );
     default(HeaderName::from_static("permissions-policy"), PERMISSIONS);
     if state.http.is_https() {
         default(STRICT_TRANSPORT_SECURITY, HSTS);

@@ -13,11 +13,18 @@ use url::Url;
 use crate::state::AppState;
 
 /// The layer.
-pub async fn same_origin(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+pub async fn same_origin(
+    State(state): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     if request.uri().path().starts_with("/v1/") {
         return next.run(request).await;
     }
-    if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+    if !matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    ) {
         if !is_ours(request.headers(), &state.http.public_url) {
             let text = format!(
                 "This form was not sent from {}. Open that address and try again.",
@@ -27,7 +34,7 @@ pub async fn same_origin(State(state): State<AppState>, mut request: Request, ne
         }
         // Server functions take JSON too: no other site's page can send it unasked.
         let is_function = request.uri().path().starts_with("/_fn/");
-        if !is_form(request.headers()) && !(is_function && is_json(request.headers())) {
+        if !(is_form(request.headers()) || is_function && is_json(request.headers())) {
             let text = "Send a form (application/x-www-form-urlencoded).";
             return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
         }
@@ -45,7 +52,9 @@ pub async fn same_origin(State(state): State<AppState>, mut request: Request, ne
 }
 
 fn is_ours(headers: &HeaderMap, public_url: &Url) -> bool {
-    let site = headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes);
+    let site = headers
+        .get("sec-fetch-site")
+        .map(http::HeaderValue::as_bytes);
     if site.is_some_and(|site| site != b"same-origin") {
         return false;
     }
@@ -89,7 +98,13 @@ mod tests {
         let ours = Url::parse("https://keys.example.com/").unwrap();
         let table: [(&[(&str, &str)], bool); 11] = [
             (&[("origin", "https://keys.example.com")], true),
-            (&[("origin", "https://keys.example.com"), ("sec-fetch-site", "same-origin")], true),
+            (
+                &[
+                    ("origin", "https://keys.example.com"),
+                    ("sec-fetch-site", "same-origin"),
+                ],
+                true,
+            ),
             (&[("sec-fetch-site", "same-origin")], true),
             (&[], false),
             (&[("origin", "null")], false),
@@ -97,8 +112,20 @@ mod tests {
             (&[("origin", "https://badkeys.example.com")], false),
             (&[("origin", "http://keys.example.com")], false),
             (&[("origin", "https://keys.example.com:8443")], false),
-            (&[("origin", "https://keys.example.com"), ("sec-fetch-site", "same-site")], false),
-            (&[("origin", "https://keys.example.com"), ("sec-fetch-site", "cross-site")], false),
+            (
+                &[
+                    ("origin", "https://keys.example.com"),
+                    ("sec-fetch-site", "same-site"),
+                ],
+                false,
+            ),
+            (
+                &[
+                    ("origin", "https://keys.example.com"),
+                    ("sec-fetch-site", "cross-site"),
+                ],
+                false,
+            ),
         ];
         for (pairs, expected) in table {
             let mut headers = HeaderMap::new();
@@ -117,8 +144,15 @@ mod tests {
     fn check_78_only_forms_are_read() {
         let with = |kind: &str| HeaderMap::from_iter([(CONTENT_TYPE, kind.parse().unwrap())]);
         assert!(is_form(&with("application/x-www-form-urlencoded")));
-        assert!(is_form(&with("application/x-www-form-urlencoded; charset=UTF-8")));
-        for kind in ["text/plain", "multipart/form-data; boundary=x", "application/json", ""] {
+        assert!(is_form(&with(
+            "application/x-www-form-urlencoded; charset=UTF-8"
+        )));
+        for kind in [
+            "text/plain",
+            "multipart/form-data; boundary=x",
+            "application/json",
+            "",
+        ] {
             assert!(!is_form(&with(kind)), "{kind}");
         }
         assert!(!is_form(&HeaderMap::new()));

@@ -18,13 +18,20 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The layer. The gate's calls are logged at debug only: they are counted, and there are many.
 pub async fn describe(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let id = hex::encode(service::clock::random_bytes::<12>());
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let address = peer.map(|peer| {
-        client_address(peer, request.headers(), &state.http.trusted_proxies)
-    });
-    let facts = RequestFacts { address, request_id: Some(id.clone()) };
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|peer| peer.0.ip());
+    let address =
+        peer.map(|peer| client_address(peer, request.headers(), &state.http.trusted_proxies));
+    let facts = RequestFacts {
+        address,
+        request_id: Some(id.clone()),
+    };
     request.extensions_mut().insert(facts);
-    request.extensions_mut().insert(app::server_context::RequestId(id.clone()));
+    request
+        .extensions_mut()
+        .insert(app::server_context::RequestId(id.clone()));
     let began = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -33,7 +40,9 @@ pub async fn describe(State(state): State<AppState>, mut request: Request, next:
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
     let status = response.status().as_u16();
     let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let address = address.map(|address| address.to_string()).unwrap_or_default();
+    let address = address
+        .map(|address| address.to_string())
+        .unwrap_or_default();
     if route.starts_with("/v1/verify") || route == "/healthz" {
         tracing::debug!(request_id = id, %method, route, status, micros, address, "request");
     } else {
@@ -50,14 +59,25 @@ pub async fn describe(State(state): State<AppState>, mut request: Request, next:
 fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
     let mut address = peer.to_canonical();
-    let hops = headers.get_all("x-forwarded-for").iter().rev().flat_map(|value| {
-        value.to_str().unwrap_or_default().rsplit(',').map(str::trim).collect::<Vec<_>>()
-    });
+    let hops = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .rev()
+        .flat_map(|value| {
+            value
+                .to_str()
+                .unwrap_or_default()
+                .rsplit(',')
+                .map(str::trim)
+                .collect::<Vec<_>>()
+        });
     for hop in hops {
         if !is_trusted(address) {
             break;
         }
-        let Ok(hop) = hop.parse::<IpAddr>() else { break };
+        let Ok(hop) = hop.parse::<IpAddr>() else {
+            break;
+        };
         address = hop.to_canonical();
     }
     address
@@ -75,7 +95,11 @@ mod tests {
             ("10.0.0.1", &[], "10.0.0.1"),
             ("10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
             ("10.0.0.1", &["1.1.1.1, 198.51.100.7"], "198.51.100.7"),
-            ("10.0.0.1", &["1.1.1.1, 198.51.100.7, 10.0.0.2"], "198.51.100.7"),
+            (
+                "10.0.0.1",
+                &["1.1.1.1, 198.51.100.7, 10.0.0.2"],
+                "198.51.100.7",
+            ),
             ("10.0.0.1", &["1.1.1.1", "198.51.100.7"], "198.51.100.7"),
             ("10.0.0.1", &["198.51.100.7, junk"], "10.0.0.1"),
             ("::ffff:10.0.0.1", &["::ffff:198.51.100.7"], "198.51.100.7"),

@@ -58,8 +58,17 @@ pub fn end_cookie() -> (http::HeaderName, HeaderValue) {
 }
 
 /// Finds out who asks, and turns strangers away from everything but the public pages.
-pub async fn authenticate(State(state): State<AppState>, session: Session, mut request: Request, next: Next) -> Response {
-    let facts = request.extensions().get::<RequestFacts>().cloned().unwrap_or_default();
+pub async fn authenticate(
+    State(state): State<AppState>,
+    session: Session,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let facts = request
+        .extensions()
+        .get::<RequestFacts>()
+        .cloned()
+        .unwrap_or_default();
     let actor = match session.id() {
         None => None,
         Some(id) => match state.services.actor_of_session(hash(&id), facts).await {
@@ -81,7 +90,10 @@ pub async fn authenticate(State(state): State<AppState>, session: Session, mut r
     if is_known || is_public(path) {
         return next.run(request).await;
     }
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |target| target.as_str());
     if request.method() == Method::GET && !path.starts_with("/_fn/") {
         return Redirect::to(&pages::log_in_address(target)).into_response();
     }
@@ -94,8 +106,10 @@ pub async fn authenticate(State(state): State<AppState>, session: Session, mut r
 
 /// What strangers may see.
 fn is_public(path: &str) -> bool {
-    matches!(path, "/login" | "/setup" | "/welcome" | "/favicon.svg" | "/robots.txt")
-        || path.starts_with("/pkg/")
+    matches!(
+        path,
+        "/login" | "/setup" | "/welcome" | "/favicon.svg" | "/robots.txt"
+    ) || path.starts_with("/pkg/")
 }
 
 fn hash(id: &Id) -> TokenHash {
@@ -130,7 +144,13 @@ impl SessionStore for Store {
                 idle_until: Self::idle_until(record)?,
                 absolute_until: now + self.0.settings().sessions.absolute,
             };
-            if self.0.session_store().create_session(row).await.map_err(backend)? {
+            if self
+                .0
+                .session_store()
+                .create_session(row)
+                .await
+                .map_err(backend)?
+            {
                 return Ok(());
             }
             // 128 random bits were taken: try others.
@@ -155,8 +175,14 @@ impl SessionStore for Store {
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
-        let row = self.0.session_store().find_session(hash(id), self.0.now()).await;
-        let Some(row) = row.map_err(backend)? else { return Ok(None) };
+        let row = self
+            .0
+            .session_store()
+            .find_session(hash(id), self.0.now())
+            .await;
+        let Some(row) = row.map_err(backend)? else {
+            return Ok(None);
+        };
         let idle_until = OffsetDateTime::from_unix_timestamp(row.idle_until.timestamp());
         Ok(Some(Record {
             id: *id,
@@ -166,7 +192,11 @@ impl SessionStore for Store {
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {
-        self.0.session_store().delete_session(hash(id)).await.map_err(backend)
+        self.0
+            .session_store()
+            .delete_session(hash(id))
+            .await
+            .map_err(backend)
     }
 }
 

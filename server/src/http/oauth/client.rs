@@ -26,13 +26,19 @@ impl<'a> Client<'a> {
         let asserts = form.client_assertion.is_some() || form.client_assertion_type.is_some();
         let methods = [header.is_some(), form.client_secret.is_some(), asserts];
         if methods.iter().filter(|used| **used).count() > 1 {
-            return Err(TokenFailure::InvalidRequest("Use one way to authenticate, not several"));
+            return Err(TokenFailure::InvalidRequest(
+                "Use one way to authenticate, not several",
+            ));
         }
         match (header, &form.client_id, &form.client_secret) {
             (Some(header), named, _) => Self::by_basic(&header, named.as_deref()),
             (None, Some(id), Some(secret)) => {
                 let (id, secret) = (Cow::Borrowed(&**id), Cow::Borrowed(&**secret));
-                Ok(Self { id, secret, by_header: false })
+                Ok(Self {
+                    id,
+                    secret,
+                    by_header: false,
+                })
             }
             // Nothing, half of it, or an assertion, which this endpoint does not take.
             (None, ..) => Err(TokenFailure::InvalidClient { by_header: false }),
@@ -41,15 +47,23 @@ impl<'a> Client<'a> {
 
     fn by_basic(header: &Authorization<'_>, named: Option<&str>) -> Result<Self, TokenFailure> {
         let wrong = TokenFailure::InvalidClient { by_header: true };
-        let Authorization::Basic(Some(basic)) = header else { return Err(wrong) };
+        let Authorization::Basic(Some(basic)) = header else {
+            return Err(wrong);
+        };
         let (Some(id), Some(secret)) = (form_decode(basic.user()), form_decode(basic.password()))
         else {
             return Err(wrong);
         };
         if named.is_some_and(|named| named != id) {
-            return Err(TokenFailure::InvalidRequest("client_id is not the one of the header"));
+            return Err(TokenFailure::InvalidRequest(
+                "client_id is not the one of the header",
+            ));
         }
-        Ok(Self { id: id.into(), secret: secret.into(), by_header: true })
+        Ok(Self {
+            id: id.into(),
+            secret: secret.into(),
+            by_header: true,
+        })
     }
 }
 
@@ -61,7 +75,10 @@ fn form_decode(text: &str) -> Option<String> {
         return None;
     }
     let text = text.replace('+', " ");
-    percent_decode_str(&text).decode_utf8().ok().map(Cow::into_owned)
+    percent_decode_str(&text)
+        .decode_utf8()
+        .ok()
+        .map(Cow::into_owned)
 }
 
 #[cfg(test)]

@@ -62,9 +62,11 @@ impl TokenFailure {
                 "invalid_request",
                 "Send the parameters as application/x-www-form-urlencoded",
             ),
-            Self::TooLarge => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "The body is over 64 KiB")
-            }
+            Self::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "invalid_request",
+                "The body is over 64 KiB",
+            ),
             Self::InvalidClient { .. } => (
                 StatusCode::UNAUTHORIZED,
                 "invalid_client",
@@ -107,7 +109,11 @@ impl TokenFailure {
             request_id: Option<&'a str>,
         }
         let (status, error, error_description) = self.describe();
-        let body = Json(Body { error, error_description, request_id });
+        let body = Json(Body {
+            error,
+            error_description,
+            request_id,
+        });
         let mut response = (status, [(header::CACHE_CONTROL, "no-store")], body).into_response();
         let headers = response.headers_mut();
         match self {
@@ -117,7 +123,10 @@ impl TokenFailure {
                 headers.insert(header::WWW_AUTHENTICATE, BASIC_CHALLENGE);
             }
             Self::Throttled(wait) => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+                headers.insert(
+                    header::RETRY_AFTER,
+                    HeaderValue::from(wait.as_secs().max(1)),
+                );
             }
             Self::Unavailable(cause) => {
                 tracing::error!(
@@ -153,7 +162,10 @@ mod tests {
         for failure in all {
             let (_, code, description) = failure.describe();
             for byte in [code, description].concat().bytes() {
-                assert!(matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e), "{failure:?}");
+                assert!(
+                    matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e),
+                    "{failure:?}"
+                );
             }
         }
     }

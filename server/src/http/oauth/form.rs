@@ -30,7 +30,9 @@ impl<'a> Form<'a> {
                 *field = Some(value);
             }
             if !seen.insert(name) {
-                return Err(TokenFailure::InvalidRequest("A parameter is there more than once"));
+                return Err(TokenFailure::InvalidRequest(
+                    "A parameter is there more than once",
+                ));
             }
         }
         Ok(form)
@@ -65,14 +67,23 @@ mod tests {
 
     #[test]
     fn check_10_no_parameter_is_there_twice() {
-        for body in ["scope=a&scope=a", "scope=&scope=a", "scope=a&sc%6Fpe=b", "foo&foo", "&=&="] {
+        for body in [
+            "scope=a&scope=a",
+            "scope=&scope=a",
+            "scope=a&sc%6Fpe=b",
+            "foo&foo",
+            "&=&=",
+        ] {
             assert!(Form::parse(body.as_bytes()).is_err(), "{body}");
         }
     }
 
     #[test]
     fn a_body_full_of_parameters_is_read_in_no_time() {
-        let body: String = (0..9_000).map(|n| format!("{n:x}=1&")).collect();
+        let body = (0..9_000)
+            .map(|n| n.to_string())
+            .collect::<Vec<_>>()
+            .join("&");
         let began = std::time::Instant::now();
         assert!(Form::parse(body.as_bytes()).is_ok());
         assert!(began.elapsed().as_millis() < 50);

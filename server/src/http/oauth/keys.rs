@@ -10,7 +10,10 @@ use super::{EVERY_ORIGIN, PUBLIC_FOR_A_WHILE};
 /// The endpoint.
 pub async fn keys(State(services): State<Services>) -> impl IntoResponse {
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json")),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/jwk-set+json"),
+        ),
         (header::CACHE_CONTROL, PUBLIC_FOR_A_WHILE),
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, EVERY_ORIGIN),
     ];

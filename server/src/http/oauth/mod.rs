@@ -36,6 +36,12 @@ pub fn routes() -> Router<AppState> {
         .route(KEYS_PATH, get(keys::keys))
         // RFC 8414 section 3.1 puts the well-known part before the issuer's path; many clients
         // append it instead.
-        .route("/.well-known/oauth-authorization-server/v1", get(metadata::metadata))
-        .route("/v1/.well-known/oauth-authorization-server", get(metadata::metadata))
+        .route(
+            "/.well-known/oauth-authorization-server/v1",
+            get(metadata::metadata),
+        )
+        .route(
+            "/v1/.well-known/oauth-authorization-server",
+            get(metadata::metadata),
+        )
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use axum::body::{Bytes, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -33,10 +33,22 @@ pub async fn token(
     request: Request,
 ) -> Response {
     match exchange(&state.services, &facts, request).await {
-        Ok(IssuedToken { access_token, expires_in, scope }) => {
+        Ok(IssuedToken {
+            access_token,
+            expires_in,
+            scope,
+        }) => {
             state.metrics.tokens_issued.inc();
-            let body = Success { access_token, token_type: "Bearer", expires_in, scope };
-            let headers = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
+            let body = Success {
+                access_token,
+                token_type: "Bearer",
+                expires_in,
+                scope,
+            };
+            let headers = [
+                (header::CACHE_CONTROL, "no-store"),
+                (header::PRAGMA, "no-cache"),
+            ];
             (headers, Json(body)).into_response()
         }
         Err(failure) => {
@@ -55,7 +67,9 @@ async fn exchange(
 ) -> Result<IssuedToken, TokenFailure> {
     let (parts, body) = request.into_parts();
     if parts.uri.query().is_some() {
-        return Err(TokenFailure::InvalidRequest("Send the parameters in the body, not the URL"));
+        return Err(TokenFailure::InvalidRequest(
+            "Send the parameters in the body, not the URL",
+        ));
     }
     if !is_form(&parts.headers) {
         return Err(TokenFailure::UnsupportedMediaType);
@@ -69,7 +83,10 @@ async fn exchange(
         None => return Err(TokenFailure::InvalidRequest("grant_type is missing")),
     }
     let request = TokenRequest {
-        proof: ClientProof { client_id: &client.id, secret: &client.secret },
+        proof: ClientProof {
+            client_id: &client.id,
+            secret: &client.secret,
+        },
         scope: form.scope.as_deref(),
         resource: form.resource.as_deref(),
     };
@@ -79,19 +96,25 @@ async fn exchange(
 
 fn is_form(headers: &HeaderMap) -> bool {
     let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(kind), None) = (kinds.next(), kinds.next()) else { return false };
+    let (Some(kind), None) = (kinds.next(), kinds.next()) else {
+        return false;
+    };
     let kind = kind.to_str().unwrap_or_default();
     let essence = kind.split_once(';').map_or(kind, |(essence, _)| essence);
-    essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    essence
+        .trim()
+        .eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-async fn read(body: axum::body::Body) -> Result<Bytes, TokenFailure> {
+async fn read(body: Body) -> Result<Bytes, TokenFailure> {
     to_bytes(body, BODY_BYTES).await.map_err(|error| {
-        let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-        if causes.into_iter().any(|cause| cause.is::<LengthLimitError>()) {
-            TokenFailure::TooLarge
-        } else {
-            TokenFailure::InvalidRequest("The body did not arrive whole")
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            if error.is::<LengthLimitError>() {
+                return TokenFailure::TooLarge;
+            }
+            cause = error.source();
         }
+        TokenFailure::InvalidRequest("The body did not arrive whole")
     })
 }

@@ -18,8 +18,13 @@ async fn change_password(context: Context, mut form: Form) -> Result<Response, R
     form.finish().map_err(IntoResponse::into_response)?;
     let actor = context.actor()?;
     let services = &context.state.services;
-    match services.change_password(&actor, &current, &new, &context.facts).await {
+    match services
+        .change_password(&actor, &current, &new, &context.facts)
+        .await
+    {
         Ok(()) => Ok(done("/account", Flash::PasswordChanged)),
-        Err(error) => Ok(context.refuse("/account", "/account/password", Vec::new(), error).await),
+        Err(error) => Ok(context
+            .refuse("/account", "/account/password", Vec::new(), error)
+            .await),
     }
 }

@@ -49,7 +49,12 @@ async fn issue(context: Context, mut form: Form) -> Result<Response, Response> {
     let key = form.take("idempotency_key");
     form.finish().map_err(IntoResponse::into_response)?;
     let actor = context.actor()?;
-    let issued = match context.state.services.issue_credential(&actor, &draft, Some(&key)).await {
+    let issued = match context
+        .state
+        .services
+        .issue_credential(&actor, &draft, Some(&key))
+        .await
+    {
         Ok(issued) => issued,
         Err(error) => {
             // A public key goes back to who typed it; a private one, pasted by mistake, does not.
@@ -60,11 +65,19 @@ async fn issue(context: Context, mut form: Form) -> Result<Response, Response> {
             return Ok(context.refuse(PAGE, PAGE, typed, error).await);
         }
     };
-    let shown = shown_once(&context.state.services, issued, context.state.http.legacy_headers());
+    let shown = shown_once(
+        &context.state.services,
+        issued,
+        context.state.http.legacy_headers(),
+    );
     Ok(context.show_once(PAGE, shown).await)
 }
 
-async fn edit(context: Context, Path(key_id): Path<KeyId>, mut form: Form) -> Result<Response, Response> {
+async fn edit(
+    context: Context,
+    Path(key_id): Path<KeyId>,
+    mut form: Form,
+) -> Result<Response, Response> {
     let typed = form.typed(&[]);
     let (draft, read) = (draft(&mut form), form.take("read"));
     form.finish().map_err(IntoResponse::into_response)?;
@@ -72,10 +85,16 @@ async fn edit(context: Context, Path(key_id): Path<KeyId>, mut form: Form) -> Re
     let services = &context.state.services;
     let result = match DateTime::parse_from_rfc3339(&read) {
         Ok(read) => {
-            let change = CredentialChange { draft, read: read.to_utc() };
+            let change = CredentialChange {
+                draft,
+                read: read.to_utc(),
+            };
             services.edit_credential(&actor, key_id, &change).await
         }
-        Err(_) => Err(ServiceError::field("", "load the page again and repeat your change")),
+        Err(_) => Err(ServiceError::field(
+            "",
+            "load the page again and repeat your change",
+        )),
     };
     match result {
         Ok(_) => Ok(done(&format!("/credentials/{key_id}"), Flash::Saved)),
@@ -86,27 +105,59 @@ async fn edit(context: Context, Path(key_id): Path<KeyId>, mut form: Form) -> Re
     }
 }
 
-async fn disable(context: Context, Path(key_id): Path<KeyId>, mut form: Form) -> Result<Response, Response> {
+async fn disable(
+    context: Context,
+    Path(key_id): Path<KeyId>,
+    mut form: Form,
+) -> Result<Response, Response> {
     let (typed, reason) = (form.typed(&[]), form.take("reason"));
     form.finish().map_err(IntoResponse::into_response)?;
     let actor = context.actor()?;
-    let result = context.state.services.disable_credential(&actor, key_id, &reason).await;
-    Ok(answer(context, key_id, "disable", typed, result, Flash::Quarantined).await)
+    let result = context
+        .state
+        .services
+        .disable_credential(&actor, key_id, &reason)
+        .await;
+    Ok(answer(
+        context,
+        key_id,
+        "disable",
+        typed,
+        result,
+        Flash::Quarantined,
+    )
+    .await)
 }
 
-async fn enable(context: Context, Path(key_id): Path<KeyId>, mut form: Form) -> Result<Response, Response> {
+async fn enable(
+    context: Context,
+    Path(key_id): Path<KeyId>,
+    mut form: Form,
+) -> Result<Response, Response> {
     let (typed, reason) = (form.typed(&[]), form.take("reason"));
     form.finish().map_err(IntoResponse::into_response)?;
     let actor = context.actor()?;
-    let result = context.state.services.enable_credential(&actor, key_id, &reason).await;
+    let result = context
+        .state
+        .services
+        .enable_credential(&actor, key_id, &reason)
+        .await;
     Ok(answer(context, key_id, "enable", typed, result, Flash::Reenabled).await)
 }
 
-async fn revoke(context: Context, Path(key_id): Path<KeyId>, mut form: Form) -> Result<Response, Response> {
+async fn revoke(
+    context: Context,
+    Path(key_id): Path<KeyId>,
+    mut form: Form,
+) -> Result<Response, Response> {
     let (typed, reason) = (form.typed(&[]), form.take("reason"));
     form.finish().map_err(IntoResponse::into_response)?;
     let actor = context.actor()?;
-    let result = context.state.services.revoke_credential(&actor, key_id, &reason).await;
+    let result = context
+        .state
+        .services
+        .revoke_credential(&actor, key_id, &reason)
+        .await;
     Ok(answer(context, key_id, "revoke", typed, result, Flash::Revoked).await)
 }
 
@@ -121,6 +172,10 @@ async fn answer(
     let page = format!("/credentials/{key_id}");
     match result {
         Ok(_) => done(&page, flash),
-        Err(error) => context.refuse(&page, &format!("{page}/{step}"), typed, error).await,
+        Err(error) => {
+            context
+                .refuse(&page, &format!("{page}/{step}"), typed, error)
+                .await
+        }
     }
 }

@@ -26,7 +26,10 @@ async fn set_up(context: Context, mut form: Form) -> Result<Response, Response> 
         ["token", "name", "email", "password"].map(|field| form.take(field));
     form.finish().map_err(IntoResponse::into_response)?;
     let services = &context.state.services;
-    match services.set_up(&token, &name, &email, &password, &context.facts).await {
+    match services
+        .set_up(&token, &name, &email, &password, &context.facts)
+        .await
+    {
         Ok(_) => Ok(done("/login", Flash::SetUp)),
         Err(error) => Ok(context.refuse("/setup", "/setup", typed, error).await),
     }
@@ -36,7 +39,12 @@ async fn log_in(context: Context, session: Session, mut form: Form) -> Result<Re
     let typed = form.typed(&["password"]);
     let [email, password, next] = ["email", "password", "next"].map(|field| form.take(field));
     form.finish().map_err(IntoResponse::into_response)?;
-    let user = match context.state.services.log_in(&email, &password, &context.facts).await {
+    let user = match context
+        .state
+        .services
+        .log_in(&email, &password, &context.facts)
+        .await
+    {
         Ok(user) => user,
         Err(error) => return Ok(context.refuse("/login", "/login", typed, error).await),
     };
@@ -66,7 +74,12 @@ async fn welcome(context: Context, mut form: Form) -> Result<Response, Response>
     let typed = form.typed(&["password"]);
     let [token, password] = ["token", "password"].map(|field| form.take(field));
     form.finish().map_err(IntoResponse::into_response)?;
-    match context.state.services.choose_password(&token, &password, &context.facts).await {
+    match context
+        .state
+        .services
+        .choose_password(&token, &password, &context.facts)
+        .await
+    {
         Ok(_) => Ok(done("/login", Flash::Welcome)),
         Err(error) => Ok(context.refuse("/welcome", "/welcome", typed, error).await),
     }

@@ -60,13 +60,20 @@ impl Form {
             .partition(|(name, _)| name.starts_with(prefix));
         self.0 = left;
         let taken: Vec<(String, String)> = taken;
-        taken.into_iter().map(|(name, value)| (name[prefix.len()..].to_owned(), value)).collect()
+        taken
+            .into_iter()
+            .map(|(name, value)| (name[prefix.len()..].to_owned(), value))
+            .collect()
     }
 
     /// What was typed, for a form that comes back; without the fields named.
     #[must_use]
     pub fn typed(&self, but: &[&str]) -> Vec<(String, String)> {
-        self.0.iter().filter(|(name, _)| !but.contains(&name.as_str())).cloned().collect()
+        self.0
+            .iter()
+            .filter(|(name, _)| !but.contains(&name.as_str()))
+            .cloned()
+            .collect()
     }
 
     /// Ends the reading: nothing may be left.
@@ -74,7 +81,11 @@ impl Form {
     /// # Errors
     /// There is a field that nobody asked for.
     pub fn finish(self) -> Result<(), Malformed> {
-        if self.0.is_empty() { Ok(()) } else { Err(Malformed) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Malformed)
+        }
     }
 }
 
@@ -96,7 +107,13 @@ mod tests {
         let mut form = Form::parse(b"scope.data=read&name=x&scope.admin=none").unwrap();
         let mut levels = form.take_all("scope.");
         levels.sort();
-        assert_eq!(levels, [("admin".into(), "none".into()), ("data".into(), "read".into())]);
+        assert_eq!(
+            levels,
+            [
+                ("admin".into(), "none".into()),
+                ("data".into(), "read".into())
+            ]
+        );
         assert_eq!(form.typed(&["password"]), [("name".into(), "x".into())]);
         form.take("name");
         form.finish().unwrap();

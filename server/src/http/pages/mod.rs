@@ -39,9 +39,16 @@ struct Context {
 impl FromRequestParts<AppState> for Context {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &AppState,
+    ) -> Result<Self, Self::Rejection> {
         let facts = parts.extensions.get().cloned().unwrap_or_default();
-        Ok(Self { state: state.clone(), parts: parts.clone(), facts })
+        Ok(Self {
+            state: state.clone(),
+            parts: parts.clone(),
+            facts,
+        })
     }
 }
 
@@ -69,12 +76,26 @@ impl Context {
         error: ServiceError,
     ) -> Response {
         let outcome = FormOutcome::refused(action, typed, self.explain(error));
-        self.render(page, Answer { outcome: Some(outcome), shown_once: None }).await
+        self.render(
+            page,
+            Answer {
+                outcome: Some(outcome),
+                shown_once: None,
+            },
+        )
+        .await
     }
 
     /// A page that shows something this once.
     async fn show_once(self, page: &str, shown: ShownOnce) -> Response {
-        self.render(page, Answer { outcome: None, shown_once: Some(shown) }).await
+        self.render(
+            page,
+            Answer {
+                outcome: None,
+                shown_once: Some(shown),
+            },
+        )
+        .await
     }
 
     async fn render(self, page: &str, answer: Answer) -> Response {
@@ -108,16 +129,28 @@ pub fn log_in_address(next: &str) -> String {
 pub fn safe_next(next: &str) -> &str {
     let mut bytes = next.bytes();
     let is_path = bytes.next() == Some(b'/')
-        && bytes.next().is_none_or(|second| second.is_ascii_alphanumeric() || b"?_-.~".contains(&second))
-        && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
-        && !next.split(['?', '#']).next().unwrap_or_default().split('/').any(|part| part == ".." || part == ".");
+        && bytes
+            .next()
+            .is_none_or(|second| second.is_ascii_alphanumeric() || b"?_-.~".contains(&second))
+        && next
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        && !next
+            .split(['?', '#'])
+            .next()
+            .unwrap_or_default()
+            .split('/')
+            .any(|part| part == ".." || part == ".");
     if is_path { next } else { "/" }
 }
 
 /// An answer for when not even the page can be rendered.
 #[must_use]
 pub fn failed(error: &ServiceError) -> Response {
-    tracing::error!(error = error as &dyn std::error::Error, "a request could not be authenticated");
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "a request could not be authenticated"
+    );
     let text = "The server can't reach its database. Try again in a moment.";
     (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
 }
@@ -128,17 +161,37 @@ mod tests {
 
     #[test]
     fn log_in_leads_only_to_pages_of_this_site() {
-        for good in ["/", "/credentials", "/credentials?tab=all&q=a%20b", "/users?done=saved"] {
+        for good in [
+            "/",
+            "/credentials",
+            "/credentials?tab=all&q=a%20b",
+            "/users?done=saved",
+        ] {
             assert_eq!(safe_next(good), good);
         }
         for bad in [
-            "", "//e.example", "/\\e.example", "/%09/e.example", "\\\\e.example", "https:e.example",
-            "https://e.example/", "/..//e.example", "/a/../..//e", "/./x", "/a\r\nSet-Cookie: x", "javascript:alert(1)",
-            "/\t/e.example", " /credentials", "credentials",
+            "",
+            "//e.example",
+            "/\\e.example",
+            "/%09/e.example",
+            "\\\\e.example",
+            "https:e.example",
+            "https://e.example/",
+            "/..//e.example",
+            "/a/../..//e",
+            "/./x",
+            "/a\r\nSet-Cookie: x",
+            "javascript:alert(1)",
+            "/\t/e.example",
+            " /credentials",
+            "credentials",
         ] {
             assert_eq!(safe_next(bad), "/", "{bad:?}");
         }
-        assert_eq!(log_in_address("/credentials?tab=all"), "/login?next=%2Fcredentials%3Ftab%3Dall");
+        assert_eq!(
+            log_in_address("/credentials?tab=all"),
+            "/login?next=%2Fcredentials%3Ftab%3Dall"
+        );
         assert_eq!(log_in_address("//e.example"), "/login");
     }
 }

@@ -38,12 +38,22 @@ async fn add(context: Context, mut form: Form) -> Result<Response, Response> {
     }
 }
 
-async fn set_role(context: Context, Path(id): Path<Uuid>, mut form: Form) -> Result<Response, Response> {
+async fn set_role(
+    context: Context,
+    Path(id): Path<Uuid>,
+    mut form: Form,
+) -> Result<Response, Response> {
     let role = form.take("role");
     form.finish().map_err(IntoResponse::into_response)?;
     let actor = context.actor()?;
     let result = match role.parse::<Role>() {
-        Ok(role) => context.state.services.set_role(&actor, UserId(id), role).await,
+        Ok(role) => {
+            context
+                .state
+                .services
+                .set_role(&actor, UserId(id), role)
+                .await
+        }
         Err(error) => Err(ServiceError::field("role", error)),
     };
     Ok(answer(context, result, Flash::RoleChanged).await)
@@ -51,26 +61,46 @@ async fn set_role(context: Context, Path(id): Path<Uuid>, mut form: Form) -> Res
 
 async fn disable(context: Context, Path(id): Path<Uuid>, form: Form) -> Result<Response, Response> {
     form.finish().map_err(IntoResponse::into_response)?;
-    let result = context.state.services.disable_person(&context.actor()?, UserId(id)).await;
+    let result = context
+        .state
+        .services
+        .disable_person(&context.actor()?, UserId(id))
+        .await;
     Ok(answer(context, result, Flash::PersonDisabled).await)
 }
 
 async fn enable(context: Context, Path(id): Path<Uuid>, form: Form) -> Result<Response, Response> {
     form.finish().map_err(IntoResponse::into_response)?;
-    let result = context.state.services.enable_person(&context.actor()?, UserId(id)).await;
+    let result = context
+        .state
+        .services
+        .enable_person(&context.actor()?, UserId(id))
+        .await;
     Ok(answer(context, result, Flash::PersonEnabled).await)
 }
 
-async fn offer_link(context: Context, Path(id): Path<Uuid>, form: Form) -> Result<Response, Response> {
+async fn offer_link(
+    context: Context,
+    Path(id): Path<Uuid>,
+    form: Form,
+) -> Result<Response, Response> {
     form.finish().map_err(IntoResponse::into_response)?;
-    match context.state.services.offer_password_link(&context.actor()?, UserId(id)).await {
+    match context
+        .state
+        .services
+        .offer_password_link(&context.actor()?, UserId(id))
+        .await
+    {
         Ok(link) => Ok(show(context, link).await),
         Err(error) => Ok(context.refuse(PAGE, PAGE, Vec::new(), error).await),
     }
 }
 
 async fn show(context: Context, link: PasswordLink) -> Response {
-    let url = context.state.http.link(&format!("/welcome?token={}", link.token.expose()));
+    let url = context
+        .state
+        .http
+        .link(&format!("/welcome?token={}", link.token.expose()));
     let shown = ShownOnce::WelcomeLink {
         name: link.user.name.to_string(),
         email: link.user.email.to_string(),

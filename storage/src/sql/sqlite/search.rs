@@ -1,7 +1,8 @@
 //! Searching the list of credentials on SQLite, by the trigrams that FTS5 keeps.
 //!
-//! Few hits are fetched and sorted. Many are only numbered, and then met on a walk in the order of
-//! the list, which ends as soon as the page is full.
+//! Few hits are fetched and sorted. More are only numbered, and then met on a walk in the order of
+//! the list, which ends as soon as the page is full. If most credentials are hits, even that is too
+//! much: whoever walks meets them at once.
 
 use sqlx::QueryBuilder;
 
@@ -17,11 +18,16 @@ pub(super) struct Search {
 }
 
 enum Way {
+    /// Sort the hits.
     Sort,
+    /// Walk in order, and stop at the numbers of the hits.
     Walk,
-    /// The term has no trigram: each text is looked at on the walk.
+    /// Walk in order, and look at each text. The only way for a term that is shorter than a trigram.
     LookAtEach,
 }
+
+/// More hits than this are not numbered.
+const MANY: i64 = 20_000;
 
 impl Search {
     pub(super) async fn plan(
@@ -36,12 +42,15 @@ impl Search {
             way: Way::LookAtEach,
         };
         if search.term.chars().count() >= 3 {
-            let few = few(sort);
             let mut query = QueryBuilder::new("SELECT count(*) FROM (");
             search.push_hits(&mut query);
-            query.push(" LIMIT ").push_bind(few + 1).push(")");
+            query.push(" LIMIT ").push_bind(MANY + 1).push(")");
             let hits: i64 = query.build_query_scalar().fetch_one(db).await?;
-            search.way = if hits <= few { Way::Sort } else { Way::Walk };
+            search.way = match hits {
+                few if few <= worth_sorting(sort) => Way::Sort,
+                some if some <= MANY => Way::Walk,
+                _ => Way::LookAtEach,
+            };
         }
         Ok(search)
     }
@@ -67,7 +76,7 @@ impl Search {
 }
 
 /// How many hits are few. On a walk by name, names with the term may come all together and last.
-const fn few(sort: CredentialSort) -> i64 {
+const fn worth_sorting(sort: CredentialSort) -> i64 {
     match sort {
         CredentialSort::Name => 3000,
         _ => 500,

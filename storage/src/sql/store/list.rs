@@ -7,7 +7,7 @@
 use sqlx::{QueryBuilder, Row as _};
 
 use super::columns::Columns;
-use super::credentials::{to_credential, to_last_use, to_owner};
+use super::credential_row::{to_credential, to_last_use, to_owner};
 use super::filter::{NEVER, push_filter};
 use super::{Connection, Db, POSITION, Row, Search, push_from, text};
 use crate::{

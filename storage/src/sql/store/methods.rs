@@ -1,0 +1,307 @@
+//! The methods of [`Store`]: which transaction each one is, and which function does its work.
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::Instant;
+use domain::audit::{AuditEntry, AuditEvent, ChainHash, ObjectKind};
+use domain::credential::Credential;
+use domain::key_id::KeyId;
+use domain::role::Role;
+use domain::user::{EmailAddress, User, UserId};
+
+use super::{
+    SqlStore, audit, counts, credentials, discard_backup, finish, keys, list, sessions, set_up,
+    transaction, users,
+};
+use crate::{
+    Change, CredentialCounts, CredentialPage, CredentialQuery, CredentialRecord, CredentialUse,
+    LiveCredential, Login, NewCredential, OneTimeToken, SessionRow, SigningKeyRow, Store,
+    StoreResult, TokenHash, UserQuery,
+};
+
+/// How many uses of credentials are written in one transaction, so that others get a turn.
+const USES_AT_ONCE: usize = 200;
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn ping(&self) -> StoreResult<()> {
+        sqlx::query("SELECT 1")
+            .execute(&mut *self.read().await?)
+            .await?;
+        Ok(())
+    }
+
+    async fn migrate(&self) -> StoreResult<()> {
+        self.handle.migrate().await
+    }
+
+    async fn is_migrated(&self) -> StoreResult<bool> {
+        self.handle.is_migrated().await
+    }
+
+    async fn backup(&self, to: &Path, audit: AuditEvent) -> StoreResult<()> {
+        let (store, to) = (self.clone(), to.to_owned());
+        finish(async move {
+            store.handle.backup(&to).await?;
+            let audited = store.append_audit(audit).await;
+            if audited.is_err() {
+                discard_backup(&to);
+            }
+            audited
+        })
+        .await
+    }
+
+    async fn setting_or_insert(&self, key: &str, value: &str) -> StoreResult<String> {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        self.write(move |db| Box::pin(set_up::setting_or_insert(db, key, value)))
+            .await
+    }
+
+    async fn changes_after(&self, seq: i64) -> StoreResult<Vec<Change>> {
+        audit::changes_after(&mut *self.read().await?, seq).await
+    }
+
+    async fn wait_for_change(&self, patience: Duration) -> StoreResult<()> {
+        self.handle.wait_for_change(patience).await
+    }
+
+    async fn has_users(&self) -> StoreResult<bool> {
+        set_up::has_users(&mut *self.read().await?).await
+    }
+
+    async fn offer_set_up(&self, token: OneTimeToken, audit: AuditEvent) -> StoreResult<()> {
+        self.audited(audit, move |db| Box::pin(set_up::offer(db, token)))
+            .await
+    }
+
+    async fn set_up_token_is_valid(&self, hash: TokenHash, now: Instant) -> StoreResult<bool> {
+        set_up::token_is_valid(&mut *self.read().await?, hash, now).await
+    }
+
+    async fn complete_set_up(
+        &self,
+        token: TokenHash,
+        user: User,
+        password_hash: String,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        let now = audit.at;
+        self.audited(audit, move |db| {
+            Box::pin(set_up::complete(db, token, user, password_hash, now))
+        })
+        .await
+    }
+
+    async fn add_user(
+        &self,
+        user: User,
+        password_hash: Option<String>,
+        link: Option<OneTimeToken>,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(users::add(db, user, password_hash, link))
+        })
+        .await
+    }
+
+    async fn find_user(&self, id: UserId) -> StoreResult<Option<User>> {
+        users::find(&mut *self.read().await?, id).await
+    }
+
+    async fn find_login(&self, email: EmailAddress) -> StoreResult<Option<Login>> {
+        users::find_login(&mut *self.read().await?, email).await
+    }
+
+    async fn find_password_hash(&self, id: UserId) -> StoreResult<Option<String>> {
+        users::find_password_hash(&mut *self.read().await?, id).await
+    }
+
+    async fn list_users(&self, query: UserQuery) -> StoreResult<Vec<User>> {
+        users::list(&mut *self.read().await?, query).await
+    }
+
+    async fn set_role(&self, id: UserId, role: Role, audit: AuditEvent) -> StoreResult<()> {
+        self.audited(audit, move |db| Box::pin(users::set_role(db, id, role)))
+            .await
+    }
+
+    async fn disable_user(&self, id: UserId, at: Instant, audit: AuditEvent) -> StoreResult<()> {
+        self.audited(audit, move |db| Box::pin(users::disable(db, id, at)))
+            .await
+    }
+
+    async fn enable_user(&self, id: UserId, audit: AuditEvent) -> StoreResult<()> {
+        self.audited(audit, move |db| Box::pin(users::enable(db, id)))
+            .await
+    }
+
+    async fn set_password(
+        &self,
+        id: UserId,
+        password_hash: String,
+        keep_session: Option<TokenHash>,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(users::set_password(db, id, password_hash, keep_session))
+        })
+        .await
+    }
+
+    async fn upgrade_password_hash(&self, id: UserId, from: String, to: String) -> StoreResult<()> {
+        self.write(move |db| Box::pin(users::upgrade_password_hash(db, id, from, to)))
+            .await
+    }
+
+    async fn offer_password_link(
+        &self,
+        id: UserId,
+        token: OneTimeToken,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(users::offer_password_link(db, id, token))
+        })
+        .await
+    }
+
+    async fn find_password_link(&self, hash: TokenHash, now: Instant) -> StoreResult<Option<User>> {
+        users::find_password_link(&mut *self.read().await?, hash, now).await
+    }
+
+    async fn redeem_password_link(
+        &self,
+        hash: TokenHash,
+        now: Instant,
+        password_hash: String,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(users::redeem_password_link(db, hash, now, password_hash))
+        })
+        .await
+    }
+
+    async fn record_login(&self, id: UserId, at: Instant, audit: AuditEvent) -> StoreResult<()> {
+        self.audited(audit, move |db| Box::pin(users::record_login(db, id, at)))
+            .await
+    }
+
+    async fn create_session(&self, session: SessionRow) -> StoreResult<bool> {
+        self.write(move |db| Box::pin(sessions::create(db, session)))
+            .await
+    }
+
+    async fn save_session(
+        &self,
+        id: TokenHash,
+        user: Option<UserId>,
+        data: String,
+        idle_until: Instant,
+    ) -> StoreResult<bool> {
+        self.write(move |db| Box::pin(sessions::save(db, id, user, data, idle_until)))
+            .await
+    }
+
+    async fn find_session(&self, id: TokenHash, now: Instant) -> StoreResult<Option<SessionRow>> {
+        sessions::find(&mut *self.read().await?, id, now).await
+    }
+
+    async fn delete_session(&self, id: TokenHash) -> StoreResult<()> {
+        self.write(move |db| Box::pin(sessions::delete(db, id)))
+            .await
+    }
+
+    async fn delete_expired(&self, now: Instant) -> StoreResult<u64> {
+        self.write(move |db| Box::pin(sessions::delete_expired(db, now)))
+            .await
+    }
+
+    async fn issue_credential(&self, new: NewCredential, audit: AuditEvent) -> StoreResult<()> {
+        self.audited(audit, move |db| Box::pin(credentials::issue(db, new)))
+            .await
+    }
+
+    async fn find_credential(&self, key_id: KeyId) -> StoreResult<Option<CredentialRecord>> {
+        credentials::find(&mut *self.read().await?, key_id).await
+    }
+
+    async fn find_live_credential(&self, key_id: KeyId) -> StoreResult<Option<LiveCredential>> {
+        credentials::find_live(&mut *self.read().await?, key_id).await
+    }
+
+    async fn list_credentials(&self, query: CredentialQuery) -> StoreResult<CredentialPage> {
+        list::page(&mut *self.read().await?, &query).await
+    }
+
+    async fn count_credentials(&self, now: Instant) -> StoreResult<CredentialCounts> {
+        counts::count(&mut *self.read().await?, now).await
+    }
+
+    async fn update_credential(
+        &self,
+        credential: Credential,
+        read: Instant,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(credentials::update(db, credential, read))
+        })
+        .await
+    }
+
+    async fn record_uses(&self, mut uses: Vec<CredentialUse>) -> StoreResult<()> {
+        // In one order everywhere, so that two replicas don't wait for each other in a circle.
+        uses.sort_by_key(|used| (used.key_id, used.last_use.at));
+        let writer = self.handle.writer().clone();
+        finish(async move {
+            for some in uses.chunks(USES_AT_ONCE) {
+                let some = some.to_vec();
+                transaction(&writer, move |db| {
+                    Box::pin(credentials::record_uses(db, some))
+                })
+                .await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn list_signing_keys(&self) -> StoreResult<Vec<SigningKeyRow>> {
+        keys::list(&mut *self.read().await?).await
+    }
+
+    async fn add_first_signing_key(
+        &self,
+        key: SigningKeyRow,
+        audit: AuditEvent,
+    ) -> StoreResult<bool> {
+        self.write(move |db| Box::pin(keys::add_first(db, key, audit)))
+            .await
+    }
+
+    async fn append_audit(&self, event: AuditEvent) -> StoreResult<()> {
+        self.audited(event, |_| Box::pin(async { Ok(()) })).await
+    }
+
+    async fn list_audit(&self, after: i64, limit: u32) -> StoreResult<Vec<AuditEntry>> {
+        audit::list(&mut *self.read().await?, after, limit).await
+    }
+
+    async fn list_audit_of(
+        &self,
+        kind: ObjectKind,
+        id: String,
+        limit: u32,
+    ) -> StoreResult<Vec<AuditEntry>> {
+        audit::list_of(&mut *self.read().await?, kind, id, limit).await
+    }
+
+    async fn audit_head(&self) -> StoreResult<(i64, ChainHash)> {
+        audit::head(&mut *self.read().await?).await
+    }
+}
