@@ -36,7 +36,7 @@ clippy_wasm() {
 # Unit, contract and HTTP tests.
 tests() {
   eval "$(tools/postgres.sh start)"
-  cargo test --locked --workspace --exclude frontend --no-fail-fast 2>&1 | tee "$cargo_log"
+  cargo test --locked --workspace --exclude frontend --exclude bench --no-fail-fast 2>&1 | tee "$cargo_log"
 }
 
 # The debug build that the journeys use, in folders that leave a running `make run` alone.

@@ -25,7 +25,7 @@ use crate::clock::PageClock;
 use crate::features::account::AccountPage;
 use crate::features::catalogue::CataloguePage;
 use crate::features::credentials::{
-    CredentialPage, CredentialsPage, EditCredentialPage, NewCredentialPage,
+    Back, CredentialPage, CredentialsPage, EditCredentialPage, NewCredentialPage,
 };
 use crate::features::session::{LoginPage, SetUpPage, WelcomePage};
 use crate::features::users::UsersPage;
@@ -68,6 +68,7 @@ pub fn App() -> impl IntoView {
     provide_meta_context();
     PageClock::provide();
     Viewer::provide();
+    Back::provide();
     // Tells style sheet and tests that the page reacts.
     Effect::new(|_| {
         if let Some(body) = document().body() {

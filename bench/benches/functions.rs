@@ -1,8 +1,4 @@
 //! What the functions on the gate's path cost: `cargo bench -p bench`.
-#![expect(
-    missing_docs,
-    reason = "criterion's macros make undocumented functions"
-)]
 
 use std::hint::black_box;
 

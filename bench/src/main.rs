@@ -23,7 +23,7 @@ use server::metrics::Metrics;
 use server::state::{AppState, GateMode, GateSettings, HttpSettings};
 use service::{
     Actor, AddPerson, ClientProof, IssuedCredential, MasterKey, RequestFacts, Services,
-    SessionLimits, SessionRow, Settings, SystemClock, Token, TokenRequest,
+    SessionLimits, SessionRow, Settings, SystemClock, TokenRequest,
 };
 
 const SECONDS: u32 = 8;
@@ -230,26 +230,29 @@ async fn start(services: &Services) -> anyhow::Result<SocketAddr> {
     Ok(address)
 }
 
+/// The scope string of the bare answers, about as long as a real one.
+const SCOPE: &str = "accounts:read accounts:write admin:read admin:write crypto:read crypto:write";
+
 /// What the endpoints are compared with: the least that a server does for such an answer.
 fn bare() -> anyhow::Result<Router> {
     let pkcs8 =
         EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())?;
     let key = Arc::new(EncodingKey::from_ec_der(pkcs8.as_ref()));
-    let scope = "accounts:read accounts:write admin:read admin:write crypto:read crypto:write";
+
     let sign = move || async move {
         let claims = json!({
             "iss": "http://127.0.0.1:3000/v1", "sub": "KRQ7M2XZLP4TAVJ6NDB3EH", "iat": 1, "exp": 901,
-            "client_id": "KRQ7M2XZLP4TAVJ6NDB3EH", "jti": "AAAAAAAAAAAAAAAAAAAAAA", "scope": scope,
+            "client_id": "KRQ7M2XZLP4TAVJ6NDB3EH", "jti": "AAAAAAAAAAAAAAAAAAAAAA", "scope": SCOPE,
             "aud": "http://127.0.0.1:3000/v1",
         });
         let token = jsonwebtoken::encode(&Header::new(Algorithm::ES256), &claims, &key);
         axum::Json(json!({ "access_token": token.unwrap_or_default(), "token_type": "Bearer" }))
     };
-    let answer = || async move {
+    let answer = || async {
         [
             ("x-keyrack-key-id", "KRQ7M2XZLP4TAVJ6NDB3EH"),
             ("x-keyrack-name", "worker-0"),
-            ("x-keyrack-scope", scope),
+            ("x-keyrack-scope", SCOPE),
             ("x-request-id", "0123456789abcdef01234567"),
         ]
     };

@@ -1,8 +1,9 @@
 // Every page at every width, in light and dark.
 import type { Page } from "@playwright/test";
+import { create, fillCredential, readShownOnce } from "../support/credentials.js";
 import { eve, mara } from "../support/keyrack.js";
 import { look } from "../support/look.js";
-import { expect, ready, test, visit } from "../support/page.js";
+import { expect, expectAccessible, ready, test, visit } from "../support/page.js";
 import { logIn } from "../support/steps.js";
 
 // Many pictures, each of a whole page.
@@ -35,43 +36,65 @@ test.describe("an empty list", () => {
 test.describe("a team at work", () => {
   test.use({ command: "demo" });
 
-  const pages: [name: string, path: string][] = [
-    ["credentials", "/credentials"],
-    ["credentials-ended", "/credentials?tab=ended"],
-    ["credentials-nothing-found", "/credentials?q=nothing-like-this"],
-    ["credential-new", "/credentials/new"],
-    ["catalogue", "/catalogue"],
-    ["users", "/users"],
-    ["account", "/account"],
-    ["not-found", "/nowhere"],
-  ];
-  for (const [name, path] of pages) {
-    test(name, async ({ page }) => {
-      await logIn(page, mara);
-      await visit(page, path);
-      await look(page, name);
-    });
-  }
+  test("the pages of a superuser", async ({ page }) => {
+    await logIn(page, mara);
+    for (const [name, path] of [
+      ["credentials", "/credentials"],
+      ["credentials-nothing-found", "/credentials?q=nothing-like-this"],
+      ["credential-new", "/credentials/new"],
+      ["catalogue", "/catalogue?q=journals"],
+      ["users", "/users"],
+      ["account", "/account"],
+      ["not-found", "/nowhere"],
+    ] as const) {
+      await test.step(name, async () => {
+        await visit(page, path);
+        await look(page, name);
+      });
+    }
+  });
 
-  test("a credential in each state", async ({ page }) => {
+  test("a credential from its form to its end", async ({ page }) => {
     await logIn(page, mara);
     for (const [name, search] of [
-      ["active", "settlement-worker"],
       ["quarantined", "onboarding-kyc"],
       ["revoked", "partner-bridge"],
       ["expired", "load-test"],
+      ["active", "settlement-worker"],
     ] as const) {
-      await open(page, search);
-      await look(page, `credential-${name}`);
+      await test.step(name, async () => {
+        await open(page, search);
+        await look(page, `credential-${name}`);
+      });
     }
-    await open(page, "settlement-worker");
-    await page.getByRole("link", { name: "Edit" }).click();
+    await page.getByRole("link", { name: "Revoke", exact: true }).click();
+    await look(page, "dialog");
+    await page.getByRole("link", { name: "Cancel" }).click();
+    await page.getByRole("link", { name: "Edit", exact: true }).click();
     await expect(page).toHaveURL(/\/edit$/);
     await look(page, "credential-edit");
+
+    await visit(page, "/credentials/new");
+    await fillCredential(page, { name: "onboarding-bot", purpose: "Opens accounts", flow: "Legacy" });
+    await create(page);
+    await expect(page.getByRole("alert")).toBeFocused();
+    await look(page, "credential-new-refused");
+    await fillCredential(page, { levels: { Accounts: "Read & write" } });
+    await create(page);
+    await readShownOnce(page, "onboarding-bot");
+    await look(page, "shown-once");
+    await page.getByLabel("I have stored the secret").check();
   });
 
-  test("a person who may not", async ({ page }) => {
+  test("a person who may do less", async ({ page }) => {
     await logIn(page, eve);
+    await page.setViewportSize({ width: 390, height: 700 });
+    await page.getByRole("button", { name: "Menu" }).click();
+    await expect(page.getByRole("link", { name: "Catalogue" })).toBeVisible();
+    await expectAccessible(page);
+    await page.getByRole("link", { name: "Catalogue" }).click();
+    await expect(page.getByRole("heading", { name: "Catalogue", level: 1 })).toBeVisible();
+    await expect(page.getByRole("link", { name: "Catalogue" })).toBeHidden();
     expect(await visit(page, "/credentials/new")).toBe(403);
     await look(page, "refused");
   });

@@ -15,9 +15,10 @@ export async function look(page: Page, name: string): Promise<void> {
     await expectNoOverflow(page);
     for (const colorScheme of themes) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-      // Colours differ by theme, the order of things by width: both ends show all of it.
-      if (width !== 768) await expectAccessible(page);
       await page.screenshot({ path: `${screens}/${name}-${width}-${colorScheme}.png`, fullPage: true });
+      // The checks are slow. Colours differ by theme and the order of things by width: this sees all.
+      const checked = colorScheme === "light" ? 390 : 1440;
+      if (width === checked) await expectAccessible(page);
     }
   }
 }

@@ -52,7 +52,7 @@ pub fn CopyButton(
         <button class="btn small live-only" type="button" on:click=copy>
             {glyph}
             <span aria-live="polite">{words}</span>
-            <span class="vh">{what}</span>
+            <span class="vh">" " {what}</span>
         </button>
     }
     .into_any()

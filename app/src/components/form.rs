@@ -47,12 +47,13 @@ fn Refused(state: FormState) -> impl IntoView {
             let href = format!("#{}", error.field);
             view! { <li><a href=href>{error.message.clone()}</a></li> }
         })
-        .collect_view();
+        .collect::<Vec<_>>();
+    let fields = (!fields.is_empty()).then(|| view! { <ul>{fields}</ul> });
     view! {
         <div role="alert" tabindex="-1" autofocus=true>
             <Notice tone=Tone::Bad>
                 <p>{message}</p>
-                <ul>{fields}</ul>
+                {fields}
             </Notice>
         </div>
     }

@@ -11,7 +11,9 @@ use crate::viewer::Viewer;
 #[component]
 pub fn AccountPage() -> impl IntoView {
     let outcome = use_answer().outcome;
-    let facts = Viewer::current().user().map(|user| {
+    let user = Viewer::current().user();
+    let email = user.as_ref().map(|user| user.email.clone());
+    let facts = user.map(|user| {
         view! {
             <section class="card section">
                 <h2>"You"</h2>
@@ -33,6 +35,16 @@ pub fn AccountPage() -> impl IntoView {
                 <h2>"Password"</h2>
                 <p>"A new password ends your sessions on other devices."</p>
                 <PostForm action="/account/password" outcome=outcome>
+                    // For password managers; without a name it is not sent.
+                    <input
+                        class="vh"
+                        type="text"
+                        value=email
+                        autocomplete="username"
+                        tabindex="-1"
+                        aria-hidden="true"
+                        readonly
+                    />
                     <PasswordField
                         name="current_password"
                         label="Current password"

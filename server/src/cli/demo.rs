@@ -323,7 +323,7 @@ async fn seed(config: &Config) -> anyhow::Result<()> {
             issued.push((new.credential, secret));
         }
     }
-    for (minutes, (credential, secret)) in issued.iter().enumerate() {
+    for (minutes, (credential, secret)) in issued.iter().enumerate().rev() {
         // Each was used a while ago, the busy ones a moment ago; some never since.
         clock.advance(today - TimeDelta::minutes(1 + 97 * i64::try_from(minutes)?) - clock.now());
         if minutes % 4 != 3 {

@@ -374,7 +374,7 @@ async fn check_78_changes_from_elsewhere_are_refused() {
     let record = dashboard
         .app
         .services
-        .credential(&dashboard.app.host, dashboard.key.key_id)
+        .credential(&dashboard.app.host, dashboard.key.key_id())
         .await
         .unwrap();
     assert_eq!(record.credential.standing.as_str(), "active");

@@ -51,7 +51,7 @@ impl FaultyStore {
             ));
         }
         if health == Health::Hanging as u8 {
-            tokio::time::sleep(Duration::from_secs(3600)).await;
+            tokio::time::sleep(Duration::from_hours(1)).await;
         }
         Ok(())
     }

@@ -391,7 +391,7 @@ async fn passes_bodies_and_legacy_credentials(gateway: &Gateway) {
     app.services.flush_usage().await.unwrap();
     let record = app
         .services
-        .credential(&app.host, key.key_id)
+        .credential(&app.host, key.key_id())
         .await
         .unwrap();
     assert_eq!(record.last_use.unwrap().address, "127.0.0.1");

@@ -10,15 +10,20 @@ use crate::app::Answer;
 
 /// Sends a request of HTTP/1.1, line by line, and closes.
 pub async fn send(to: SocketAddr, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-    let mut request = format!("{line} HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n");
-    for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
-    }
+    let mut lines = vec![
+        format!("{line} HTTP/1.1"),
+        "Host: api.example.com".to_owned(),
+        "Connection: close".to_owned(),
+    ];
+    lines.extend(
+        headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}")),
+    );
     if !body.is_empty() {
-        request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        lines.push(format!("Content-Length: {}", body.len()));
     }
-    request.push_str("\r\n");
-    request.push_str(body);
+    let request = format!("{}\r\n\r\n{body}", lines.join("\r\n"));
     send_raw(to, request.as_bytes()).await
 }
 

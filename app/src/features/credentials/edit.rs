@@ -95,29 +95,31 @@ fn page(
             title=format!("Edit {}", credential.name)
             lead="A change holds from the next call on. Key id and secret stay the same."
         />
-        <PostForm action=action outcome=outcome>
-            <input type="hidden" name="read" value=read />
-            <PurposeSection
-                name=credential.name
-                purpose=credential.purpose
-                owner=credential.owner.id
-                owners=facts.owners
-            />
-            <AccessSection catalogue=catalogue access=credential.access />
-            <LifeSection
-                first=("keep", "Leave as it is")
-                lifetimes=facts.lifetimes
-                value="keep"
-            >
-                {end}
-            </LifeSection>
-            <div class="form-actions">
-                <button class="btn primary">"Save changes"</button>
-                <a class="btn" href=back>
-                    "Cancel"
-                </a>
-            </div>
-        </PostForm>
+        <div class="narrow">
+            <PostForm action=action outcome=outcome>
+                <input type="hidden" name="read" value=read />
+                <PurposeSection
+                    name=credential.name
+                    purpose=credential.purpose
+                    owner=credential.owner.id
+                    owners=facts.owners
+                />
+                <AccessSection catalogue=catalogue access=credential.access />
+                <LifeSection
+                    first=("keep", "Leave as it is")
+                    lifetimes=facts.lifetimes
+                    value="keep"
+                >
+                    {end}
+                </LifeSection>
+                <div class="form-actions">
+                    <button class="btn primary">"Save changes"</button>
+                    <a class="btn" href=back>
+                        "Cancel"
+                    </a>
+                </div>
+            </PostForm>
+        </div>
     }
     .into_any()
 }

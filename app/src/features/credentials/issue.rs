@@ -103,7 +103,11 @@ fn form(
     });
     let note = move |event: web_sys::Event| {
         if let Some(form) = form_of(&event) {
-            draft.set(read_draft(&fields(&form)));
+            // By the next frame the date field has written down which instant it means, or the
+            // form is gone.
+            request_animation_frame(move || {
+                draft.try_set(read_draft(&fields(&form)));
+            });
         }
     };
     let send = move |event: SubmitEvent| {

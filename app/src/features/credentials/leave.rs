@@ -2,7 +2,8 @@
 //!
 //! The browser asks by itself when a document goes away (`beforeunload`), but the router follows
 //! links and Back without leaving the document. So links are kept from the router, and Back is
-//! asked about here.
+//! heard before the router hears it: both listen on the window, where the first to come is the
+//! first to be told.
 
 use leptos::prelude::*;
 use wasm_bindgen::closure::Closure;
@@ -11,37 +12,53 @@ use web_sys::{Element, Event};
 
 const QUESTION: &str = "Leave without storing the secret? It can't be shown again.";
 
+/// Whether Back may leave the page that is shown, where that page has a say.
+#[derive(Clone, Copy)]
+pub(crate) struct Back(StoredValue<Option<Callback<(), bool>>>);
+
+impl Back {
+    /// Listens for Back. Once, in `App`, before there is a router.
+    pub(crate) fn provide() {
+        let back = Self(StoredValue::new(None));
+        provide_context(back);
+        #[cfg(feature = "hydrate")]
+        StoredValue::new_local(Listener::new("popstate", move |event| {
+            let asks = back.0.get_value();
+            if asks.is_some_and(|may_leave| !may_leave.run(())) {
+                event.stop_immediate_propagation();
+            }
+        }));
+    }
+}
+
 /// Asks before the page is left while `at_risk` holds, until the view is gone.
-pub(super) fn ask_before_leaving(at_risk: impl Fn() -> bool + Copy + 'static) {
+pub(super) fn ask_before_leaving(at_risk: impl Fn() -> bool + Copy + Send + Sync + 'static) {
+    let back = use_context::<Back>();
     Effect::new(move |_| {
-        let leaving = RwSignal::new(false);
-        let asks = move || at_risk() && !leaving.get_untracked();
         let closing = Listener::new("beforeunload", move |event| {
-            if asks() {
+            if at_risk() {
                 event.prevent_default();
             }
         });
         let link = Listener::new("click", move |event| {
-            if asks() && is_in_link(event) {
+            if at_risk() && is_in_link(event) {
                 event.stop_propagation();
             }
         });
+        // Dropped, and so taken away, with the view.
+        StoredValue::new_local([closing, link]);
+
+        let Some(Back(asks)) = back else { return };
         let here = window().location().href().unwrap_or_default();
-        let back = Listener::new("popstate", move |event| {
-            if !asks() {
-                return;
-            }
-            event.stop_immediate_propagation();
-            if window().confirm_with_message(QUESTION).unwrap_or(true) {
-                leaving.set(true);
-                // The address bar is there already; the page follows.
-                let _ = window().location().reload();
-            } else if let Ok(history) = window().history() {
+        asks.set_value(Some(Callback::new(move |()| {
+            let leaves = !at_risk() || window().confirm_with_message(QUESTION).unwrap_or(true);
+            if !leaves && let Ok(history) = window().history() {
+                // The address bar has left already.
                 let _ = history.push_state_with_url(&JsValue::NULL, "", Some(&here));
             }
-        });
-        // Dropped, and so taken away, with the view.
-        StoredValue::new_local([closing, link, back]);
+            leaves
+        })));
+        on_cleanup(move || asks.set_value(None));
     });
 }
 

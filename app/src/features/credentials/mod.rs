@@ -31,6 +31,7 @@ pub use dto::{
 };
 pub use edit::EditCredentialPage;
 pub use issue::NewCredentialPage;
+pub(crate) use leave::Back;
 pub use list::CredentialsPage;
 pub use query::{ListParams, Sort, Tab};
 #[cfg(feature = "ssr")]

@@ -165,23 +165,23 @@ fn Manage(person: PersonRow) -> impl IntoView {
     };
     view! {
         <DialogLink dialog=dialog.clone() class="btn small">
-            "Manage"
+            "Manage "
             <span class="vh">{name}</span>
         </DialogLink>
         <Dialog id=dialog title=title>
-            <form class="form" method="post" action=change_role>
-                <Select
-                    name="role"
-                    id=role_id
-                    label="Role"
-                    options=roles()
-                    value=role.as_str()
-                    hint="It counts from their next click on."
-                />
-                <div class="form-actions">
+            <section>
+                <form class="stack-s" method="post" action=change_role>
+                    <Select
+                        name="role"
+                        id=role_id
+                        label="Role"
+                        options=roles()
+                        value=role.as_str()
+                        hint="It counts from their next click on."
+                    />
                     <button class="btn">"Change role"</button>
-                </div>
-            </form>
+                </form>
+            </section>
             <section>
                 <form class="stack-s" method="post" action=make_link>
                     <p class="dialog-text">
