@@ -115,11 +115,11 @@ impl FromServerFnError for ApiError {
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         match error {
-            ServerFnErrorErr::Args(message) | ServerFnErrorErr::MissingArg(message) => {
-                Self::Invalid {
-                    fields: vec![FieldError::new("", message)],
-                }
-            }
+            ServerFnErrorErr::Args(message)
+            | ServerFnErrorErr::MissingArg(message)
+            | ServerFnErrorErr::Deserialization(message) => Self::Invalid {
+                fields: vec![FieldError::new("", message)],
+            },
             _ => Self::Unavailable,
         }
     }

@@ -100,8 +100,9 @@ fn Me(user: CurrentUser) -> impl IntoView {
 /// A link in the popover leads to another page without closing it; this does.
 fn close_menu_after_navigation() {
     let path = use_location().pathname;
-    Effect::new(move |before: Option<()>| {
-        path.track();
+    Effect::new(move |before: Option<String>| {
+        // Read, not just tracked: a memo that nobody has read hears of no change.
+        let here = path.get();
         if before.is_some()
             && let Some(menu) = document().get_element_by_id(MENU)
             && let Ok(hide) = Reflect::get(&menu, &"hidePopover".into())
@@ -110,6 +111,7 @@ fn close_menu_after_navigation() {
             // A closed popover stays closed.
             let _ = hide.call0(&menu);
         }
+        here
     });
 }
 

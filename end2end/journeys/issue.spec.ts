@@ -71,8 +71,8 @@ for (const wasm of [true, false]) {
       await leaveShownOnce(page);
       await expect(page.getByRole("heading", { level: 1 })).toHaveText("settlement-worker");
       expect(await page.content()).not.toContain(issued.secret);
-      await page.goBack();
-      await ready(page);
+      // Without WASM, Back leads to the answer to a POST: the browser keeps no copy of it.
+      await (wasm ? page.goBack() : expect(page.goBack()).rejects.toThrow("ERR_CACHE_MISS"));
       expect(await page.content()).not.toContain(issued.secret);
       expect(await keyrack.stored()).not.toContain(issued.secret);
       expect(keyrack.output).not.toContain(issued.secret);

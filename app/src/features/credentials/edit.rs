@@ -95,7 +95,7 @@ fn page(
             title=format!("Edit {}", credential.name)
             lead="A change holds from the next call on. Key id and secret stay the same."
         />
-        <div class="narrow">
+        <div class="one-column">
             <PostForm action=action outcome=outcome>
                 <input type="hidden" name="read" value=read />
                 <PurposeSection

@@ -101,6 +101,7 @@ impl Sort {
 
 /// What the list shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ListParams {
     /// The tab.
     pub tab: Tab,

@@ -3,6 +3,7 @@
 //! tower-sessions does the cookie and decides when to save; the store is ours, because ids are
 //! kept only as hashes, an ended session never comes back, and sessions belong to people.
 
+use app::error::ApiError;
 use async_trait::async_trait;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -10,7 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, TimeDelta};
 use domain::user::UserId;
 use http::header::SET_COOKIE;
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, StatusCode};
 use service::crypto::hash_token;
 use service::{RequestFacts, Services, SessionRow, TokenHash};
 use tower_sessions::cookie::SameSite;
@@ -82,7 +83,11 @@ pub async fn authenticate(
         // The idle limit counts from the last request; once a minute is often enough to say so.
         let now = state.services.now().timestamp();
         let seen: Option<i64> = session.get(SEEN).await.ok().flatten();
-        if seen.is_none_or(|seen| now - seen >= 60) && session.insert(SEEN, now).await.is_err() {
+        // A log-out ends the session: keeping it alive would send its cookie once more.
+        if request.uri().path() != "/logout"
+            && seen.is_none_or(|seen| now - seen >= 60)
+            && session.insert(SEEN, now).await.is_err()
+        {
             tracing::warn!("a session could not be kept alive");
         }
     }
@@ -98,8 +103,8 @@ pub async fn authenticate(
         return Redirect::to(&pages::log_in_address(target)).into_response();
     }
     if path.starts_with("/_fn/") {
-        // The function itself answers 401 in the form that its caller understands.
-        return next.run(request).await;
+        let error = axum::Json(ApiError::Unauthenticated);
+        return (StatusCode::UNAUTHORIZED, error).into_response();
     }
     Redirect::to(&pages::log_in_address("/")).into_response()
 }
