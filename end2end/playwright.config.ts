@@ -16,7 +16,8 @@ export default defineConfig({
     locale: "en-GB",
     // Not the server's zone, so that a time shown in the wrong one is seen.
     timezoneId: "America/New_York",
-    trace: "retain-on-failure",
+    // Recording every step takes as long as the steps; `npx playwright test --trace on` does it.
+    trace: "off",
     screenshot: "only-on-failure",
     launchOptions: {
       executablePath: process.env.KEYRACK_CHROMIUM ?? "/usr/bin/chromium",
