@@ -56,7 +56,7 @@ pub fn CredentialsPage() -> impl IntoView {
             })}
         </Transition>
         <div class="card credentials" aria-busy=move || busy.get().to_string()>
-            <Transition fallback=|| view! { <Skeleton lines=12 /> } set_pending=busy>
+            <Transition fallback=|| view! { <Skeleton lines=12 /> }>
                 {move || Suspend::new(async move { contents(list.await, &params.get()) })}
             </Transition>
         </div>
