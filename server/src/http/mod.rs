@@ -8,6 +8,7 @@ pub mod oauth;
 pub mod pages;
 
 use std::any::Any;
+use std::sync::LazyLock;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -19,7 +20,7 @@ use http::{HeaderValue, Method, StatusCode};
 use leptos::nonce::use_nonce;
 use leptos::prelude::{provide_context, use_context};
 use leptos::server_fn::axum::server_fn_paths;
-use leptos_axum::{LeptosRoutes as _, ResponseOptions, generate_route_list};
+use leptos_axum::{AxumRouteListing, LeptosRoutes as _, ResponseOptions, generate_route_list};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::services::ServeDir;
@@ -48,6 +49,10 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), layers::request::describe))
         .with_state(state)
 }
+
+/// The pages of the app. Listed once, before any page is rendered: while Leptos lists, it stops the
+/// resources of the whole process, and a page that loads one just then would wait for ever.
+static PAGES: LazyLock<Vec<AxumRouteListing>> = LazyLock::new(|| generate_route_list(app::App));
 
 /// What people see: pages, the forms that they send, the functions that pages call.
 fn dashboard(state: &AppState) -> Router<AppState> {
@@ -78,7 +83,7 @@ fn dashboard(state: &AppState) -> Router<AppState> {
     };
     pages::routes()
         .route("/_fn/{*function}", post(functions))
-        .leptos_routes_with_context(state, generate_route_list(app::App), context, shell)
+        .leptos_routes_with_context(state, PAGES.clone(), context, shell)
         .fallback(not_found)
         .layer(from_fn_with_state(
             state.clone(),

@@ -43,6 +43,7 @@ pub struct TestApp {
     pub metrics: Arc<Metrics>,
     pub host: Actor,
     pub owner: User,
+    pub state: AppState,
     pub router: Router,
 }
 
@@ -107,7 +108,7 @@ impl TestApp {
         };
         let owner = services.add_person(&host, &person).await.unwrap().user;
         let metrics = Arc::<Metrics>::default();
-        let router = server::http::router(AppState {
+        let state = AppState {
             services: services.clone(),
             http: Arc::new(HttpSettings {
                 public_url: PUBLIC_URL.parse().unwrap(),
@@ -123,7 +124,8 @@ impl TestApp {
             }),
             metrics: metrics.clone(),
             leptos: LeptosOptions::builder().output_name("keyrack").build(),
-        });
+        };
+        let router = server::http::router(state.clone());
         Self {
             services,
             clock,
@@ -131,6 +133,7 @@ impl TestApp {
             metrics,
             host,
             owner,
+            state,
             router,
         }
     }

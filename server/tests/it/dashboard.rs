@@ -1,6 +1,8 @@
 //! The dashboard over HTTP: who may see and do what, for every page, form and server function, and
 //! what every answer carries.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use domain::role::{Permission, Role};
@@ -277,13 +279,15 @@ async fn check_83_each_role_may_exactly_what_the_table_says() {
             assert_eq!(
                 refused,
                 !role.can(permission),
-                "{role} POST {path}: {}",
-                answer.status
+                "{role} POST {path}: {} {}",
+                answer.status,
+                text(&answer)
             );
             assert!(
                 !answer.status.is_server_error(),
-                "{role} POST {path}: {}",
-                answer.status
+                "{role} POST {path}: {} {}",
+                answer.status,
+                text(&answer)
             );
             assert_eq!(before, dashboard.app.services.now());
         }
@@ -558,7 +562,7 @@ async fn check_85_a_secret_is_shown_once_and_then_nowhere() {
     let shown = dashboard
         .post("/credentials/new", Some(&cookie), &body)
         .await;
-    assert_eq!(shown.status, StatusCode::OK);
+    assert_eq!(shown.status, StatusCode::OK, "{}", text(&shown));
     assert_eq!(shown.headers[header::CACHE_CONTROL], "no-store");
     let page = text(&shown);
     let at = page.find("krs_").expect("the secret is shown");
@@ -666,4 +670,24 @@ async fn check_82_trace_and_unknown_paths_tell_nothing() {
         "{}",
         text(&answer)
     );
+}
+
+/// While Leptos lists the pages of an app, it stops every resource of the process.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_load_while_another_router_is_made() {
+    let dashboard = Dashboard::new().await;
+    let cookie = dashboard.log_in(Role::Superuser).await;
+    let state = dashboard.app.state.clone();
+    let making = tokio::spawn(async move {
+        loop {
+            let _ = server::http::router(state.clone());
+            tokio::task::yield_now().await;
+        }
+    });
+    for _ in 0..100 {
+        let page = dashboard.get("/users", Some(&cookie));
+        let page = tokio::time::timeout(Duration::from_secs(10), page).await;
+        assert_eq!(page.expect("the page hangs").status, StatusCode::OK);
+    }
+    making.abort();
 }
