@@ -7,17 +7,24 @@ mod build;
 mod file;
 mod method;
 mod path;
+mod problem;
+mod read;
 mod tree;
 
+#[cfg(test)]
+mod read_tests;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::build::{EndpointFault, InvalidCatalogue, MAX_RULES, MAX_SCOPES, Problem};
 pub use self::file::{CatalogueFile, EndpointEntry, ScopeEntry};
 pub use self::method::Method;
 pub use self::path::{MAX_PATH_BYTES, MAX_TEMPLATE_BYTES, PathFault, TemplateFault};
+pub use self::problem::{
+    EndpointFault, Fault, InvalidCatalogue, MAX_RULES, MAX_SCOPES, Place, Problem,
+};
+pub use self::read::{Checked, Finding, Severity};
 
 use self::tree::Node;
 use crate::scope::{Level, ScopeName};

@@ -1,0 +1,132 @@
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use super::*;
+
+const SHIPPED: &str = include_str!("../../../catalogue/alpaca-broker.toml");
+const BROKEN: &str = include_str!("../../tests/data/broken-catalogue.toml");
+const FINDINGS: &str = include_str!("../../tests/data/broken-catalogue.txt");
+
+const GOOD: &str = r#"
+name = "Library"
+version = "1"
+
+[[scope]]
+name = "books"
+title = "Books"
+description = ""
+endpoints = [{ method = "GET", path = "/books", summary = "List books", level = "read" }]
+"#;
+
+fn lines(checked: &Checked) -> Vec<String> {
+    checked.findings.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_shipped_catalogue_has_nothing_to_say_about_it() {
+    let checked = Catalogue::read(SHIPPED);
+    assert_eq!(lines(&checked), Vec::<String>::new());
+    let catalogue = checked.catalogue.unwrap();
+    assert_eq!(
+        (catalogue.scopes().len(), catalogue.endpoint_count()),
+        (10, 197)
+    );
+}
+
+#[test]
+fn every_problem_is_named_at_once_with_its_line() {
+    let checked = Catalogue::read(BROKEN);
+    let found = lines(&checked).join("\n") + "\n";
+    assert_eq!(found, FINDINGS, "{found}");
+    assert_eq!(checked.catalogue, None);
+}
+
+#[test]
+fn all_broken_syntax_is_named_at_once() {
+    let text = GOOD
+        .replace("\"Library\"", "Library")
+        .replace("\"Books\"", "\"Books");
+    let checked = Catalogue::read(&text);
+    let places: Vec<usize> = checked.findings.iter().map(|f| f.line).collect();
+    assert_eq!(places, [2, 7], "{:#?}", checked.findings);
+    assert_eq!(checked.catalogue, None);
+}
+
+#[test]
+fn a_key_that_is_there_twice_is_named_where_it_is_again() {
+    let text = GOOD.replace("version =", "name = \"Again\"\nversion =");
+    assert_eq!(
+        lines(&Catalogue::read(&text)),
+        ["3:1: error: duplicate key"]
+    );
+}
+
+#[test]
+fn an_empty_file_needs_everything() {
+    assert_eq!(
+        lines(&Catalogue::read("")),
+        [
+            "1:1: error: the catalogue needs the key name",
+            "1:1: error: the catalogue needs the key version",
+            "1:1: error: the catalogue has no scopes",
+        ]
+    );
+}
+
+#[test]
+fn one_scope_in_single_brackets_is_told_to_be_a_list() {
+    let checked = Catalogue::read(&GOOD.replace("[[scope]]", "[scope]"));
+    assert_eq!(
+        lines(&checked),
+        ["5:1: error: scope must be written as [[scope]]"]
+    );
+    let checked = Catalogue::read(&GOOD.replace("[[scope]]", "[[scopes]]"));
+    assert_eq!(
+        lines(&checked),
+        [
+            "1:1: error: the catalogue has no scopes",
+            "5:3: error: scopes is not a key of the catalogue: did you mean scope?",
+        ]
+    );
+}
+
+#[test]
+fn a_scope_without_endpoints_is_a_warning() {
+    let empty =
+        "[[scope]]\nname = \"loans\"\ntitle = \"Loans\"\ndescription = \"\"\nendpoints = []\n";
+    let checked = Catalogue::read(&format!("{GOOD}{empty}"));
+    assert_eq!(
+        lines(&checked),
+        ["14:13: warning: scope \"loans\" has no endpoints, so access to it allows nothing"]
+    );
+    assert_eq!(checked.catalogue.unwrap().scopes().len(), 2);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    /// The reader and serde take the same files for good, and understand them alike.
+    #[test]
+    fn reading_agrees_with_deserialising(
+        edits in proptest::collection::vec((any::<Index>(), select(vec![
+            "", "\"", "x", "{", "}", "[", "]", ",", "=", "\n", "/", "é", "name = \"n\"\n", " ",
+        ]), 0..3_usize), 0..3),
+    ) {
+        let mut text = GOOD.to_owned();
+        for (place, insert, cut) in edits {
+            let places: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+            let at = place.index(places.len());
+            let end = places.get(at + cut).copied().unwrap_or(text.len());
+            text.replace_range(places[at]..end, insert);
+        }
+        let checked = Catalogue::read(&text);
+        let error = checked.findings.iter().any(|f| f.severity == Severity::Error);
+        prop_assert_eq!(checked.catalogue.is_none(), error);
+        prop_assert_eq!(checked.catalogue, toml::from_str::<Catalogue>(&text).ok());
+    }
+
+    #[test]
+    fn any_text_is_read_without_panic(text in ".*") {
+        let _ = Catalogue::read(&text);
+    }
+}

@@ -1,0 +1,211 @@
+//! The part of an OpenAPI 3 or Swagger 2 document that a catalogue can be drafted from. All else
+//! in the document is skipped, not checked.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow, bail};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+/// The largest document, in bytes.
+pub const MAX_BYTES: u64 = 10 * 1024 * 1024;
+
+/// How a document is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// JSON.
+    Json,
+    /// YAML, with bounds for nesting and aliases.
+    Yaml,
+}
+
+/// A document.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Document {
+    openapi: Option<String>,
+    swagger: Option<String>,
+    pub(super) info: Info,
+    #[serde(default)]
+    pub(super) servers: Vec<Server>,
+    /// Swagger 2 has this instead of servers.
+    pub(super) base_path: Option<String>,
+    #[serde(default)]
+    pub(super) tags: Vec<Tag>,
+    #[serde(default)]
+    pub(super) paths: Paths,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Info {
+    pub title: String,
+    pub version: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Server {
+    pub url: String,
+    #[serde(default)]
+    pub variables: BTreeMap<String, Variable>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Variable {
+    pub default: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Tag {
+    pub name: String,
+    pub description: Option<String>,
+}
+
+/// The path items, without the extensions beside them.
+#[derive(Debug, Default)]
+pub(super) struct Paths(pub BTreeMap<String, PathItem>);
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PathItem {
+    #[serde(rename = "$ref")]
+    pub reference: Option<String>,
+    #[serde(default)]
+    pub servers: Vec<Server>,
+    #[serde(default, rename = "x-internal")]
+    pub internal: bool,
+    get: Option<Operation>,
+    head: Option<Operation>,
+    options: Option<Operation>,
+    post: Option<Operation>,
+    put: Option<Operation>,
+    patch: Option<Operation>,
+    delete: Option<Operation>,
+    trace: Option<Operation>,
+    query: Option<Operation>,
+}
+
+impl PathItem {
+    /// The operations and their methods, in the order of the draft.
+    pub fn operations(&self) -> impl Iterator<Item = (&'static str, &Operation)> {
+        [
+            ("GET", &self.get),
+            ("HEAD", &self.head),
+            ("OPTIONS", &self.options),
+            ("POST", &self.post),
+            ("PUT", &self.put),
+            ("PATCH", &self.patch),
+            ("DELETE", &self.delete),
+            ("TRACE", &self.trace),
+            ("QUERY", &self.query),
+        ]
+        .into_iter()
+        .filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Operation {
+    #[serde(default)]
+    pub tags: Vec<String>,
+    pub summary: Option<String>,
+    pub description: Option<String>,
+    #[serde(rename = "operationId")]
+    pub id: Option<String>,
+    #[serde(default)]
+    pub servers: Vec<Server>,
+    #[serde(default)]
+    pub deprecated: bool,
+    #[serde(default, rename = "x-internal")]
+    pub internal: bool,
+}
+
+impl Document {
+    /// Reads a file; its name says how it is written.
+    ///
+    /// # Errors
+    /// No such file, too large, or not an OpenAPI document; the text says where.
+    pub fn read(file: &Path) -> anyhow::Result<Self> {
+        let name = file.display();
+        let format = match file.extension().and_then(|extension| extension.to_str()) {
+            Some("json") => Format::Json,
+            Some("yaml" | "yml") => Format::Yaml,
+            _ => bail!("the document {name} must be a file .json, .yaml or .yml"),
+        };
+        let mut text = String::new();
+        std::fs::File::open(file)
+            .and_then(|open| open.take(MAX_BYTES + 1).read_to_string(&mut text))
+            .with_context(|| format!("the document {name} can't be read"))?;
+        Self::parse(&text, format).with_context(|| format!("the document {name} can't be imported"))
+    }
+
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// Too large, or not an OpenAPI document; the text says where.
+    pub fn parse(text: &str, format: Format) -> anyhow::Result<Self> {
+        if text.len() as u64 > MAX_BYTES {
+            bail!("it is larger than {} MiB", MAX_BYTES / (1024 * 1024));
+        }
+        let document: Self = match format {
+            Format::Json => serde_json::from_str(text)?,
+            Format::Yaml => serde_saphyr::from_str_with_options(text, limits())
+                // Its source says the same again.
+                .map_err(|error| anyhow!("{error}"))?,
+        };
+        let version = document.openapi.as_ref().or(document.swagger.as_ref());
+        match version.map(|version| version.split('.').next()) {
+            Some(Some("2" | "3")) => Ok(document),
+            Some(_) => bail!("its version is neither OpenAPI 3 nor Swagger 2"),
+            None => bail!("it has neither openapi nor swagger, so it is not an OpenAPI document"),
+        }
+    }
+}
+
+/// Room for 10 MiB of real document. What an alias stands for is read again at each, so a small
+/// file with many of them could fill the memory; hardly any document has one.
+fn limits() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        with_snippet: false,
+        budget: serde_saphyr::budget! {
+            max_depth: 64,
+            max_nodes: 4_000_000,
+            max_events: 10_000_000,
+            max_documents: 1,
+            max_aliases: 1_000,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: 100_000,
+            max_replay_stack_depth: 8,
+        },
+    }
+}
+
+impl<'de> Deserialize<'de> for Paths {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Items;
+
+        impl<'de> Visitor<'de> for Items {
+            type Value = Paths;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("paths and their operations")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Paths, A::Error> {
+                let mut items = BTreeMap::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    if key.starts_with("x-") {
+                        map.next_value::<IgnoredAny>()?;
+                    } else {
+                        items.insert(key, map.next_value()?);
+                    }
+                }
+                Ok(Paths(items))
+            }
+        }
+
+        deserializer.deserialize_map(Items)
+    }
+}

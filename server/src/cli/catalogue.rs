@@ -1,0 +1,115 @@
+//! `keyrack catalogue`: catalogue files, checked and drafted. No database is needed.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+use domain::catalogue::{Catalogue, Checked, Severity};
+use serde_json::{Value, json};
+
+use crate::catalogue::{self, Document};
+use crate::cli::output;
+use crate::cli::user::Format;
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum CatalogueCommand {
+    /// Check a catalogue file: every problem at once, each with its line.
+    Check {
+        /// The file, TOML.
+        file: PathBuf,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Draft a catalogue from an OpenAPI 3 or Swagger 2 document, to be reviewed.
+    Import {
+        /// The document: .json, .yaml or .yml, 10 MiB at most.
+        document: PathBuf,
+        /// The new file for the draft; it is printed by default.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// Runs one.
+pub fn run(command: &CatalogueCommand) -> anyhow::Result<()> {
+    match command {
+        CatalogueCommand::Check { file, format } => check(file, format),
+        CatalogueCommand::Import { document, out } => import(document, out.as_deref()),
+    }
+}
+
+fn check(file: &Path, format: &Format) -> anyhow::Result<()> {
+    let checked = catalogue::check(file)?;
+    if format.json {
+        output::json(&report(file, &checked));
+    } else {
+        catalogue::located(file, &checked.findings)
+            .iter()
+            .for_each(output::line);
+    }
+    let Some(catalogue) = &checked.catalogue else {
+        let errors = checked.findings.iter();
+        let errors = errors.filter(|f| f.severity == Severity::Error).count();
+        let plural = if errors == 1 { "" } else { "s" };
+        bail!(
+            "the catalogue {} can't be used: {errors} error{plural}",
+            file.display()
+        );
+    };
+    if !format.json {
+        output::line(summary(file, catalogue));
+    }
+    Ok(())
+}
+
+fn import(document: &Path, out: Option<&Path>) -> anyhow::Result<()> {
+    let text = catalogue::draft(&Document::read(document)?)
+        .with_context(|| format!("the document {} can't be imported", document.display()))?;
+    let Some(out) = out else {
+        output::line(text.trim_end());
+        return Ok(());
+    };
+    // A reviewed file has work in it: it is never written over.
+    std::fs::File::create_new(out)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("the draft {} can't be written", out.display()))?;
+    if let Some(catalogue) = &catalogue::check(out)?.catalogue {
+        output::line(summary(out, catalogue));
+    }
+    output::note("Review the draft from the top, then run keyrack catalogue check on it.");
+    Ok(())
+}
+
+fn summary(file: &Path, catalogue: &Catalogue) -> String {
+    format!(
+        "{}: {}, {} scopes, {} endpoints, version {}",
+        file.display(),
+        catalogue.name(),
+        catalogue.scopes().len(),
+        catalogue.endpoint_count(),
+        catalogue.version()
+    )
+}
+
+fn report(file: &Path, checked: &Checked) -> Value {
+    let findings = checked.findings.iter().map(|finding| {
+        json!({
+            "line": finding.line,
+            "column": finding.column,
+            "severity": finding.severity.as_str(),
+            "message": finding.message,
+        })
+    });
+    let catalogue = checked.catalogue.as_ref();
+    json!({
+        "file": file.display().to_string(),
+        "usable": catalogue.is_some(),
+        "name": catalogue.map(Catalogue::name),
+        "version": catalogue.map(Catalogue::version),
+        "scopes": catalogue.map(|c| c.scopes().len()),
+        "endpoints": catalogue.map(Catalogue::endpoint_count),
+        "findings": findings.collect::<Vec<_>>(),
+    })
+}

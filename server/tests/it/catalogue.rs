@@ -1,0 +1,474 @@
+//! Catalogue files: the commands as a person runs them, drafts from OpenAPI documents, and the
+//! worked example of the documentation.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use domain::catalogue::Catalogue;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Map, Value, json};
+use server::catalogue::{Document, Format, draft};
+use tempfile::TempDir;
+
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples");
+const REFERENCE: &str = include_str!("../../../docs/catalogue.md");
+const BROKEN: &str = "name = \"Library\"\nversion = \"1\"\n[[scopes]]\n";
+
+fn keyrack(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_keyrack"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn folder_with(name: &str, content: &str) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join(name), content).unwrap();
+    folder
+}
+
+fn example(name: &str) -> PathBuf {
+    Path::new(EXAMPLES).join(name)
+}
+
+/// The catalogue of a draft, which must check without a word.
+fn checked(draft: &str) -> Catalogue {
+    let checked = Catalogue::read(draft);
+    assert_eq!(checked.findings, [], "{draft}");
+    checked.catalogue.unwrap()
+}
+
+/// The draft of a document in JSON, which is YAML too and must mean the same there.
+fn drafted(document: &Value) -> anyhow::Result<String> {
+    let text = document.to_string();
+    let from_json = draft(&Document::parse(&text, Format::Json)?);
+    let from_yaml = draft(&Document::parse(&text, Format::Yaml)?);
+    assert_eq!(from_json.as_ref().ok(), from_yaml.ok().as_ref());
+    from_json
+}
+
+fn document(paths: Value) -> Value {
+    json!({ "openapi": "3.1.0", "info": { "title": "Test", "version": "1" }, "paths": paths })
+}
+
+#[test]
+fn check_sums_up_a_good_file() {
+    let output = keyrack(
+        Path::new(EXAMPLES),
+        &["catalogue", "check", "library-api.toml"],
+    );
+    assert_eq!(
+        text(&output.stdout),
+        "library-api.toml: Library API, 3 scopes, 12 endpoints, version 2.3-1\n"
+    );
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+}
+
+#[test]
+fn check_lists_the_problems_of_a_bad_file_and_fails() {
+    let folder = folder_with("bad.toml", BROKEN);
+    let output = keyrack(folder.path(), &["catalogue", "check", "bad.toml"]);
+    assert_eq!(
+        text(&output.stdout),
+        "bad.toml:1:1: error: the catalogue has no scopes\n\
+         bad.toml:3:3: error: scopes is not a key of the catalogue: did you mean scope?\n"
+    );
+    assert_eq!(
+        text(&output.stderr),
+        "keyrack: the catalogue bad.toml can't be used: 2 errors\n"
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn check_reports_to_machines() {
+    let folder = folder_with("bad.toml", BROKEN);
+    let output = keyrack(folder.path(), &["catalogue", "check", "bad.toml", "--json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        report,
+        json!({
+            "file": "bad.toml", "usable": false,
+            "name": null, "version": null, "scopes": null, "endpoints": null,
+            "findings": [
+                { "line": 1, "column": 1, "severity": "error", "message": "the catalogue has no scopes" },
+                { "line": 3, "column": 3, "severity": "error",
+                  "message": "scopes is not a key of the catalogue: did you mean scope?" },
+            ],
+        })
+    );
+    assert_eq!(output.status.code(), Some(1));
+
+    let good = ["catalogue", "check", "library-api.toml", "--json"];
+    let output = keyrack(Path::new(EXAMPLES), &good);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        report,
+        json!({
+            "file": "library-api.toml", "usable": true, "name": "Library API", "version": "2.3-1",
+            "scopes": 3, "endpoints": 12, "findings": [],
+        })
+    );
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let folder = TempDir::new().unwrap();
+    let output = keyrack(folder.path(), &["catalogue", "check", "none.toml"]);
+    assert!(
+        text(&output.stderr).starts_with("keyrack: the catalogue none.toml can't be read: "),
+        "{output:?}"
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn serve_refuses_a_bad_file_with_the_words_of_check() {
+    let folder = folder_with("bad.toml", BROKEN);
+    let config = "catalogue = \"bad.toml\"\nlisten = \"127.0.0.1:0\"\n";
+    std::fs::write(folder.path().join("keyrack.toml"), config).unwrap();
+    for command in ["serve", "config check"] {
+        let arguments: Vec<&str> = command.split(' ').collect();
+        let output = keyrack(folder.path(), &arguments);
+        assert_eq!(
+            text(&output.stderr),
+            "keyrack: the catalogue bad.toml can't be used:\n\
+             bad.toml:1:1: error: the catalogue has no scopes\n\
+             bad.toml:3:3: error: scopes is not a key of the catalogue: did you mean scope?\n"
+        );
+        assert_eq!(output.status.code(), Some(1));
+    }
+    assert!(!folder.path().join("data").exists(), "nothing was made");
+}
+
+#[test]
+fn the_worked_example_is_what_the_documentation_says() {
+    let document = Document::read(&example("library-api.openapi.yaml")).unwrap();
+    let draft = draft(&document).unwrap();
+    assert!(
+        REFERENCE.contains(&format!("```toml\n{draft}```\n")),
+        "put this into docs/catalogue.md:\n{draft}"
+    );
+    let (draft, reviewed) = (
+        checked(&draft),
+        checked(&std::fs::read_to_string(example("library-api.toml")).unwrap()),
+    );
+    assert_eq!(
+        (draft.endpoint_count(), reviewed.endpoint_count()),
+        (12, 12)
+    );
+    for (method, path, in_draft, after_review) in [
+        ("GET", "/v2/books/1", "catalog:read", "collection:read"),
+        ("HEAD", "/v2/books/1", "catalog:read", "collection:read"),
+        (
+            "POST",
+            "/v2/books/search",
+            "catalog:write",
+            "collection:read",
+        ),
+        ("GET", "/v2/loans/1/return", "loans:read", "loans:write"),
+        (
+            "PUT",
+            "/v2/members/1/card",
+            "members:write",
+            "members:write",
+        ),
+        ("GET", "/v2/status", "other:read", "collection:read"),
+        ("GET", "/books/1", "refused", "refused"),
+        ("PATCH", "/v2/books/1", "refused", "refused"),
+    ] {
+        let answer = |catalogue: &Catalogue| {
+            let found = catalogue.find(method, path);
+            found.map_or("refused".to_owned(), |r| {
+                r.scope.name.at(r.level).to_string()
+            })
+        };
+        let answers = (answer(&draft), answer(&reviewed));
+        assert_eq!(
+            answers,
+            (in_draft.to_owned(), after_review.to_owned()),
+            "{method} {path}"
+        );
+    }
+}
+
+#[test]
+fn import_writes_a_new_file_and_never_over_an_old_one() {
+    let folder = TempDir::new().unwrap();
+    let source = example("library-api.openapi.yaml").display().to_string();
+    let import = ["catalogue", "import", &source, "--out", "draft.toml"];
+    let output = keyrack(folder.path(), &import);
+    assert_eq!(
+        text(&output.stdout),
+        "draft.toml: Library API, 4 scopes, 12 endpoints, version 2.3-draft\n"
+    );
+    assert_eq!(output.status.code(), Some(0));
+    let written = std::fs::read_to_string(folder.path().join("draft.toml")).unwrap();
+
+    let printed = keyrack(folder.path(), &["catalogue", "import", &source]);
+    assert_eq!(text(&printed.stdout), written);
+
+    std::fs::write(folder.path().join("draft.toml"), "reviewed").unwrap();
+    let output = keyrack(folder.path(), &import);
+    assert!(text(&output.stderr).starts_with("keyrack: the draft draft.toml can't be written: "));
+    assert_eq!(output.status.code(), Some(1));
+    let kept = std::fs::read_to_string(folder.path().join("draft.toml")).unwrap();
+    assert_eq!(kept, "reviewed");
+}
+
+#[test]
+fn import_says_why_a_document_cant_be_imported() {
+    let good = r#"{ "openapi": "3.0.3", "info": { "title": "T", "version": "1" } }"#;
+    for (name, content, reason) in [
+        ("a.txt", good, "must be a file .json, .yaml or .yml"),
+        (
+            "a.json",
+            good,
+            "it has no operation that a catalogue can list",
+        ),
+        ("a.json", "{}", "missing field `info` at line 1 column 2"),
+        (
+            "a.json",
+            &good.replace("3.0.3", "4.0.0"),
+            "neither OpenAPI 3 nor Swagger 2",
+        ),
+        (
+            "a.json",
+            &good.replace("openapi", "asyncapi"),
+            "neither openapi nor swagger",
+        ),
+        ("a.yaml", "openapi: 3.0.3\ninfo: [\n", "at line 2, column 7"),
+        (
+            "a.json",
+            &"[".repeat(1000),
+            "invalid type: sequence, expected a string at line 1 column 1",
+        ),
+        (
+            "a.yaml",
+            &format!("x: {}", "[".repeat(1000)),
+            "recursion limit exceeded at line 1, column 259",
+        ),
+        (
+            "a.yaml",
+            &"#\n".repeat(6 * 1024 * 1024),
+            "larger than 10 MiB",
+        ),
+    ] {
+        let folder = folder_with(name, content);
+        let output = keyrack(folder.path(), &["catalogue", "import", name]);
+        let said = text(&output.stderr);
+        assert!(
+            said.starts_with(&format!("keyrack: the document {name} ")) && said.contains(reason),
+            "{reason}: {said}"
+        );
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
+    }
+}
+
+#[test]
+fn alias_bombs_are_refused_before_they_go_off() {
+    let head = "openapi: 3.0.3\ninfo: { title: T, version: '1' }\n";
+    // Each line holds the one before ten times: 10^9 texts in the last.
+    let mut nested = format!("{head}a0: &a0 boom\n");
+    for level in 1..10 {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        writeln!(nested, "a{level}: &a{level} [{aliases}]").unwrap();
+    }
+    // One large text, many times.
+    let tags = "- { name: t, description: *a }\n".repeat(900);
+    let large = format!("{head}a: &a {}\ntags:\n{tags}", "x".repeat(500_000));
+    let many = format!("{head}a: &a x\nb: [{}]\n", "*a, ".repeat(5_000));
+    for bomb in [nested, large, many] {
+        let started = std::time::Instant::now();
+        let refused = Document::parse(&bomb, Format::Yaml)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refused.contains("budget") || refused.contains("alias"),
+            "{refused}"
+        );
+        assert!(started.elapsed().as_secs() < 5);
+    }
+    let harmless = format!("{head}a: &a [Books]\npaths: {{ /b: {{ get: {{ tags: *a }} }} }}\n");
+    let draft = draft(&Document::parse(&harmless, Format::Yaml).unwrap()).unwrap();
+    assert!(checked(&draft).find("GET", "/b").is_ok());
+}
+
+#[test]
+fn the_base_path_is_that_of_the_nearest_server() {
+    let mut api = document(json!({
+        "/a": { "get": {} },
+        "/b": { "servers": [{ "url": "/item" }], "get": {}, "post": { "servers": [{ "url": "/" }] } },
+    }));
+    for (server, base) in [
+        (json!({ "url": "https://api.example.com" }), ""),
+        (json!({ "url": "https://api.example.com/v1/" }), "/v1"),
+        (json!({ "url": "/v1/x" }), "/v1/x"),
+        (
+            json!({ "url": "{scheme}://a/{v}", "variables": {
+            "scheme": { "default": "https" }, "v": { "default": "v3" } } }),
+            "/v3",
+        ),
+    ] {
+        api["servers"] = json!([server, { "url": "https://other.example.com/unused" }]);
+        let catalogue = checked(&drafted(&api).unwrap());
+        assert!(
+            catalogue.find("GET", &format!("{base}/a")).is_ok(),
+            "{server}"
+        );
+        assert!(catalogue.find("GET", "/item/b").is_ok());
+        assert!(catalogue.find("POST", "/b").is_ok());
+    }
+    let mut swagger = document(json!({ "/a": { "get": {} } }));
+    swagger["swagger"] = json!("2.0");
+    swagger["openapi"].take();
+    swagger["basePath"] = json!("/old");
+    assert!(
+        checked(&drafted(&swagger).unwrap())
+            .find("GET", "/old/a")
+            .is_ok()
+    );
+}
+
+#[test]
+fn tags_become_wire_names_that_no_two_share() {
+    let tags = [
+        "Users",
+        "users",
+        "SSE Events",
+        "PetStore",
+        "2nd",
+        "会员",
+        "Other",
+        "_",
+    ];
+    let long = "a".repeat(60);
+    let mut paths = Map::new();
+    for (index, tag) in tags.into_iter().chain([&*long]).enumerate() {
+        paths.insert(format!("/{index}"), json!({ "get": { "tags": [tag] } }));
+    }
+    paths.insert("/none".to_owned(), json!({ "get": {} }));
+    let catalogue = checked(&drafted(&document(paths.into())).unwrap());
+    let names: Vec<&str> = catalogue.scopes().iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            &*"a".repeat(36),
+            "other_2",
+            "pet_store",
+            "scope",
+            "scope_2",
+            "scope_2nd",
+            "sse_events",
+            "users",
+            "users_2",
+            "other",
+        ]
+    );
+}
+
+#[test]
+fn what_cant_be_in_a_catalogue_is_left_out_and_named() {
+    let draft = drafted(&document(json!({
+        "x-note": "not a path",
+        "/good": { "get": { "deprecated": true, "summary": "Look\n# not a comment\u{1b}[31m." } },
+        "/a/{x}": { "get": {} },
+        "/a/{y}": { "get": {} },
+        "/b/": { "get": {} },
+        "/c/{x}:act": { "post": {} },
+        "/d": { "trace": {}, "query": {} },
+        "/e": { "$ref": "#/components/pathItems/e" },
+    })))
+    .unwrap();
+    let catalogue = checked(&draft);
+    assert_eq!(catalogue.endpoint_count(), 2);
+    assert_eq!(
+        catalogue.scopes()[0].endpoints[1].summary,
+        "Look # not a comment [31m (deprecated)"
+    );
+    for left_out in [
+        "GET /a/{y}: never reached",
+        "GET /b/: the path can't be matched",
+        "POST /c/{x}:act: a parameter is a whole segment",
+        "TRACE /d: the method must be",
+        "QUERY /d: the method must be",
+        "/e: left out, as it is a $ref",
+    ] {
+        assert!(draft.contains(left_out), "{left_out}: {draft}");
+    }
+}
+
+#[test]
+fn a_document_with_too_many_tags_is_refused() {
+    let mut paths = Map::new();
+    for index in 0..65 {
+        paths.insert(
+            format!("/{index}"),
+            json!({ "get": { "tags": [format!("t{index}")] } }),
+        );
+    }
+    let error = drafted(&document(paths.into())).unwrap_err();
+    assert_eq!(
+        format!("{error:#}"),
+        "it makes no catalogue: the catalogue has 65 scopes; 64 is the most"
+    );
+}
+
+fn operation() -> impl Strategy<Value = Value> {
+    let tag = prop_oneof![".{0,50}", "[a-zA-Z _-]{0,50}"];
+    let tags = proptest::collection::vec(tag, 0..3);
+    (tags, proptest::option::of(".{0,300}"), any::<bool>()).prop_map(|(tags, summary, marked)| {
+        let mut operation = json!({ "tags": tags, "deprecated": marked, "x-internal": !marked });
+        if let Some(summary) = summary {
+            operation["summary"] = summary.into();
+        }
+        operation
+    })
+}
+
+fn documents() -> impl Strategy<Value = Value> {
+    let segment = prop_oneof![
+        select(vec!["books", "{id}", "{a-b}", "{x}.pdf", "", ".."]).prop_map(str::to_owned),
+        ".{0,8}",
+    ];
+    let path = proptest::collection::vec(segment, 0..4).prop_map(|s| format!("/{}", s.join("/")));
+    let method = select(vec![
+        "get", "head", "options", "post", "put", "patch", "delete", "trace",
+    ]);
+    let item = proptest::collection::btree_map(method, operation(), 0..3);
+    let paths = proptest::collection::btree_map(path, item, 0..8);
+    (".*", ".*", ".*", paths).prop_map(|(title, version, server, paths)| {
+        let mut api = document(json!(paths));
+        api["info"] = json!({ "title": title, "version": version });
+        api["servers"] = json!([{ "url": server }, { "url": "/v1" }]);
+        api
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_draft_checks_without_a_word(api in documents()) {
+        let text = api.to_string();
+        match draft(&Document::parse(&text, Format::Json).unwrap()) {
+            Ok(draft) => { checked(&draft); }
+            Err(error) => prop_assert_eq!(
+                error.to_string(),
+                "it has no operation that a catalogue can list"
+            ),
+        }
+    }
+
+    #[test]
+    fn any_text_is_parsed_without_panic(text in ".*") {
+        let _ = Document::parse(&text, Format::Json);
+        let _ = Document::parse(&text, Format::Yaml);
+    }
+}
