@@ -81,8 +81,28 @@ words! {
         CredentialEnabled = "credential.enabled",
         /// A credential was revoked.
         CredentialRevoked = "credential.revoked",
+        /// A credential got one more public key.
+        PublicKeyAdded = "credential.public_key_added",
+        /// A credential lost one of its public keys.
+        PublicKeyRemoved = "credential.public_key_removed",
+        /// A credential's limits changed.
+        LimitsChanged = "credential.limits_changed",
+        /// An access token was revoked.
+        TokenRevoked = "token.revoked",
+        /// A gateway was added.
+        GatewayAdded = "gateway.added",
+        /// A gateway's name, kind or addresses changed.
+        GatewayEdited = "gateway.edited",
+        /// A gateway got a new token in place of the one before.
+        GatewayTokenReplaced = "gateway.token_replaced",
+        /// A gateway was removed, and its token with it.
+        GatewayRemoved = "gateway.removed",
         /// A signing key was made.
         SigningKeyMade = "signing_key.made",
+        /// A signing key was made that takes over from the one before.
+        SigningKeyRotated = "signing_key.rotated",
+        /// The catalogue was read anew.
+        CatalogueReloaded = "catalogue.reloaded",
         /// A database backup was written.
         BackupWritten = "database.backed_up",
     }
@@ -111,6 +131,8 @@ words! {
         System = "system",
         /// Somebody who has not logged in.
         Anonymous = "anonymous",
+        /// A program that authenticated with its credential; the id is its key id.
+        Program = "program",
     }
 }
 
@@ -123,6 +145,12 @@ words! {
         User = "user",
         /// A signing key; the id is its `kid`.
         SigningKey = "signing_key",
+        /// An access token; the id is its `jti`.
+        Token = "token",
+        /// A gateway; the id is its gateway id.
+        Gateway = "gateway",
+        /// The catalogue.
+        Catalogue = "catalogue",
         /// Keyrack as a whole.
         System = "system",
     }
@@ -409,6 +437,9 @@ mod tests {
     fn words_round_trip() {
         for action in Action::ALL {
             assert_eq!(action.as_str().parse(), Ok(*action));
+        }
+        for kind in ObjectKind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(*kind));
         }
         assert_eq!("user.deleted".parse::<Action>(), Err(UnknownWord));
     }

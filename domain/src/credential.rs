@@ -9,11 +9,15 @@ use serde::{Deserialize, Serialize};
 use crate::Instant;
 use crate::access::Access;
 use crate::key_id::KeyId;
+use crate::limits::Limits;
 use crate::text::{CredentialName, Purpose, Reason};
 use crate::user::UserId;
 
 /// How long before its end a credential shows as expiring.
 pub const EXPIRING_WITHIN: TimeDelta = TimeDelta::days(14);
+
+/// The most public keys that a credential may have.
+pub const MAX_PUBLIC_KEYS: usize = 10;
 
 /// How a program proves that it holds the credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -252,6 +256,8 @@ pub struct Credential {
     pub flow: Flow,
     /// What it may do.
     pub access: Access,
+    /// From where, how often and how fast it may do it.
+    pub limits: Limits,
     /// When it ends; never, if nothing.
     pub expires_at: Option<Instant>,
     /// What people have decided about it.
@@ -334,6 +340,7 @@ mod tests {
             owner: UserId(uuid::Uuid::nil()),
             flow: Flow::ClientSecret,
             access: Access::ReadOnly,
+            limits: Limits::default(),
             expires_at,
             standing: Standing::Active,
             created_at: at(0),

@@ -233,7 +233,7 @@ fn parse_custom(text: &str) -> Result<ExpiryChoice, InvalidExpiry> {
 }
 
 /// The value of a good field; the error of a bad one goes to the list.
-fn keep<T, E: ToString>(
+pub(crate) fn keep<T, E: ToString>(
     value: Result<T, E>,
     field: &str,
     errors: &mut Vec<FieldError>,

@@ -5,12 +5,17 @@
 //! text becomes one by parsing.
 
 pub mod access;
+pub mod address;
 pub mod audit;
 pub mod catalogue;
 pub mod credential;
 pub mod draft;
 pub mod expiry;
+pub mod gateway;
+mod id;
 pub mod key_id;
+pub mod limits;
+pub mod nearest;
 pub mod password;
 pub mod role;
 pub mod scope;

@@ -93,6 +93,9 @@ pub enum Level {
 }
 
 impl Level {
+    /// The two levels, least first.
+    pub const ALL: [Self; 2] = [Self::Read, Self::Write];
+
     /// `read` or `write`, as in a wire scope.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -106,6 +109,22 @@ impl Level {
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// Why a text is not a [`Level`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a level is read or write")]
+pub struct InvalidLevel;
+
+impl FromStr for Level {
+    type Err = InvalidLevel;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|level| level.as_str() == text)
+            .ok_or(InvalidLevel)
     }
 }
 
@@ -197,14 +216,9 @@ impl FromStr for WireScope {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (scope, level) = text.rsplit_once(':').ok_or(InvalidScope)?;
-        let level = match level {
-            "read" => Level::Read,
-            "write" => Level::Write,
-            _ => return Err(InvalidScope),
-        };
         Ok(Self {
             scope: scope.parse().map_err(|_| InvalidScope)?,
-            level,
+            level: level.parse().map_err(|_| InvalidScope)?,
         })
     }
 }

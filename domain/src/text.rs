@@ -115,6 +115,10 @@ text_type!(
     Reason, 300
 );
 text_type!(
+    /// What a gateway is called.
+    GatewayName, 80
+);
+text_type!(
     /// What a person is called.
     PersonName, 100
 );

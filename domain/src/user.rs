@@ -5,40 +5,15 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
-use uuid::Uuid;
 
 use crate::Instant;
 use crate::role::Role;
 use crate::text::PersonName;
 
-/// The id of a team member: a UUID of version 7, so ids sort by the time of their making.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct UserId(pub Uuid);
-
-impl UserId {
-    /// A new id from a time and randomness.
-    pub fn generate(now: Instant, rng: &mut impl rand_core::CryptoRng) -> Self {
-        let mut random = [0; 10];
-        rng.fill_bytes(&mut random);
-        let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0);
-        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
-    }
-}
-
-impl fmt::Display for UserId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl FromStr for UserId {
-    type Err = uuid::Error;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
-    }
-}
+crate::id::id_type!(
+    /// The id of a team member: a UUID of version 7, so ids sort by the time of their making.
+    UserId
+);
 
 /// An e-mail address, in the one form that is stored, compared, and counted by the log-in limit.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

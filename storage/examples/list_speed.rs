@@ -12,6 +12,7 @@ use domain::access::{Access, AccessKind};
 use domain::audit::{Action, ActorKind, AuditEvent, ObjectKind, Outcome};
 use domain::credential::{Credential, Flow, Mark, Standing, State};
 use domain::key_id::KeyId;
+use domain::limits::Limits;
 use domain::role::Role;
 use domain::scope::{AccessLevel, ScopeName};
 use domain::user::{User, UserId};
@@ -149,6 +150,7 @@ async fn fill(store: &SharedStore, count: u64) -> Result<()> {
             uses.push(CredentialUse {
                 key_id: credential.key_id,
                 last_use,
+                public_key: None,
             });
         }
     }
@@ -239,6 +241,7 @@ fn credential(number: u64, owners: &[UserId], rng: &mut StdRng) -> Result<Creden
             rng,
         ),
         access,
+        limits: Limits::default(),
         expires_at,
         standing,
         created_at,

@@ -1,5 +1,6 @@
 //! What can go wrong in the store.
 
+use domain::credential::MAX_PUBLIC_KEYS;
 use domain::key_id::KeyId;
 
 /// The outcome of a store call.
@@ -57,6 +58,23 @@ pub enum Conflict {
     /// The owner is not an active person of the team.
     #[error("the owner is not an active member of the team")]
     OwnerUnavailable,
+    /// The credential has a public key with this thumbprint.
+    #[error("this credential has this public key already")]
+    PublicKeyTaken,
+    /// The credential has as many public keys as it may have.
+    #[error(
+        "this credential has {MAX_PUBLIC_KEYS} public keys, which is the most: remove one first"
+    )]
+    TooManyPublicKeys,
+    /// The credential would have no public key left.
+    #[error(
+        "this is the only public key of the credential: add another one first, or revoke the \
+         credential"
+    )]
+    LastPublicKey,
+    /// Another gateway has this name.
+    #[error("another gateway has this name: choose another name")]
+    GatewayNameTaken,
     /// Somebody else changed it between reading and writing.
     #[error("somebody else changed this in the meantime: load it again")]
     ChangedMeanwhile,

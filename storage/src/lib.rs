@@ -2,7 +2,7 @@
 //!
 //! Each method of [`Store`] is a whole transaction in the domain's words. A method that changes
 //! something for people takes the audit event that goes into the same transaction, so nothing can
-//! be done unaudited; the methods without one (sessions, last use) say why. A write that has begun
+//! be done unaudited; the methods without one say why. A write that has begun
 //! goes on when its caller goes away: cancelling an HTTP request never leaves half a change.
 //!
 //! To add a method: declare it here, write its SQL in `sql/` (one text for both databases), and
@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use domain::Instant;
 use domain::audit::{AuditEntry, AuditEvent, ChainHash, ObjectKind};
 use domain::credential::Credential;
+use domain::gateway::{Gateway, GatewayId};
 use domain::key_id::KeyId;
 use domain::role::Role;
 use domain::user::{EmailAddress, User, UserId};
@@ -175,7 +176,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Ends a session.
     async fn delete_session(&self, id: TokenHash) -> StoreResult<()>;
 
-    /// Removes the sessions and one-time tokens that are beyond a limit, at most 1,000; how many.
+    /// Removes the sessions, one-time tokens, ids of assertions and revoked tokens whose time is
+    /// over, at most 1,000 of each; how many. Not audited: they were of no effect any more.
     async fn delete_expired(&self, now: Instant) -> StoreResult<u64>;
 
     // --- Credentials ---
@@ -208,13 +210,94 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         audit: AuditEvent,
     ) -> StoreResult<()>;
 
-    /// Notes when, from where and for what credentials were used; an older use never replaces a
-    /// newer one. Not audited: this is what programs do, not people.
+    /// Notes when, from where and for what credentials were used, and with which public key; an
+    /// older use never replaces a newer one. Not audited: this is what programs do, not people.
     async fn record_uses(&self, uses: Vec<CredentialUse>) -> StoreResult<()>;
+
+    /// Adds a public key to a credential. Fails with `NotFound` for an unknown credential, with
+    /// [`Conflict::PublicKeyTaken`] when it has the key, and with [`Conflict::TooManyPublicKeys`].
+    async fn add_public_key(
+        &self,
+        key_id: KeyId,
+        key: PublicKeyRow,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// Removes a public key. Fails with `NotFound` when the credential has no such key, and with
+    /// [`Conflict::LastPublicKey`] when it has no other, exactly, whatever runs in parallel.
+    async fn remove_public_key(
+        &self,
+        key_id: KeyId,
+        thumbprint: String,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    // --- Tokens ---
+
+    /// Uses up the id (`jti`) of a credential's assertion: `true` exactly once, whatever runs in
+    /// parallel. The id is kept until `until`, the last instant at which the assertion could be
+    /// taken; when that has passed already the answer is `false`. Not audited: this is what
+    /// programs do.
+    async fn use_assertion_id(
+        &self,
+        key_id: KeyId,
+        id: TokenHash,
+        until: Instant,
+        now: Instant,
+    ) -> StoreResult<bool>;
+
+    /// Whether an assertion's id was used up, without using it.
+    async fn assertion_id_is_used(&self, key_id: KeyId, id: TokenHash) -> StoreResult<bool>;
+
+    /// Revokes an access token; `false`, and nothing audited, when it was revoked already.
+    async fn revoke_token(&self, token: RevokedToken, audit: AuditEvent) -> StoreResult<bool>;
+
+    /// The revoked tokens that have not ended by `now`.
+    async fn list_revoked_tokens(&self, now: Instant) -> StoreResult<Vec<RevokedToken>>;
+
+    // --- Gateways ---
+
+    /// Adds a gateway with the hash of its token. Fails with [`Conflict::GatewayNameTaken`] when
+    /// one that was not removed has the name, in any case.
+    async fn add_gateway(
+        &self,
+        gateway: Gateway,
+        token: TokenHash,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// All gateways by name, the removed ones last.
+    async fn list_gateways(&self) -> StoreResult<Vec<GatewayRecord>>;
+
+    /// Writes a gateway's name, kind and addresses. Fails like [`Store::add_gateway`], and with
+    /// `NotFound` for one that is unknown or was removed.
+    async fn update_gateway(&self, gateway: Gateway, audit: AuditEvent) -> StoreResult<()>;
+
+    /// Gives a gateway another token; the one before is of no use from then on. Fails with
+    /// `NotFound` for one that is unknown or was removed.
+    async fn replace_gateway_token(
+        &self,
+        id: GatewayId,
+        token: TokenHash,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// Removes a gateway: it stays in the list, its token does not, and its name is free. Fails
+    /// with `NotFound` for one that is unknown or was removed.
+    async fn remove_gateway(
+        &self,
+        id: GatewayId,
+        at: Instant,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// Notes when and from where gateways asked; an older time never replaces a newer one. Not
+    /// audited: this is what programs do.
+    async fn record_gateways_seen(&self, seen: Vec<(GatewayId, GatewaySeen)>) -> StoreResult<()>;
 
     // --- Signing keys ---
 
-    /// The keys that sign access tokens, oldest first.
+    /// The keys that sign access tokens, in the order in which they begin to.
     async fn list_signing_keys(&self) -> StoreResult<Vec<SigningKeyRow>>;
 
     /// Adds the first signing key; `false` when there is one already, as when two replicas start
@@ -224,6 +307,35 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         key: SigningKeyRow,
         audit: AuditEvent,
     ) -> StoreResult<bool>;
+
+    /// Adds a signing key, which takes over at its `used_from`.
+    async fn add_signing_key(&self, key: SigningKeyRow, audit: AuditEvent) -> StoreResult<()>;
+
+    // --- What the gate remembers: what programs did, which is not audited ---
+
+    /// Keeps decisions for looking them up; of two about one request the first stays.
+    async fn record_decisions(&self, decisions: Vec<DecisionRow>) -> StoreResult<()>;
+
+    /// The decision about a request.
+    async fn find_decision(&self, request_id: String) -> StoreResult<Option<DecisionRow>>;
+
+    /// The last decisions about a credential, newest first.
+    async fn list_decisions_of(&self, key_id: KeyId, limit: u32) -> StoreResult<Vec<DecisionRow>>;
+
+    /// Removes the decisions from before an instant and those beyond the newest `keep`, oldest
+    /// first, at most 1,000; how many.
+    async fn trim_decisions(&self, before: Instant, keep: u32) -> StoreResult<u64>;
+
+    /// Adds to the counts of calls, all or nothing: give some hundred rows at a time, so that other
+    /// writers get a turn. The credentials must exist.
+    async fn add_usage(&self, counted: Vec<UsageRow>) -> StoreResult<()>;
+
+    /// The counts of a credential for the hours that begin at `since` or later, by hour, scope and
+    /// level.
+    async fn usage_of(&self, key_id: KeyId, since: Instant) -> StoreResult<Vec<UsageRow>>;
+
+    /// Removes the counts for the hours that began before an instant, at most 1,000; how many.
+    async fn trim_usage(&self, before: Instant) -> StoreResult<u64>;
 
     // --- Audit ---
 

@@ -10,7 +10,10 @@ use crate::{StoreError, StoreResult};
 /// Number and name of each migration, as its files are called.
 macro_rules! migrations {
     ($folder:literal) => {
-        [migration!(1, "foundation", $folder, "0001_foundation.sql")]
+        [
+            migration!(1, "foundation", $folder, "0001_foundation.sql"),
+            migration!(2, "issuer_and_gate", $folder, "0002_issuer_and_gate.sql"),
+        ]
     };
 }
 

@@ -280,6 +280,40 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_stored_before_a_migration_fits_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let handle = handle(folder.path()).await;
+        let mut db = handle.writer.acquire().await.unwrap();
+        migrations::migrator(&migrations::SQLITE[..1])
+            .run_direct(None, &mut *db, false)
+            .await
+            .unwrap();
+        sqlx::raw_sql(
+            "INSERT INTO signing_keys VALUES ('kid', '{}', x'00', 42);
+             INSERT INTO users VALUES ('1', 'm@example.com', 'M', 'm', 'superuser', NULL, NULL, 0, 0);
+             INSERT INTO credentials (key_id, name, purpose, owner_id, flow, access_kind,
+                 access_levels, readable_scopes, standing, created_at, created_by, updated_at,
+                 search_facts, name_key)
+             VALUES ('KR', 'n', 'p', '1', 'legacy', 'full', '{}', ',', 'active', 0, 'M', 0, '', '');
+             INSERT INTO credential_public_keys VALUES ('KR', 'thumbprint', '{}', 'ES256', 0)",
+        )
+        .execute(&mut *db)
+        .await
+        .unwrap();
+        drop(db);
+        handle.migrate().await.unwrap();
+        let row = sqlx::query(
+            "SELECT used_from, limits, k.name FROM signing_keys, credentials, credential_public_keys k",
+        )
+        .fetch_one(&handle.readers)
+        .await
+        .unwrap();
+        assert_eq!(row.get::<i64, _>(0), 42);
+        assert_eq!(row.get::<String, _>(1), "{}");
+        assert_eq!(row.get::<String, _>(2), "");
+    }
+
+    #[tokio::test]
     async fn a_connection_with_other_settings_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let options = handle(folder.path()).await.options.unwrap();

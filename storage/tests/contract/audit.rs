@@ -4,10 +4,11 @@ use domain::audit::{
     Action, ActorKind, AuditEvent, BrokenChain, ChainHash, ChainVerifier, ObjectKind, Outcome,
 };
 use domain::role::Role;
-use storage::{Change, StoreError};
+use storage::{Change, RevokedToken, SigningKeyRow, StoreError, TokenHash};
 
 use crate::fixture::{
-    Fixture, at, credential, event, key_id, new, person, refused_event, session, token,
+    Fixture, at, credential, event, gateway, key_id, new, person, public_key, refused_event,
+    session, token,
 };
 
 pub async fn the_chain_is_whole_and_ends_at_its_head(fixture: &Fixture) {
@@ -105,6 +106,80 @@ pub async fn an_event_that_is_refused_takes_the_change_with_it(fixture: &Fixture
     );
     assert!(store.find_credential(key_id(2)).await.unwrap().is_none());
     assert_eq!(fixture.credential(kept.key_id).await, kept);
+    assert_eq!(fixture.audit_log().await.len(), before);
+}
+
+/// Check 89, for what the issuer and the gate keep.
+pub async fn an_event_that_is_refused_leaves_keys_tokens_and_gateways(fixture: &Fixture) {
+    let store = &fixture.store;
+    let mara = fixture.add_superuser(1).await;
+    let kept = credential(1, mara.id);
+    fixture.issue(&kept).await;
+    store
+        .add_public_key(kept.key_id, public_key(1), event())
+        .await
+        .unwrap();
+    store
+        .add_public_key(kept.key_id, public_key(2), event())
+        .await
+        .unwrap();
+    let edge = gateway(1, "edge");
+    store
+        .add_gateway(edge.clone(), TokenHash([1; 32]), event())
+        .await
+        .unwrap();
+    let gateways = store.list_gateways().await.unwrap();
+    let before = fixture.audit_log().await.len();
+
+    let renamed = gateway(1, "renamed");
+    let (key, thumbprint) = (kept.key_id, public_key(1).thumbprint);
+    let revoked = RevokedToken {
+        jti: "jti".to_owned(),
+        key_id: key,
+        expires_at: at(9),
+    };
+    let signing_key = SigningKeyRow {
+        kid: "kid".to_owned(),
+        public_jwk: "{}".to_owned(),
+        encrypted_private_key: Vec::new(),
+        created_at: at(0),
+        used_from: at(0),
+    };
+    for outcome in [
+        store
+            .add_public_key(key, public_key(3), refused_event())
+            .await,
+        store
+            .remove_public_key(key, thumbprint, refused_event())
+            .await,
+        store
+            .revoke_token(revoked, refused_event())
+            .await
+            .map(|_| ()),
+        store
+            .add_gateway(gateway(2, "other"), TokenHash([2; 32]), refused_event())
+            .await,
+        store.update_gateway(renamed, refused_event()).await,
+        store
+            .replace_gateway_token(edge.id, TokenHash([2; 32]), refused_event())
+            .await,
+        store.remove_gateway(edge.id, at(1), refused_event()).await,
+        store
+            .add_first_signing_key(signing_key.clone(), refused_event())
+            .await
+            .map(|_| ()),
+        store.add_signing_key(signing_key, refused_event()).await,
+    ] {
+        assert!(
+            matches!(outcome, Err(StoreError::Unavailable(_))),
+            "{outcome:?}"
+        );
+    }
+    let live = store.find_live_credential(key).await.unwrap().unwrap();
+    assert_eq!(live.public_keys, [public_key(1), public_key(2)]);
+    assert_eq!(store.list_revoked_tokens(at(0)).await.unwrap(), []);
+    assert_eq!(store.list_gateways().await.unwrap(), gateways);
+    assert!(store.list_signing_keys().await.unwrap().is_empty());
     assert_eq!(fixture.audit_log().await.len(), before);
 }
 

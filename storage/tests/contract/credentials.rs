@@ -1,16 +1,19 @@
 //! Credentials one at a time, and the signing keys.
 
+use std::num::NonZeroU32;
+
 use chrono::TimeDelta;
 use domain::access::Access;
 use domain::credential::{Credential, Flow, Mark, Transition};
+use domain::limits::Limits;
 use domain::role::Role;
 use domain::scope::AccessLevel;
 use storage::{
-    Conflict, CredentialFilter, CredentialUse, LastUse, NewCredential, PublicKeyRow, SecretHash,
-    SecretInfo, SigningKeyRow, StoreError,
+    Conflict, CredentialFilter, CredentialUse, LastUse, NewCredential, SecretHash, SecretInfo,
+    SigningKeyRow, StoreError,
 };
 
-use crate::fixture::{Fixture, at, credential, event, key_id, new, person, query};
+use crate::fixture::{Fixture, at, credential, event, key_id, new, person, public_key, query};
 
 fn mark(millis: i64) -> Mark {
     let reason = Some("It leaked: \"see\" <the> log".parse().unwrap());
@@ -18,6 +21,15 @@ fn mark(millis: i64) -> Mark {
         at: at(millis),
         by: "Mara".to_owned(),
         reason,
+    }
+}
+
+fn limits(addresses: &str, per_second: u32) -> Limits {
+    Limits {
+        addresses: addresses.parse().unwrap(),
+        per_second: NonZeroU32::new(per_second),
+        report_only: true,
+        ..Limits::default()
     }
 }
 
@@ -35,15 +47,11 @@ pub async fn a_credential_is_found_as_issued(fixture: &Fixture) {
         name: "Märchen 100% \\ _".parse().unwrap(),
         flow: Flow::PrivateKeyJwt,
         access: Access::Custom(custom),
+        limits: limits("192.0.2.0/24 2001:db8::/32", 20),
         expires_at: Some(at(123_456_789)),
         ..credential(1, mara.id)
     };
-    let public_key = PublicKeyRow {
-        thumbprint: "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs".to_owned(),
-        jwk: "{\"kty\":\"EC\"}".to_owned(),
-        algorithm: "ES256".to_owned(),
-        created_at: at(5),
-    };
+    let public_key = public_key(5);
     let secret = SecretHash([7; 32]);
     let row = NewCredential {
         secret: Some(secret),
@@ -151,6 +159,22 @@ pub async fn the_same_request_issues_one_credential(fixture: &Fixture) {
     );
     issue(3, "another click").await.unwrap();
     assert_eq!(store.count_credentials(at(0)).await.unwrap().all, 2);
+}
+
+pub async fn limits_change_with_an_edit(fixture: &Fixture) {
+    let store = &fixture.store;
+    let mara = fixture.add_superuser(1).await;
+    let mut edited = credential(1, mara.id);
+    fixture.issue(&edited).await;
+    for (read, limits) in [(0, limits("::1", 7)), (1, Limits::default())] {
+        edited.limits = limits;
+        edited.updated_at = at(read + 1);
+        store
+            .update_credential(edited.clone(), at(read), event())
+            .await
+            .unwrap();
+        assert_eq!(fixture.credential(edited.key_id).await, edited);
+    }
 }
 
 pub async fn an_owner_must_be_active(fixture: &Fixture) {
@@ -288,6 +312,7 @@ pub async fn an_older_use_never_replaces_a_newer_one(fixture: &Fixture) {
     let used = |number, millis| CredentialUse {
         key_id: key_id(number),
         last_use: last_use(millis),
+        public_key: None,
     };
     for (uses, one, two) in [
         (vec![used(1, 10), used(2, 5), used(9, 1)], 10, 5),
@@ -318,6 +343,7 @@ pub async fn the_first_signing_key_is_added_once(fixture: &Fixture) {
             public_jwk: "{}".to_owned(),
             encrypted_private_key: vec![0, 1, 255],
             created_at: at(1),
+            used_from: at(1),
         };
         store.add_first_signing_key(key, event())
     };
@@ -330,4 +356,33 @@ pub async fn the_first_signing_key_is_added_once(fixture: &Fixture) {
     assert_eq!(keys[0].kid, if one { "one" } else { "other" });
     assert_eq!(keys[0].encrypted_private_key, [0, 1, 255]);
     assert_eq!(fixture.audit_log().await.len(), 1);
+}
+
+pub async fn signing_keys_are_listed_in_the_order_in_which_they_sign(fixture: &Fixture) {
+    let store = &fixture.store;
+    let key = |kid: &str, created: i64, used: i64| SigningKeyRow {
+        kid: kid.to_owned(),
+        public_jwk: "{}".to_owned(),
+        encrypted_private_key: Vec::new(),
+        created_at: at(created),
+        used_from: at(used),
+    };
+    for key in [key("late", 1, 900), key("b", 3, 30), key("a", 2, 30)] {
+        store.add_signing_key(key, event()).await.unwrap();
+    }
+    let keys = store.list_signing_keys().await.unwrap();
+    let listed = keys
+        .iter()
+        .map(|key| (key.kid.as_str(), key.created_at, key.used_from));
+    assert!(listed.eq([
+        ("a", at(2), at(30)),
+        ("b", at(3), at(30)),
+        ("late", at(1), at(900)),
+    ]));
+    let taken = store.add_signing_key(key("a", 4, 40), event()).await;
+    assert!(
+        matches!(taken, Err(StoreError::Unavailable(_))),
+        "{taken:?}"
+    );
+    assert_eq!(fixture.audit_log().await.len(), 3);
 }

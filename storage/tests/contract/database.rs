@@ -122,6 +122,11 @@ pub async fn a_value_that_cannot_be_names_its_column(fixture: &Fixture) {
             "credentials",
             "expires_at",
         ),
+        (
+            "UPDATE credentials SET expires_at = NULL, limits = '{\"per_day\":1}'",
+            "credentials",
+            "limits",
+        ),
     ] {
         fixture.execute(statement).await.unwrap();
         let errors = match table {

@@ -6,17 +6,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use chrono::{DateTime, TimeDelta};
 use domain::Instant;
 use domain::access::Access;
+use domain::address::AddressList;
 use domain::audit::{Action, ActorKind, AuditEntry, AuditEvent, ObjectKind, Outcome};
 use domain::credential::{Credential, Flow, Standing};
+use domain::gateway::{Gateway, GatewayId, GatewayKind};
 use domain::key_id::KeyId;
+use domain::limits::Limits;
 use domain::role::Role;
 use domain::user::{User, UserId};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use storage::{
-    CredentialFilter, CredentialQuery, NewCredential, OneTimeToken, SessionRow, SharedStore,
-    TokenHash,
+    CredentialFilter, CredentialQuery, NewCredential, OneTimeToken, PublicKeyRow, SessionRow,
+    SharedStore, TokenHash,
 };
 use tempfile::TempDir;
 
@@ -184,6 +187,7 @@ pub fn credential(number: u64, owner: UserId) -> Credential {
         owner,
         flow: Flow::ClientSecret,
         access: Access::ReadOnly,
+        limits: Limits::default(),
         expires_at: None,
         standing: Standing::Active,
         created_at: at(0),
@@ -198,6 +202,31 @@ pub fn new(credential: &Credential) -> NewCredential {
         secret: None,
         public_keys: Vec::new(),
         idempotency_key: None,
+    }
+}
+
+pub fn public_key(number: u8) -> PublicKeyRow {
+    PublicKeyRow {
+        thumbprint: format!("thumbprint-{number}"),
+        jwk: format!("{{\"kty\":\"EC\",\"x\":\"{number}\"}}"),
+        algorithm: "ES256".to_owned(),
+        name: format!("Key {number}"),
+        kid: Some(format!("kid-{number}")),
+        created_at: at(number.into()),
+        expires_at: Some(at(90_000)),
+        last_used_at: None,
+    }
+}
+
+pub fn gateway(number: u64, name: &str) -> Gateway {
+    Gateway {
+        id: GatewayId::generate(at(0), &mut StdRng::seed_from_u64(number)),
+        name: name.parse().unwrap(),
+        kind: GatewayKind::Nginx,
+        addresses: AddressList::default(),
+        created_at: at(0),
+        created_by: "Mara Okafor".to_owned(),
+        removed_at: None,
     }
 }
 

@@ -124,10 +124,11 @@ async fn fill(fixture: &Fixture, rng: &mut StdRng) -> Vec<Known> {
     }
     let used = |known: &Known| {
         let key_id = known.credential.key_id;
-        known
-            .last_use
-            .clone()
-            .map(|last_use| CredentialUse { key_id, last_use })
+        known.last_use.clone().map(|last_use| CredentialUse {
+            key_id,
+            last_use,
+            public_key: None,
+        })
     };
     fixture
         .store
@@ -386,6 +387,7 @@ pub async fn a_search_is_literal_and_ignores_case(fixture: &Fixture) {
     let uses = vec![CredentialUse {
         key_id: key_id(1),
         last_use,
+        public_key: None,
     }];
     fixture.store.record_uses(uses).await.unwrap();
     let key = key_id(2).to_string().to_lowercase();

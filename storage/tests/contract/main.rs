@@ -5,11 +5,15 @@ mod audit;
 mod credentials;
 mod database;
 mod fixture;
+mod gate;
+mod gateways;
 mod list;
 mod parallel;
 mod people;
+mod public_keys;
 mod sessions;
 mod set_up;
+mod tokens;
 
 use fixture::Fixture;
 
@@ -70,7 +74,44 @@ mod every_database {
             an_edit_of_something_else_than_was_read_is_refused
             two_edits_at_the_same_instant_do_not_overwrite_each_other
             an_older_use_never_replaces_a_newer_one
+            limits_change_with_an_edit
             the_first_signing_key_is_added_once
+            signing_keys_are_listed_in_the_order_in_which_they_sign
+        }
+        public_keys {
+            keys_are_added_and_removed_one_by_one
+            a_key_is_taken_by_a_credential_only_once
+            check_26_a_credential_has_ten_keys_at_most
+            the_last_key_stays
+            a_use_moves_its_key_forward_and_never_back
+            two_replicas_note_uses_of_the_same_keys
+        }
+        tokens {
+            check_24_an_assertion_id_is_used_once
+            check_24_credentials_do_not_share_their_assertion_ids
+            an_assertion_id_is_kept_until_its_end_and_not_longer
+            a_token_is_revoked_once
+            of_parallel_revocations_one_is_audited
+            a_revoked_token_is_listed_until_its_end
+            each_kind_is_cleared_away_by_the_thousand
+        }
+        gateways {
+            a_gateway_is_found_as_added
+            a_name_is_taken_in_any_case
+            a_gateway_is_edited
+            a_new_token_replaces_the_one_before
+            a_removed_gateway_stays_without_its_token
+            an_older_call_never_replaces_a_newer_one
+        }
+        gate {
+            a_decision_is_found_as_recorded
+            of_two_decisions_about_a_request_the_first_stays
+            decisions_about_a_credential_come_newest_first
+            decisions_are_trimmed_by_age_and_number
+            counts_of_an_hour_add_up
+            parallel_counts_lose_nothing
+            a_count_that_cannot_be_adds_nothing
+            counts_are_trimmed_by_age
         }
         list {
             every_walk_meets_every_row_once_in_order
@@ -82,6 +123,7 @@ mod every_database {
         audit {
             the_chain_is_whole_and_ends_at_its_head
             an_event_that_is_refused_takes_the_change_with_it
+            an_event_that_is_refused_leaves_keys_tokens_and_gateways
             changes_are_fed_in_order
             the_story_of_one_object_comes_newest_first
             an_event_comes_back_as_written
@@ -107,6 +149,10 @@ mod every_persistent_database {
         }
         parallel {
             writers_of_two_processes_all_succeed
+        }
+        tokens {
+            check_24_an_assertion_id_is_used_once_by_two_processes
+            check_24_a_used_assertion_id_survives_a_restart
         }
         database {
             parallel_migrations_are_safe

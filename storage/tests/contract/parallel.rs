@@ -36,6 +36,7 @@ async fn write(store: SharedStore, number: u8, owner: domain::user::UserId) {
         .map(|other| CredentialUse {
             key_id: key_id(other.into()),
             last_use: last_use.clone(),
+            public_key: None,
         })
         .collect();
     if number.is_multiple_of(2) {

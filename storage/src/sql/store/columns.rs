@@ -4,9 +4,11 @@ use std::str::FromStr;
 
 use chrono::DateTime;
 use domain::Instant;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sqlx::{Decode, Row as _, Type};
 
-use super::{Db, Row};
+use super::{Db, Row, unavailable};
 use crate::{StoreError, StoreResult};
 
 /// A row, as far as its columns come from one table.
@@ -61,6 +63,21 @@ impl<'r> Columns<'r> {
         value.map_err(|problem| self.inconsistent(column, problem))
     }
 
+    pub(super) fn json<T: DeserializeOwned>(
+        &self,
+        column: &'static str,
+        problem: &'static str,
+    ) -> StoreResult<T> {
+        let text: String = self.get(column)?;
+        serde_json::from_str(&text).map_err(|_| self.inconsistent(column, problem))
+    }
+
+    /// A number that counts something, and so is not negative.
+    pub(super) fn count(&self, column: &'static str) -> StoreResult<u64> {
+        let number: i64 = self.get(column)?;
+        u64::try_from(number).map_err(|_| self.inconsistent(column, "it is negative"))
+    }
+
     pub(super) fn instant(&self, column: &'static str) -> StoreResult<Instant> {
         self.to_instant(column, self.get(column)?)
     }
@@ -83,6 +100,11 @@ impl<'r> Columns<'r> {
         DateTime::from_timestamp_millis(millis)
             .ok_or_else(|| self.inconsistent(column, "it is not an instant"))
     }
+}
+
+/// A value as the JSON text that [`Columns::json`] reads.
+pub(super) fn json(value: &impl Serialize) -> StoreResult<String> {
+    serde_json::to_string(value).map_err(unavailable)
 }
 
 /// An instant as both databases keep it.

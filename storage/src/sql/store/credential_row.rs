@@ -6,8 +6,8 @@ use domain::access::{Access, AccessKind};
 use domain::credential::{Credential, Mark, Standing};
 use domain::scope::{AccessLevel, Level, ScopeName};
 
-use super::columns::Columns;
-use super::{Row, unavailable};
+use super::Row;
+use super::columns::{Columns, json};
 use crate::{LastUse, StoreResult};
 
 /// The levels as JSON, and the scopes that may at least be read as `,accounts,data,`.
@@ -24,7 +24,7 @@ pub(super) fn access_columns(access: &Access) -> StoreResult<(String, String)> {
         .fold(String::from(","), |scopes, (scope, _)| {
             scopes + scope.as_str() + ","
         });
-    Ok((serde_json::to_string(levels).map_err(unavailable)?, scopes))
+    Ok((json(levels)?, scopes))
 }
 
 pub(super) fn to_credential(row: &Row) -> StoreResult<Credential> {
@@ -36,6 +36,7 @@ pub(super) fn to_credential(row: &Row) -> StoreResult<Credential> {
         owner: columns.parse("owner_id")?,
         flow: columns.parse("flow")?,
         access: to_access(columns)?,
+        limits: columns.json("limits", "they are no limits")?,
         expires_at: columns.optional_instant("expires_at")?,
         standing: to_standing(columns)?,
         created_at: columns.instant("created_at")?,
@@ -49,9 +50,8 @@ fn to_access(columns: Columns) -> StoreResult<Access> {
         AccessKind::ReadOnly => Ok(Access::ReadOnly),
         AccessKind::Full => Ok(Access::Full),
         AccessKind::Custom => {
-            let levels: String = columns.get("access_levels")?;
-            let levels: BTreeMap<ScopeName, AccessLevel> = serde_json::from_str(&levels)
-                .map_err(|_| columns.inconsistent("access_levels", "it is no object of levels"))?;
+            let levels: BTreeMap<ScopeName, AccessLevel> =
+                columns.json("access_levels", "it is no object of levels")?;
             Ok(Access::Custom(levels))
         }
     }

@@ -5,12 +5,12 @@ use domain::Instant;
 use domain::credential::Credential;
 use domain::key_id::KeyId;
 
-use super::columns::{Columns, millis, optional_millis};
+use super::columns::{Columns, json, millis, optional_millis};
 use super::credential_row::{access_columns, to_credential, to_last_use, to_owner};
-use super::{Connection, text};
+use super::{Connection, public_keys, text};
 use crate::{
-    Conflict, CredentialRecord, CredentialUse, LiveCredential, NewCredential, PublicKeyRow,
-    SecretHash, SecretInfo, StoreError, StoreResult,
+    Conflict, CredentialRecord, CredentialUse, LiveCredential, NewCredential, SecretHash,
+    SecretInfo, StoreError, StoreResult,
 };
 
 const TABLE: &str = "credentials";
@@ -26,9 +26,10 @@ pub(super) async fn issue(db: &mut Connection, new: NewCredential) -> StoreResul
     sqlx::query(
         "INSERT INTO credentials (key_id, name, purpose, owner_id, flow, access_kind, access_levels,
              readable_scopes, expires_at, standing, standing_at, standing_by, standing_reason,
-             created_at, created_by, updated_at, idempotency_key, search_facts, name_key)
+             created_at, created_by, updated_at, idempotency_key, search_facts, name_key,
+             limits)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-             $19)",
+             $19, $20)",
     )
     .bind(credential.key_id.as_str().to_owned())
     .bind(credential.name.to_string())
@@ -49,13 +50,14 @@ pub(super) async fn issue(db: &mut Connection, new: NewCredential) -> StoreResul
     .bind(new.idempotency_key)
     .bind(text::search_facts(&credential, &owner_name))
     .bind(text::fold(credential.name.as_str()))
+    .bind(json(&credential.limits)?)
     .execute(&mut *db)
     .await?;
     if let Some(secret) = new.secret {
         insert_secret(db, credential.key_id, secret, credential.created_at).await?;
     }
     for key in new.public_keys {
-        insert_public_key(db, credential.key_id, key).await?;
+        public_keys::add(db, credential.key_id, key).await?;
     }
     Ok(())
 }
@@ -95,25 +97,6 @@ async fn insert_secret(
     Ok(())
 }
 
-async fn insert_public_key(
-    db: &mut Connection,
-    key_id: KeyId,
-    key: PublicKeyRow,
-) -> StoreResult<()> {
-    sqlx::query(
-        "INSERT INTO credential_public_keys (key_id, thumbprint, jwk, algorithm, created_at)
-         VALUES ($1, $2, $3, $4, $5)",
-    )
-    .bind(key_id.as_str().to_owned())
-    .bind(key.thumbprint)
-    .bind(key.jwk)
-    .bind(key.algorithm)
-    .bind(millis(key.created_at))
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
 /// The stored time of change is always later than the one before, even if the clock stands still
 /// or goes back: otherwise somebody who read the row before could overwrite it unnoticed.
 pub(super) async fn update(
@@ -144,7 +127,7 @@ pub(super) async fn update(
         "UPDATE credentials SET name = $2, purpose = $3, owner_id = $4, access_kind = $5,
              access_levels = $6, readable_scopes = $7, expires_at = $8, standing = $9,
              standing_at = $10, standing_by = $11, standing_reason = $12, updated_at = $13,
-             search_facts = $14, name_key = $15
+             search_facts = $14, name_key = $15, limits = $16
          WHERE key_id = $1",
     )
     .bind(credential.key_id.as_str().to_owned())
@@ -167,13 +150,19 @@ pub(super) async fn update(
     ))
     .bind(text::search_facts(&credential, &owner_name))
     .bind(text::fold(credential.name.as_str()))
+    .bind(json(&credential.limits)?)
     .execute(db)
     .await?;
     Ok(())
 }
 
+/// Takes the credentials' rows first and the keys' rows then, each in the order of the uses, so that
+/// two replicas don't wait for each other in a circle.
 pub(super) async fn record_uses(db: &mut Connection, uses: Vec<CredentialUse>) -> StoreResult<()> {
-    for CredentialUse { key_id, last_use } in uses {
+    for CredentialUse {
+        key_id, last_use, ..
+    } in &uses
+    {
         sqlx::query(
             "UPDATE credentials SET last_used_at = $2, last_used_address = $3,
                  last_used_endpoint = $4
@@ -181,10 +170,15 @@ pub(super) async fn record_uses(db: &mut Connection, uses: Vec<CredentialUse>) -
         )
         .bind(key_id.as_str().to_owned())
         .bind(millis(last_use.at))
-        .bind(last_use.address)
-        .bind(last_use.endpoint)
+        .bind(last_use.address.clone())
+        .bind(last_use.endpoint.clone())
         .execute(&mut *db)
         .await?;
+    }
+    for used in uses {
+        if let Some(thumbprint) = used.public_key {
+            public_keys::record_use(db, used.key_id, thumbprint, used.last_use.at).await?;
+        }
     }
     Ok(())
 }
@@ -211,7 +205,7 @@ pub(super) async fn find(
         secrets: secrets
             .map(|(_, created_at)| SecretInfo { created_at })
             .collect(),
-        public_keys: public_keys(db, key_id).await?,
+        public_keys: public_keys::list(db, key_id).await?,
     }))
 }
 
@@ -228,7 +222,7 @@ pub(super) async fn find_live(
     Ok(Some(LiveCredential {
         credential: to_credential(&row)?,
         secrets: secrets.map(|(hash, _)| hash).collect(),
-        public_keys: public_keys(db, key_id).await?,
+        public_keys: public_keys::list(db, key_id).await?,
     }))
 }
 
@@ -247,27 +241,6 @@ async fn secrets(db: &mut Connection, key_id: KeyId) -> StoreResult<Vec<(SecretH
             SecretHash(columns.hash("hash")?),
             columns.instant("created_at")?,
         ))
-    })
-    .collect()
-}
-
-async fn public_keys(db: &mut Connection, key_id: KeyId) -> StoreResult<Vec<PublicKeyRow>> {
-    sqlx::query(
-        "SELECT thumbprint, jwk, algorithm, created_at FROM credential_public_keys
-         WHERE key_id = $1 ORDER BY created_at, thumbprint",
-    )
-    .bind(key_id.as_str().to_owned())
-    .fetch_all(db)
-    .await?
-    .iter()
-    .map(|row| {
-        let columns = Columns::of("credential_public_keys", row);
-        Ok(PublicKeyRow {
-            thumbprint: columns.get("thumbprint")?,
-            jwk: columns.get("jwk")?,
-            algorithm: columns.get("algorithm")?,
-            created_at: columns.instant("created_at")?,
-        })
     })
     .collect()
 }

@@ -1,13 +1,11 @@
 //! The keys that sign access tokens.
 
-use domain::audit::AuditEvent;
-
+use super::Connection;
 use super::columns::{Columns, millis};
-use super::{Connection, audit};
 use crate::{SigningKeyRow, StoreResult};
 
 pub(super) async fn list(db: &mut Connection) -> StoreResult<Vec<SigningKeyRow>> {
-    sqlx::query("SELECT * FROM signing_keys ORDER BY created_at, kid")
+    sqlx::query("SELECT * FROM signing_keys ORDER BY used_from, kid")
         .fetch_all(db)
         .await?
         .iter()
@@ -18,31 +16,31 @@ pub(super) async fn list(db: &mut Connection) -> StoreResult<Vec<SigningKeyRow>>
                 public_jwk: columns.get("public_jwk")?,
                 encrypted_private_key: columns.get("encrypted_private_key")?,
                 created_at: columns.instant("created_at")?,
+                used_from: columns.instant("used_from")?,
             })
         })
         .collect()
 }
 
-/// Audits only the call that adds the key.
-pub(super) async fn add_first(
-    db: &mut Connection,
-    key: SigningKeyRow,
-    event: AuditEvent,
-) -> StoreResult<bool> {
-    let head = audit::lock_head(db).await?;
+pub(super) async fn add_first(db: &mut Connection, key: SigningKeyRow) -> StoreResult<bool> {
     if !list(db).await?.is_empty() {
         return Ok(false);
     }
+    add(db, key).await?;
+    Ok(true)
+}
+
+pub(super) async fn add(db: &mut Connection, key: SigningKeyRow) -> StoreResult<()> {
     sqlx::query(
-        "INSERT INTO signing_keys (kid, public_jwk, encrypted_private_key, created_at)
-         VALUES ($1, $2, $3, $4)",
+        "INSERT INTO signing_keys (kid, public_jwk, encrypted_private_key, created_at, used_from)
+         VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(key.kid)
     .bind(key.public_jwk)
     .bind(key.encrypted_private_key)
     .bind(millis(key.created_at))
-    .execute(&mut *db)
+    .bind(millis(key.used_from))
+    .execute(db)
     .await?;
-    audit::append(db, head, event).await?;
-    Ok(true)
+    Ok(())
 }

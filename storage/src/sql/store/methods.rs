@@ -7,22 +7,21 @@ use async_trait::async_trait;
 use domain::Instant;
 use domain::audit::{AuditEntry, AuditEvent, ChainHash, ObjectKind};
 use domain::credential::Credential;
+use domain::gateway::{Gateway, GatewayId};
 use domain::key_id::KeyId;
 use domain::role::Role;
 use domain::user::{EmailAddress, User, UserId};
 
 use super::{
-    SqlStore, audit, counts, credentials, discard_backup, finish, keys, list, sessions, set_up,
-    transaction, users,
+    SqlStore, audit, counts, credentials, decisions, discard_backup, expired, finish, gateways,
+    keys, list, public_keys, sessions, set_up, tokens, usage, users,
 };
 use crate::{
     Change, CredentialCounts, CredentialPage, CredentialQuery, CredentialRecord, CredentialUse,
-    LiveCredential, Login, NewCredential, OneTimeToken, SessionRow, SigningKeyRow, Store,
-    StoreResult, TokenHash, UserQuery,
+    DecisionRow, GatewayRecord, GatewaySeen, LiveCredential, Login, NewCredential, OneTimeToken,
+    PublicKeyRow, RevokedToken, SessionRow, SigningKeyRow, Store, StoreResult, TokenHash, UsageRow,
+    UserQuery,
 };
-
-/// How many uses of credentials are written in one transaction, so that others get a turn.
-const USES_AT_ONCE: usize = 200;
 
 #[async_trait]
 impl Store for SqlStore {
@@ -217,7 +216,7 @@ impl Store for SqlStore {
     }
 
     async fn delete_expired(&self, now: Instant) -> StoreResult<u64> {
-        self.write(move |db| Box::pin(sessions::delete_expired(db, now)))
+        self.write(move |db| Box::pin(expired::delete(db, now)))
             .await
     }
 
@@ -255,20 +254,109 @@ impl Store for SqlStore {
     }
 
     async fn record_uses(&self, mut uses: Vec<CredentialUse>) -> StoreResult<()> {
-        // In one order everywhere, so that two replicas don't wait for each other in a circle.
-        uses.sort_by_key(|used| (used.key_id, used.last_use.at));
-        let writer = self.handle.writer().clone();
-        finish(async move {
-            for some in uses.chunks(USES_AT_ONCE) {
-                let some = some.to_vec();
-                transaction(&writer, move |db| {
-                    Box::pin(credentials::record_uses(db, some))
-                })
-                .await?;
-            }
-            Ok(())
+        uses.sort_by_cached_key(|used| (used.key_id, used.public_key.clone(), used.last_use.at));
+        self.write_facts(uses, |db, some| {
+            Box::pin(credentials::record_uses(db, some))
         })
         .await
+    }
+
+    async fn add_public_key(
+        &self,
+        key_id: KeyId,
+        key: PublicKeyRow,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(public_keys::add_to_known(db, key_id, key))
+        })
+        .await
+    }
+
+    async fn remove_public_key(
+        &self,
+        key_id: KeyId,
+        thumbprint: String,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(public_keys::remove(db, key_id, thumbprint))
+        })
+        .await
+    }
+
+    async fn use_assertion_id(
+        &self,
+        key_id: KeyId,
+        id: TokenHash,
+        until: Instant,
+        now: Instant,
+    ) -> StoreResult<bool> {
+        self.write(move |db| Box::pin(tokens::use_assertion_id(db, key_id, id, until, now)))
+            .await
+    }
+
+    async fn assertion_id_is_used(&self, key_id: KeyId, id: TokenHash) -> StoreResult<bool> {
+        tokens::assertion_id_is_used(&mut *self.read().await?, key_id, id).await
+    }
+
+    async fn revoke_token(&self, token: RevokedToken, audit: AuditEvent) -> StoreResult<bool> {
+        self.audited_if_done(audit, move |db| Box::pin(tokens::revoke(db, token)))
+            .await
+    }
+
+    async fn list_revoked_tokens(&self, now: Instant) -> StoreResult<Vec<RevokedToken>> {
+        tokens::list_revoked(&mut *self.read().await?, now).await
+    }
+
+    async fn add_gateway(
+        &self,
+        gateway: Gateway,
+        token: TokenHash,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| Box::pin(gateways::add(db, gateway, token)))
+            .await
+    }
+
+    async fn list_gateways(&self) -> StoreResult<Vec<GatewayRecord>> {
+        gateways::list(&mut *self.read().await?).await
+    }
+
+    async fn update_gateway(&self, gateway: Gateway, audit: AuditEvent) -> StoreResult<()> {
+        self.audited(audit, move |db| Box::pin(gateways::update(db, gateway)))
+            .await
+    }
+
+    async fn replace_gateway_token(
+        &self,
+        id: GatewayId,
+        token: TokenHash,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(gateways::replace_token(db, id, token))
+        })
+        .await
+    }
+
+    async fn remove_gateway(
+        &self,
+        id: GatewayId,
+        at: Instant,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| Box::pin(gateways::remove(db, id, at)))
+            .await
+    }
+
+    async fn record_gateways_seen(
+        &self,
+        mut seen: Vec<(GatewayId, GatewaySeen)>,
+    ) -> StoreResult<()> {
+        seen.sort_by_key(|(id, seen)| (*id, seen.at));
+        self.write_facts(seen, |db, some| Box::pin(gateways::record_seen(db, some)))
+            .await
     }
 
     async fn list_signing_keys(&self) -> StoreResult<Vec<SigningKeyRow>> {
@@ -280,7 +368,49 @@ impl Store for SqlStore {
         key: SigningKeyRow,
         audit: AuditEvent,
     ) -> StoreResult<bool> {
-        self.write(move |db| Box::pin(keys::add_first(db, key, audit)))
+        self.audited_if_done(audit, move |db| Box::pin(keys::add_first(db, key)))
+            .await
+    }
+
+    async fn add_signing_key(&self, key: SigningKeyRow, audit: AuditEvent) -> StoreResult<()> {
+        self.audited(audit, move |db| Box::pin(keys::add(db, key)))
+            .await
+    }
+
+    async fn record_decisions(&self, mut decisions: Vec<DecisionRow>) -> StoreResult<()> {
+        decisions.sort_by_cached_key(|decision| decision.request_id.clone());
+        self.write_facts(decisions, |db, some| Box::pin(decisions::record(db, some)))
+            .await
+    }
+
+    async fn find_decision(&self, request_id: String) -> StoreResult<Option<DecisionRow>> {
+        decisions::find(&mut *self.read().await?, request_id).await
+    }
+
+    async fn list_decisions_of(&self, key_id: KeyId, limit: u32) -> StoreResult<Vec<DecisionRow>> {
+        decisions::list_of(&mut *self.read().await?, key_id, limit).await
+    }
+
+    async fn trim_decisions(&self, before: Instant, keep: u32) -> StoreResult<u64> {
+        // Finding it takes a walk over all that are kept: nobody waits for a reader.
+        let beyond = decisions::first_beyond(&mut *self.read().await?, keep).await?;
+        self.write(move |db| Box::pin(decisions::trim(db, before, beyond)))
+            .await
+    }
+
+    async fn add_usage(&self, mut counted: Vec<UsageRow>) -> StoreResult<()> {
+        // In one order everywhere, so that two replicas don't wait for each other in a circle.
+        counted.sort_by_cached_key(|row| (row.key_id, row.hour, row.scope.clone(), row.level));
+        self.write(move |db| Box::pin(usage::add(db, counted)))
+            .await
+    }
+
+    async fn usage_of(&self, key_id: KeyId, since: Instant) -> StoreResult<Vec<UsageRow>> {
+        usage::list_of(&mut *self.read().await?, key_id, since).await
+    }
+
+    async fn trim_usage(&self, before: Instant) -> StoreResult<u64> {
+        self.write(move |db| Box::pin(usage::trim(db, before)))
             .await
     }
 

@@ -6,12 +6,18 @@ mod columns;
 mod counts;
 mod credential_row;
 mod credentials;
+mod decisions;
+mod expired;
 mod filter;
+mod gateways;
 mod keys;
 mod list;
 mod methods;
+mod public_keys;
 mod sessions;
 mod set_up;
+mod tokens;
+mod usage;
 mod users;
 
 use std::sync::Arc;
@@ -27,6 +33,12 @@ use super::{
     push_from,
 };
 use crate::StoreResult;
+
+/// How many rows of a kind one clearing removes at most.
+const ROWS_AT_ONCE: i64 = 1000;
+
+/// How many facts are written in one transaction, so that others get a turn.
+const FACTS_AT_ONCE: usize = 200;
 
 /// The store on one kind of database.
 #[derive(Debug, Clone)]
@@ -71,6 +83,43 @@ impl SqlStore {
                 audit::append(db, head, event).await?;
                 Ok(done)
             })
+        })
+        .await
+    }
+
+    /// Like [`SqlStore::audited`], for work that tells whether it changed anything: if it did not,
+    /// nothing is audited.
+    async fn audited_if_done<W>(&self, event: AuditEvent, work: W) -> StoreResult<bool>
+    where
+        W: for<'c> FnOnce(&'c mut Connection) -> Work<'c, bool> + Send + 'static,
+    {
+        self.write(move |db| {
+            Box::pin(async move {
+                let head = audit::lock_head(db).await?;
+                let done = work(db).await?;
+                if done {
+                    audit::append(db, head, event).await?;
+                }
+                Ok(done)
+            })
+        })
+        .await
+    }
+
+    /// Writes many facts in several transactions. Give them in one order everywhere, so that two
+    /// replicas don't wait for each other in a circle.
+    async fn write_facts<T, W>(&self, facts: Vec<T>, work: W) -> StoreResult<()>
+    where
+        T: Clone + Send + Sync + 'static,
+        W: for<'c> Fn(&'c mut Connection, Vec<T>) -> Work<'c, ()> + Copy + Send + 'static,
+    {
+        let writer = self.handle.writer().clone();
+        finish(async move {
+            for some in facts.chunks(FACTS_AT_ONCE) {
+                let some = some.to_vec();
+                transaction(&writer, move |db| work(db, some)).await?;
+            }
+            Ok(())
         })
         .await
     }

@@ -1,4 +1,4 @@
-//! Browser sessions, and the clearing away of what has ended.
+//! Browser sessions.
 
 use domain::Instant;
 use domain::user::UserId;
@@ -6,9 +6,6 @@ use domain::user::UserId;
 use super::Connection;
 use super::columns::{Columns, millis};
 use crate::{SessionRow, StoreResult, TokenHash};
-
-/// How many rows one clearing removes at most.
-const EXPIRED_AT_ONCE: i64 = 1000;
 
 pub(super) async fn create(db: &mut Connection, session: SessionRow) -> StoreResult<bool> {
     let done = sqlx::query(
@@ -92,27 +89,4 @@ pub(super) async fn delete_of_user(
         .execute(db)
         .await?;
     Ok(())
-}
-
-pub(super) async fn delete_expired(db: &mut Connection, now: Instant) -> StoreResult<u64> {
-    let sessions = sqlx::query(
-        "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions
-             WHERE idle_until <= $1 OR absolute_until <= $1 LIMIT $2)",
-    )
-    .bind(millis(now))
-    .bind(EXPIRED_AT_ONCE)
-    .execute(&mut *db)
-    .await?
-    .rows_affected();
-    let left = EXPIRED_AT_ONCE.saturating_sub_unsigned(sessions);
-    let tokens = sqlx::query(
-        "DELETE FROM one_time_tokens WHERE hash IN (SELECT hash FROM one_time_tokens
-             WHERE expires_at <= $1 LIMIT $2)",
-    )
-    .bind(millis(now))
-    .bind(left)
-    .execute(db)
-    .await?
-    .rows_affected();
-    Ok(sessions + tokens)
 }

@@ -1,12 +1,16 @@
 //! What goes into the store and comes out of it, beyond the domain's own types.
 
+mod issuer;
+mod list;
+
 use domain::Instant;
-use domain::access::AccessKind;
 use domain::audit::ObjectKind;
-use domain::credential::{Credential, Flow, State};
+use domain::credential::Credential;
 use domain::key_id::KeyId;
-use domain::scope::ScopeName;
 use domain::user::{User, UserId};
+
+pub use issuer::*;
+pub use list::*;
 
 /// SHA-256 of a random token (session id, one-time link): the token itself is never stored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,8 +104,16 @@ pub struct PublicKeyRow {
     pub jwk: String,
     /// The algorithm that assertions are signed with, `ES256` say.
     pub algorithm: String,
+    /// What people call it.
+    pub name: String,
+    /// The `kid` by which assertions may name it.
+    pub kid: Option<String>,
     /// When it was added.
     pub created_at: Instant,
+    /// From when on it proves nothing any more.
+    pub expires_at: Option<Instant>,
+    /// When an assertion that it signed was last taken.
+    pub last_used_at: Option<Instant>,
 }
 
 /// A secret of a credential, as far as anyone may see it.
@@ -129,6 +141,8 @@ pub struct CredentialUse {
     pub key_id: KeyId,
     /// When, from where and for what.
     pub last_use: LastUse,
+    /// The thumbprint of the public key that it was proven with.
+    pub public_key: Option<String>,
 }
 
 /// A credential with the facts about it that are kept elsewhere.
@@ -157,151 +171,6 @@ pub struct LiveCredential {
     pub secrets: Vec<SecretHash>,
     /// Its public keys.
     pub public_keys: Vec<PublicKeyRow>,
-}
-
-/// Which credentials to list, in which order, from where on.
-#[derive(Debug, Clone)]
-pub struct CredentialQuery {
-    /// The instant for states.
-    pub now: Instant,
-    /// What to show.
-    pub filter: CredentialFilter,
-    /// The order.
-    pub sort: CredentialSort,
-    /// Whether the order is turned round.
-    pub descending: bool,
-    /// Where the page begins.
-    pub from: PageStart,
-    /// At most this many rows.
-    pub limit: u32,
-}
-
-/// Where a page begins.
-#[derive(Debug, Clone, Default)]
-pub enum PageStart {
-    /// At the first row.
-    #[default]
-    First,
-    /// After the row with this position.
-    After(Position),
-    /// Before the row with this position.
-    Before(Position),
-}
-
-/// The place of a row in an order: its sort value and its key id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position {
-    /// The value of the sort column, as text; empty where there is none (never expires, never used).
-    pub value: String,
-    /// The key id, which settles ties.
-    pub key_id: KeyId,
-}
-
-/// What to show of the credentials; everything must hold.
-#[derive(Debug, Clone, Default)]
-pub struct CredentialFilter {
-    /// A part of the name, key id, owner's name or last endpoint, any case.
-    pub search: Option<String>,
-    /// The tab.
-    pub tab: CredentialTab,
-    /// Only this state.
-    pub state: Option<State>,
-    /// Only this flow.
-    pub flow: Option<Flow>,
-    /// Only this kind of access.
-    pub access: Option<AccessKind>,
-    /// Only those that may at least read this scope.
-    pub scope: Option<ScopeName>,
-    /// Only those of this owner.
-    pub owner: Option<UserId>,
-}
-
-/// The tabs of the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CredentialTab {
-    /// Everything.
-    #[default]
-    All,
-    /// Active now.
-    InUse,
-    /// Active now, and ends within [`domain::credential::EXPIRING_WITHIN`].
-    Expiring,
-    /// Active now, without an end.
-    NeverExpires,
-    /// Quarantined and not expired.
-    Quarantined,
-    /// Expired or revoked.
-    Ended,
-}
-
-/// The orders of the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CredentialSort {
-    /// By time of issue.
-    #[default]
-    Created,
-    /// By name, any case.
-    Name,
-    /// By end; those without one last.
-    Expires,
-    /// By last use; those never used first.
-    LastUsed,
-}
-
-/// A row of the list.
-#[derive(Debug, Clone)]
-pub struct CredentialRow {
-    /// Its facts.
-    pub credential: Credential,
-    /// The owner's name now.
-    pub owner_name: String,
-    /// Whether the owner is an active member of the team.
-    pub owner_is_active: bool,
-    /// Its last use.
-    pub last_use: Option<LastUse>,
-    /// Its place in the order that was asked for.
-    pub position: Position,
-}
-
-/// A page of the list.
-#[derive(Debug, Clone)]
-pub struct CredentialPage {
-    /// The rows, in the order that was asked for.
-    pub rows: Vec<CredentialRow>,
-    /// Whether there are rows before.
-    pub has_before: bool,
-    /// Whether there are rows after.
-    pub has_after: bool,
-}
-
-/// How many credentials each tab holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct CredentialCounts {
-    /// All.
-    pub all: u64,
-    /// [`CredentialTab::InUse`].
-    pub in_use: u64,
-    /// [`CredentialTab::Expiring`].
-    pub expiring: u64,
-    /// [`CredentialTab::NeverExpires`].
-    pub never_expires: u64,
-    /// [`CredentialTab::Quarantined`].
-    pub quarantined: u64,
-    /// [`CredentialTab::Ended`].
-    pub ended: u64,
-}
-
-/// A key that signs access tokens.
-#[derive(Debug, Clone)]
-pub struct SigningKeyRow {
-    /// Its `kid`.
-    pub kid: String,
-    /// The public key as a JWK (RFC 7517), as text.
-    pub public_jwk: String,
-    /// The private key, encrypted under the server's key.
-    pub encrypted_private_key: Vec<u8>,
-    /// When it was made.
-    pub created_at: Instant,
 }
 
 /// One step of the feed of changes.

@@ -1,0 +1,299 @@
+//! From where a credential may be used, how often and how fast; and the same as somebody types it.
+//! Counting is not done here.
+
+use std::num::NonZeroU32;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::AddressList;
+use crate::draft::{FieldError, keep};
+
+/// The largest number that a limit may have.
+pub const HIGHEST: u32 = 1_000_000;
+
+/// The limits of a credential. What is not set does not limit.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// From where it may call.
+    #[serde(skip_serializing_if = "AddressList::is_empty")]
+    pub addresses: AddressList,
+    /// Calls a second, in the long run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<NonZeroU32>,
+    /// Calls at once, when there were none for a while; goes with `per_second`, and is not less.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub burst: Option<NonZeroU32>,
+    /// Calls a minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_minute: Option<NonZeroU32>,
+    /// Access tokens an hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_per_hour: Option<NonZeroU32>,
+    /// Whether calls beyond the limits are noted only, and not refused.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub report_only: bool,
+}
+
+impl Limits {
+    /// Whether nothing is limited.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.words().is_empty()
+    }
+
+    /// The limits in plain words, one a line.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if !self.addresses.is_empty() {
+            words.push(format!("only from {}", self.addresses));
+        }
+        let rate = |number: NonZeroU32, thing: &str, time: &str| {
+            let plural = if number.get() == 1 { "" } else { "s" };
+            format!("at most {number} {thing}{plural} {time}")
+        };
+        if let Some(number) = self.per_second {
+            let burst = self.burst.map(|burst| format!(", bursts of {burst}"));
+            words.push(rate(number, "call", "a second") + &burst.unwrap_or_default());
+        }
+        if let Some(number) = self.per_minute {
+            words.push(rate(number, "call", "a minute"));
+        }
+        if let Some(number) = self.tokens_per_hour {
+            words.push(rate(number, "token", "an hour"));
+        }
+        if self.report_only && !words.is_empty() {
+            words.push("calls beyond this are reported, not refused".to_owned());
+        }
+        words
+    }
+}
+
+/// The texts of the form, unchecked. An empty one sets no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LimitsDraft {
+    /// Addresses and networks.
+    pub addresses: String,
+    /// Calls a second.
+    pub per_second: String,
+    /// Calls at once.
+    pub burst: String,
+    /// Calls a minute.
+    pub per_minute: String,
+    /// Access tokens an hour.
+    pub tokens_per_hour: String,
+    /// Whether calls beyond the limits are noted only.
+    pub report_only: bool,
+}
+
+impl LimitsDraft {
+    /// The form filled in with limits.
+    #[must_use]
+    pub fn of(limits: &Limits) -> Self {
+        let text = |number: Option<NonZeroU32>| number.map_or_else(String::new, |n| n.to_string());
+        Self {
+            addresses: limits.addresses.to_string(),
+            per_second: text(limits.per_second),
+            burst: text(limits.burst),
+            per_minute: text(limits.per_minute),
+            tokens_per_hour: text(limits.tokens_per_hour),
+            report_only: limits.report_only,
+        }
+    }
+
+    /// Checks every field, so that all problems show at once.
+    ///
+    /// # Errors
+    /// What is wrong, field by field.
+    pub fn check(&self) -> Result<Limits, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let limits = Limits {
+            addresses: keep(self.addresses.parse(), "addresses", &mut errors).unwrap_or_default(),
+            per_second: number(&self.per_second, "per_second", &mut errors),
+            burst: number(&self.burst, "burst", &mut errors),
+            per_minute: number(&self.per_minute, "per_minute", &mut errors),
+            tokens_per_hour: number(&self.tokens_per_hour, "tokens_per_hour", &mut errors),
+            report_only: self.report_only,
+        };
+        match (limits.burst, limits.per_second) {
+            (Some(_), None) if self.per_second.trim().is_empty() => errors.push(FieldError::new(
+                "burst",
+                "a burst goes with calls a second: enter those as well, or leave this empty",
+            )),
+            (Some(burst), Some(per_second)) if burst < per_second => {
+                errors.push(FieldError::new(
+                    "burst",
+                    format!("enter {per_second} or more, the calls a second, or leave this empty"),
+                ));
+            }
+            _ => {}
+        }
+        if errors.is_empty() {
+            Ok(limits)
+        } else {
+            Err(errors)
+        }
+    }
+}
+
+/// The number of a field. None for an empty field, and for one that is wrong.
+fn number(text: &str, field: &str, errors: &mut Vec<FieldError>) -> Option<NonZeroU32> {
+    let text = text.trim();
+    if text.is_empty() {
+        return None;
+    }
+    let number = text
+        .parse()
+        .ok()
+        .filter(|n: &NonZeroU32| n.get() <= HIGHEST);
+    let number = number.ok_or_else(|| {
+        format!("enter a whole number from 1 to {HIGHEST}, or leave this empty for no limit")
+    });
+    keep(number, field, errors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn draft(per_second: &str, burst: &str) -> LimitsDraft {
+        LimitsDraft {
+            per_second: per_second.to_owned(),
+            burst: burst.to_owned(),
+            ..LimitsDraft::default()
+        }
+    }
+
+    fn wrong_fields(draft: &LimitsDraft) -> Vec<String> {
+        let errors = draft.check().err().unwrap_or_default();
+        errors.into_iter().map(|error| error.field).collect()
+    }
+
+    #[test]
+    fn an_empty_form_limits_nothing() {
+        let limits = LimitsDraft::default().check().unwrap();
+        assert!(limits.is_none() && limits == Limits::default());
+        assert_eq!(serde_json::to_string(&limits).unwrap(), "{}");
+        let reported = Limits {
+            report_only: true,
+            ..limits
+        };
+        assert!(reported.is_none());
+    }
+
+    #[test]
+    fn every_limit_is_said_in_words() {
+        let full = LimitsDraft {
+            addresses: "192.0.2.0/24 2001:db8::1".to_owned(),
+            per_second: " 20 ".to_owned(),
+            burst: "40".to_owned(),
+            per_minute: "600".to_owned(),
+            tokens_per_hour: "1".to_owned(),
+            report_only: true,
+        };
+        let limits = full.check().unwrap();
+        assert!(!limits.is_none());
+        assert_eq!(
+            limits.words(),
+            [
+                "only from 192.0.2.0/24, 2001:db8::1",
+                "at most 20 calls a second, bursts of 40",
+                "at most 600 calls a minute",
+                "at most 1 token an hour",
+                "calls beyond this are reported, not refused",
+            ]
+        );
+        let one = draft("1", "").check().unwrap();
+        assert_eq!(one.words(), ["at most 1 call a second"]);
+    }
+
+    #[test]
+    fn numbers_are_whole_and_within_bounds() {
+        for good in ["1", "1000000", " 7\t"] {
+            assert!(draft(good, "").check().is_ok(), "{good:?}");
+        }
+        for bad in [
+            "0",
+            "-1",
+            "1000001",
+            "4294967297",
+            "1.5",
+            "1e3",
+            "1,000",
+            "many",
+            "٣",
+        ] {
+            assert_eq!(wrong_fields(&draft(bad, "")), ["per_second"], "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_burst_goes_with_calls_a_second_and_is_not_less() {
+        for (per_second, burst, wrong) in [
+            ("20", "20", None),
+            ("20", "21", None),
+            ("20", "19", Some("burst")),
+            ("", "19", Some("burst")),
+            // One problem is not told twice.
+            ("x", "19", Some("per_second")),
+            ("20", "x", Some("burst")),
+        ] {
+            let fields = wrong_fields(&draft(per_second, burst));
+            assert_eq!(fields, Vec::from_iter(wrong), "{per_second} {burst}");
+        }
+    }
+
+    #[test]
+    fn all_problems_show_at_once() {
+        let wrong = LimitsDraft {
+            addresses: "nowhere".to_owned(),
+            per_second: "0".to_owned(),
+            burst: "x".to_owned(),
+            per_minute: "x".to_owned(),
+            tokens_per_hour: "x".to_owned(),
+            report_only: false,
+        };
+        assert_eq!(
+            wrong_fields(&wrong),
+            [
+                "addresses",
+                "per_second",
+                "burst",
+                "per_minute",
+                "tokens_per_hour"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_limit_that_this_version_does_not_know_is_refused() {
+        for json in [r#"{"per_day":5}"#, r#"{"per_second":0}"#, r#"{"burst":-1}"#] {
+            assert!(serde_json::from_str::<Limits>(json).is_err(), "{json}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn limits_survive_being_shown_and_stored(
+            rates in proptest::option::of((1..=HIGHEST, proptest::option::of(0..=HIGHEST))),
+            per_minute in proptest::option::of(1..=HIGHEST),
+            tokens_per_hour in proptest::option::of(1..=HIGHEST),
+            address in proptest::option::of(any::<std::net::Ipv4Addr>()),
+            report_only: bool,
+        ) {
+            let limits = Limits {
+                addresses: address.map(|a| a.to_string().parse().unwrap()).unwrap_or_default(),
+                per_second: rates.and_then(|(rate, _)| NonZeroU32::new(rate)),
+                burst: rates.and_then(|(rate, more)| NonZeroU32::new((rate + more?).min(HIGHEST))),
+                per_minute: per_minute.and_then(NonZeroU32::new),
+                tokens_per_hour: tokens_per_hour.and_then(NonZeroU32::new),
+                report_only,
+            };
+            prop_assert_eq!(LimitsDraft::of(&limits).check().unwrap(), limits.clone());
+            let json = serde_json::to_string(&limits).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Limits>(&json).unwrap(), limits);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What was decided about requests, kept for a while so that a refusal can be looked up.
+
+use domain::Instant;
+use domain::key_id::KeyId;
+
+use super::columns::{Columns, millis};
+use super::{Connection, ROWS_AT_ONCE, Row};
+use crate::{DecisionRow, StoreResult};
+
+/// The place of a decision among all, by age.
+pub(super) type Place = (i64, String);
+
+pub(super) async fn record(db: &mut Connection, decisions: Vec<DecisionRow>) -> StoreResult<()> {
+    for decision in decisions {
+        sqlx::query(
+            "INSERT INTO decisions (request_id, at, key_id, surface, method, template, address,
+                 allowed, reason, detail)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (request_id) DO NOTHING",
+        )
+        .bind(decision.request_id)
+        .bind(millis(decision.at))
+        .bind(decision.key_id.map(|key_id| key_id.as_str().to_owned()))
+        .bind(decision.surface)
+        .bind(decision.method)
+        .bind(decision.template)
+        .bind(decision.address)
+        .bind(decision.allowed)
+        .bind(decision.reason)
+        .bind(decision.detail)
+        .execute(&mut *db)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn find(
+    db: &mut Connection,
+    request_id: String,
+) -> StoreResult<Option<DecisionRow>> {
+    let row = sqlx::query("SELECT * FROM decisions WHERE request_id = $1")
+        .bind(request_id)
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(to_decision).transpose()
+}
+
+pub(super) async fn list_of(
+    db: &mut Connection,
+    key_id: KeyId,
+    limit: u32,
+) -> StoreResult<Vec<DecisionRow>> {
+    sqlx::query(
+        "SELECT * FROM decisions WHERE key_id = $1 ORDER BY at DESC, request_id DESC LIMIT $2",
+    )
+    .bind(key_id.as_str().to_owned())
+    .bind(i64::from(limit))
+    .fetch_all(db)
+    .await?
+    .iter()
+    .map(to_decision)
+    .collect()
+}
+
+/// The newest decision beyond the newest `keep`.
+pub(super) async fn first_beyond(db: &mut Connection, keep: u32) -> StoreResult<Option<Place>> {
+    let row = sqlx::query(
+        "SELECT at, request_id FROM decisions ORDER BY at DESC, request_id DESC LIMIT 1 OFFSET $1",
+    )
+    .bind(i64::from(keep))
+    .fetch_optional(db)
+    .await?;
+    row.map(|row| {
+        let columns = Columns::of("decisions", &row);
+        Ok((columns.get("at")?, columns.get("request_id")?))
+    })
+    .transpose()
+}
+
+/// Removes the oldest decisions: those before an instant, and those up to a place.
+pub(super) async fn trim(
+    db: &mut Connection,
+    before: Instant,
+    beyond: Option<Place>,
+) -> StoreResult<u64> {
+    // No request id is empty: this place is after all that came before the instant.
+    let too_old = (millis(before), String::new());
+    let (at, request_id) = beyond.into_iter().fold(too_old, Ord::max);
+    let done = sqlx::query(
+        "DELETE FROM decisions WHERE request_id IN (SELECT request_id FROM decisions
+             WHERE (at, request_id) <= ($1, $2) ORDER BY at, request_id LIMIT $3)",
+    )
+    .bind(at)
+    .bind(request_id)
+    .bind(ROWS_AT_ONCE)
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+fn to_decision(row: &Row) -> StoreResult<DecisionRow> {
+    let columns = Columns::of("decisions", row);
+    Ok(DecisionRow {
+        request_id: columns.get("request_id")?,
+        at: columns.instant("at")?,
+        key_id: columns.parse_optional("key_id")?,
+        surface: columns.get("surface")?,
+        method: columns.get("method")?,
+        template: columns.get("template")?,
+        address: columns.get("address")?,
+        allowed: columns.get("allowed")?,
+        reason: columns.get("reason")?,
+        detail: columns.get("detail")?,
+    })
+}

@@ -1,0 +1,32 @@
+//! The clearing away of what has no effect any more, because its time is over.
+
+use domain::Instant;
+
+use super::columns::millis;
+use super::{Connection, ROWS_AT_ONCE};
+use crate::StoreResult;
+
+/// One for each kind of row.
+const CLEARINGS: [&str; 4] = [
+    "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions
+         WHERE idle_until <= $1 OR absolute_until <= $1 LIMIT $2)",
+    "DELETE FROM one_time_tokens WHERE hash IN (SELECT hash FROM one_time_tokens
+         WHERE expires_at <= $1 LIMIT $2)",
+    "DELETE FROM assertion_ids WHERE (key_id, id) IN (SELECT key_id, id FROM assertion_ids
+         WHERE until <= $1 LIMIT $2)",
+    "DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens
+         WHERE expires_at <= $1 LIMIT $2)",
+];
+
+pub(super) async fn delete(db: &mut Connection, now: Instant) -> StoreResult<u64> {
+    let mut deleted = 0;
+    for clearing in CLEARINGS {
+        deleted += sqlx::query(clearing)
+            .bind(millis(now))
+            .bind(ROWS_AT_ONCE)
+            .execute(&mut *db)
+            .await?
+            .rows_affected();
+    }
+    Ok(deleted)
+}
