@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use domain::Instant;
 use domain::audit::{Action, ActorKind, AuditEvent, ObjectKind, Outcome};
+use domain::credential::Credential;
 use domain::role::{Permission, Role};
 use domain::user::{User, UserId};
 use serde_json::{Value, json};
@@ -171,6 +172,21 @@ pub(crate) fn anonymous_event(
         facts,
         json!({ "reason": reason }),
     )
+}
+
+/// An event of a program that has authenticated with its credential.
+pub(crate) fn program_event(
+    at: Instant,
+    credential: &Credential,
+    action: Action,
+    outcome: Outcome,
+    object: Object,
+    facts: &RequestFacts,
+    detail: Value,
+) -> AuditEvent {
+    let id = Some(credential.key_id.to_string());
+    let actor = (ActorKind::Program, id, credential.name.to_string());
+    event(at, actor, action, outcome, object, facts, detail)
 }
 
 fn event(

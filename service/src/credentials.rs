@@ -9,6 +9,7 @@ use domain::credential::{Credential, Flow, Mark, Standing, Transition};
 use domain::draft::CredentialDraft;
 use domain::expiry::rfc3339;
 use domain::key_id::KeyId;
+use domain::limits::{Limits, LimitsDraft};
 use domain::role::Permission;
 use domain::secret::Secret;
 use domain::text::Reason;
@@ -148,11 +149,9 @@ impl Services {
             .map_err(ServiceError::Invalid)?;
         let public_keys = match checked.flow {
             Flow::PrivateKeyJwt => {
-                let key: PublicKey = draft
-                    .public_key
-                    .parse()
+                let keys = PublicKey::parse_all(&draft.public_key)
                     .map_err(|error| ServiceError::field("public_key", error))?;
-                vec![key.into_row(now)]
+                keys.into_iter().map(|key| key.into_row(now)).collect()
             }
             Flow::ClientSecret | Flow::Legacy => Vec::new(),
         };
@@ -169,6 +168,7 @@ impl Services {
             flow: checked.flow,
             access: checked.access,
             expires_at: checked.expires_at,
+            limits: Limits::default(),
             standing: Standing::Active,
             created_at: now,
             created_by: actor.name().to_owned(),
@@ -244,6 +244,39 @@ impl Services {
             .update_credential(edited.clone(), to_millis(change.read), event)
             .await
             .map_err(owner_field)?;
+        self.0.live.forget(key_id);
+        Ok(edited)
+    }
+
+    /// Limits from where and how often a credential may be used; it holds from the next call on.
+    pub async fn limit_credential(
+        &self,
+        actor: &Actor,
+        key_id: KeyId,
+        draft: &LimitsDraft,
+        read: Instant,
+    ) -> ServiceResult<Credential> {
+        let action = Action::LimitsChanged;
+        let tried = Object::new(ObjectKind::Credential, key_id, "");
+        self.authorise(actor, Permission::ManageCredentials, action, tried)
+            .await?;
+        let current = self.credential(actor, key_id).await?.credential;
+        let now = self.now();
+        current.check_editable(now)?;
+        let limits = draft.check().map_err(ServiceError::Invalid)?;
+        if limits == current.limits {
+            return Ok(current);
+        }
+        let detail = json!({ "limits": { "from": current.limits, "to": limits } });
+        let edited = Credential {
+            limits,
+            updated_at: after(current.updated_at, now),
+            ..current
+        };
+        let event = actor.event(now, action, Outcome::Done, object(&edited), detail);
+        self.store()
+            .update_credential(edited.clone(), to_millis(read), event)
+            .await?;
         self.0.live.forget(key_id);
         Ok(edited)
     }

@@ -1,17 +1,22 @@
 //! The gate: whether one call of the protected API goes through.
 
-use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::catalogue;
-use domain::credential::{Flow, State};
+use domain::credential::Flow;
 use domain::key_id::KeyId;
 use domain::scope::{AccessLevel, WireScope};
+use serde_json::{Value, json};
 
 use crate::Services;
-use crate::error::ServiceError;
+use crate::actor::RequestFacts;
+use crate::denial::{Cause, Denial};
+use crate::error::{ServiceError, ServiceResult};
+use crate::limiter::Quota;
 use crate::live::Live;
-use crate::tokens::Effective;
+use crate::tokens::{Effective, Verified};
+use crate::usage::{Call, Kept};
 
 /// What the caller of the API presented.
 #[derive(Clone, Copy)]
@@ -38,8 +43,8 @@ pub struct GateRequest<'a> {
     pub path: &'a str,
     /// What the caller presented.
     pub presented: Presented<'a>,
-    /// The caller's address.
-    pub address: Option<IpAddr>,
+    /// The caller's address, and the id under which people look the decision up.
+    pub facts: &'a RequestFacts,
 }
 
 /// A call that goes through, with what the gateway tells the API about the caller.
@@ -47,6 +52,7 @@ pub struct GateRequest<'a> {
 pub struct Allowed {
     live: Arc<Live>,
     token: Option<Arc<Effective>>,
+    quota: Option<Quota>,
 }
 
 impl Allowed {
@@ -60,6 +66,12 @@ impl Allowed {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.live.header_name
+    }
+
+    /// What is left of the credential's limit on calls, if it has one.
+    #[must_use]
+    pub const fn quota(&self) -> Option<Quota> {
+        self.quota
     }
 
     /// Everything that the caller may do: the token's scopes that the credential still has, or
@@ -80,10 +92,16 @@ pub enum Refusal {
     NoCredentials,
     /// The token is not ours, has ended, or its credential has.
     #[error("the access token is not valid, has ended, or its key has been stopped")]
-    InvalidToken,
+    InvalidToken(Denial),
     /// Key id and secret don't fit, or the credential has ended.
     #[error("key id and secret don't match, or the key has ended or been stopped")]
-    InvalidSecret,
+    InvalidSecret(Denial),
+    /// The credential may not be used from the caller's address.
+    #[error("this key may not be used from this address")]
+    AddressNotAllowed,
+    /// The credential has used up its limit on calls.
+    #[error("this key has used up its limit on calls: wait {} seconds", seconds(*.0))]
+    RateLimited(Duration),
     /// The catalogue does not know the call.
     #[error("{0}")]
     Path(catalogue::Refusal),
@@ -116,65 +134,236 @@ fn explain(required: &WireScope, have: AccessLevel) -> String {
     }
 }
 
+/// Whole seconds, at least one: what `Retry-After` can say.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_millis()
+        .div_ceil(1000)
+        .try_into()
+        .unwrap_or(u64::MAX)
+        .max(1)
+}
+
+/// A decision on its way: what is known so far, for whoever looks it up.
+#[derive(Default)]
+struct Trace<'a> {
+    live: Option<Arc<Live>>,
+    needed: Option<catalogue::Requirement<'a>>,
+    /// What would have been refused if the credential's limits were more than reports.
+    reported: Option<Refusal>,
+}
+
+impl Trace<'_> {
+    /// Refuses, or only notes that it would have.
+    fn limit(&mut self, report_only: bool, refusal: Refusal) -> Result<(), Refusal> {
+        if report_only {
+            self.reported.get_or_insert(refusal);
+            Ok(())
+        } else {
+            Err(refusal)
+        }
+    }
+}
+
+impl Refusal {
+    /// The word under which a refusal is stored; it never changes.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoCredentials => "no_credentials",
+            Self::InvalidToken(denial) | Self::InvalidSecret(denial) => denial.cause.code(),
+            Self::AddressNotAllowed => "address_not_allowed",
+            Self::RateLimited(_) => "rate_limited",
+            Self::Path(_) => "path_not_allowed",
+            Self::InsufficientScope { .. } => "insufficient_scope",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+
+    /// What is wrong with the credentials, if they are the reason.
+    const fn denial(&self) -> Option<&Denial> {
+        match self {
+            Self::InvalidToken(denial) | Self::InvalidSecret(denial) => Some(denial),
+            _ => None,
+        }
+    }
+
+    /// The whole reason, which the caller is not told.
+    fn words(&self) -> String {
+        self.denial()
+            .map_or_else(|| self.to_string(), |denial| denial.cause.to_string())
+    }
+}
+
+/// What whoever looks a decision up reads of it.
+fn detail(refusal: Option<&Refusal>, allowed: bool) -> Value {
+    let mut detail = json!({});
+    if let Some(refusal) = refusal {
+        detail["words"] = json!(refusal.words());
+        // A limit that only reports.
+        if allowed {
+            detail["report_only"] = json!(true);
+        }
+        if let Refusal::InsufficientScope { required, have } = refusal {
+            detail["required"] = json!(required.to_string());
+            detail["have"] = json!(have.as_str());
+        }
+    }
+    detail
+}
+
 impl Services {
     /// Decides about one call.
     ///
     /// # Errors
     /// Why it does not go through.
     pub async fn decide(&self, request: GateRequest<'_>) -> Result<Allowed, Refusal> {
-        let allowed = self.authenticate(request.presented).await?;
+        let mut trace = Trace::default();
+        let decided = self.weigh(request, &mut trace).await;
+        self.note(request, &trace, &decided);
+        decided
+    }
+
+    async fn weigh<'a>(
+        &'a self,
+        request: GateRequest<'_>,
+        trace: &mut Trace<'a>,
+    ) -> Result<Allowed, Refusal> {
+        let (live, token) = self.authenticate(request.presented).await?;
+        trace.live = Some(live.clone());
+        let limits = &live.stored.credential.limits;
+        if !limits.addresses.allows_caller(request.facts.address) {
+            trace.limit(limits.report_only, Refusal::AddressNotAllowed)?;
+        }
         let needed = self
             .0
             .catalogue
             .find(request.method, request.path)
             .map_err(Refusal::Path)?;
-        let scopes = allowed
-            .token
-            .as_ref()
-            .map_or(&allowed.live.scopes, |token| &token.scopes);
         let scope = &needed.scope.name;
-        if !scopes.allows(scope, needed.level) {
-            let (required, have) = (scope.at(needed.level), scopes.level_of(scope));
+        let level = needed.level;
+        trace.needed = Some(needed);
+        let scopes = token.as_ref().map_or(&live.scopes, |token| &token.scopes);
+        if !scopes.allows(scope, level) {
+            let (required, have) = (scope.at(level), scopes.level_of(scope));
             return Err(Refusal::InsufficientScope { required, have });
         }
-        self.0
-            .usage
-            .note_call(&allowed.live, self.now(), request.address, || {
-                format!("{} {}", request.method, needed.template)
-            });
-        Ok(allowed)
+        // Last, so that calls which are refused anyway use nothing up.
+        let quota = match live.limiter.as_ref().map(|limiter| limiter.call()) {
+            None => None,
+            Some(Ok(quota)) => quota,
+            Some(Err(wait)) => {
+                trace.limit(limits.report_only, Refusal::RateLimited(wait))?;
+                None
+            }
+        };
+        Ok(Allowed { live, token, quota })
     }
 
-    async fn authenticate(&self, presented: Presented<'_>) -> Result<Allowed, Refusal> {
+    /// Counts a decision for its credential, and keeps it for looking up: each refusal, each that a
+    /// limit would have refused, and a sample of the others.
+    fn note(
+        &self,
+        request: GateRequest<'_>,
+        trace: &Trace<'_>,
+        decided: &Result<Allowed, Refusal>,
+    ) {
+        let (now, allowed) = (self.now(), decided.is_ok());
+        let mut is_kept = !allowed || trace.reported.is_some();
+        if let (Some(live), Some(needed)) = (&trace.live, &trace.needed) {
+            let call = Call {
+                at: now,
+                address: request.facts.address,
+                scope: &needed.scope.name,
+                level: needed.level,
+                allowed,
+            };
+            let endpoint = || format!("{} {}", request.method, needed.template);
+            is_kept |= self.0.usage.note_call(live, &call, endpoint);
+        }
+        if !is_kept {
+            return;
+        }
+        let refusal = decided.as_ref().err().or(trace.reported.as_ref());
+        let known = trace.live.as_ref().map(|live| live.key_id());
+        let named = refusal
+            .and_then(Refusal::denial)
+            .and_then(|denial| denial.key_id);
+        let kept = Kept {
+            surface: "gate",
+            method: request.method,
+            key_id: known.or(named),
+            template: trace.needed.as_ref().map(|needed| needed.template),
+            allowed,
+            reason: refusal.map_or("allowed", Refusal::code),
+            detail: detail(refusal, allowed),
+        };
+        self.keep_decision(kept, request.facts);
+    }
+
+    async fn authenticate(
+        &self,
+        presented: Presented<'_>,
+    ) -> Result<(Arc<Live>, Option<Arc<Effective>>), Refusal> {
         match presented {
             Presented::Nothing => Err(Refusal::NoCredentials),
             Presented::Secret { key_id, secret } => {
-                let key_id = key_id.parse().map_err(|_| Refusal::InvalidSecret)?;
+                let unknown = || Refusal::InvalidSecret(Denial::new(None, Cause::UnknownKey));
+                let key_id = key_id.parse().map_err(|_| unknown())?;
                 let live = self.check_secret(key_id, secret, Flow::Legacy).await;
                 let live = live
                     .map_err(Refusal::Unavailable)?
-                    .ok_or(Refusal::InvalidSecret)?;
-                Ok(Allowed { live, token: None })
+                    .map_err(Refusal::InvalidSecret)?;
+                Ok((live, None))
             }
             Presented::Bearer(token) => {
-                let now = self.now();
-                let (id, verified) = self
-                    .0
-                    .tokens
-                    .check(token, &self.0.signer, &self.0.settings, now)
-                    .ok_or(Refusal::InvalidToken)?;
-                let live = self.0.live.find(verified.key_id).await;
-                let live = live
-                    .map_err(|error| Refusal::Unavailable(error.into()))?
-                    .filter(|live| live.state(now) == State::Active && live.flow() != Flow::Legacy)
-                    .ok_or(Refusal::InvalidToken)?;
-                let token = self.0.tokens.effective(id, &verified, &live);
-                Ok(Allowed {
-                    live,
-                    token: Some(token),
-                })
+                let checked = self
+                    .check_token(token)
+                    .await
+                    .map_err(Refusal::Unavailable)?;
+                let (_, live, effective) = checked.map_err(Refusal::InvalidToken)?;
+                Ok((live, Some(effective)))
             }
         }
+    }
+
+    /// A token with its credential and what it may still do: the gate and introspection agree
+    /// because both ask here.
+    pub(crate) async fn check_token(
+        &self,
+        token: &str,
+    ) -> ServiceResult<Result<(Arc<Verified>, Arc<Live>, Arc<Effective>), Denial>> {
+        if !self.0.feed.is_fresh() {
+            self.load_revoked_tokens().await?;
+        }
+        let now = self.now();
+        let checked = self
+            .0
+            .tokens
+            .check(token, &self.0.signer, &self.0.settings, now);
+        let (id, verified) = match checked {
+            Ok(checked) => checked,
+            Err(denial) => return Ok(Err(denial)),
+        };
+        let denied = |cause| Ok(Err(Denial::new(Some(verified.key_id), cause)));
+        let Some(live) = self.0.live.find(verified.key_id).await? else {
+            return denied(Cause::UnknownKey);
+        };
+        if live.flow() == Flow::Legacy {
+            return denied(Cause::OtherFlow(Flow::Legacy));
+        }
+        if let Some(denial) = live.denial(now) {
+            return Ok(Err(denial));
+        }
+        let effective = self.0.tokens.effective(id, &verified, &live);
+        Ok(Ok((verified, live, effective)))
+    }
+
+    /// Reads which tokens are revoked.
+    pub(crate) async fn load_revoked_tokens(&self) -> ServiceResult<()> {
+        for token in self.store().list_revoked_tokens(self.now()).await? {
+            self.0.tokens.revoked.note(token.jti, token.expires_at);
+        }
+        Ok(())
     }
 
     /// Answers "can this key call …?" for people, from the same rules.

@@ -3,26 +3,48 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::credential::{Flow, State};
+use domain::credential::Flow;
 use domain::key_id::KeyId;
 use domain::scope::ScopeSet;
 use domain::secret::Secret;
+use serde_json::json;
 use storage::SecretHash;
 
 use crate::actor::RequestFacts;
+use crate::assertion::{Assertion, Rule};
 use crate::crypto::Keys;
+use crate::denial::{Cause, Denial};
 use crate::error::ServiceError;
 use crate::live::Live;
 use crate::tokens::{Claims, new_jti};
+use crate::usage::Kept;
 use crate::{ServiceResult, Services};
 
-/// What a client shows of itself: its id and its secret, however they came.
+/// What a client shows of itself, however it came.
 #[derive(Clone, Copy)]
-pub struct ClientProof<'a> {
-    /// The key id.
-    pub client_id: &'a str,
-    /// The secret.
-    pub secret: &'a str,
+pub enum ClientProof<'a> {
+    /// Its id and its secret (RFC 6749 section 2.3.1).
+    Secret {
+        /// The key id.
+        client_id: &'a str,
+        /// The secret.
+        secret: &'a str,
+    },
+    /// An assertion that it signed (RFC 7523 section 2.2).
+    Assertion {
+        /// The key id, where it is named beside the assertion.
+        client_id: Option<&'a str>,
+        /// The assertion, a JWT.
+        assertion: &'a str,
+    },
+}
+
+/// A client that has authenticated.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub live: Arc<Live>,
+    /// The thumbprint of the key that it signed with.
+    pub public_key: Option<String>,
 }
 
 /// A request for a token.
@@ -49,21 +71,60 @@ pub struct IssuedToken {
 /// Why there is no token; each has its code in the standards.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// Unknown, wrong, of another flow, expired, quarantined or revoked: which, is not said.
+    /// Unknown, wrong, of another flow, expired, quarantined or revoked: which, the client is not
+    /// told.
     #[error("client authentication failed")]
-    InvalidClient,
+    InvalidClient(Denial),
     /// Malformed, unknown, or more than the credential has.
     #[error("the scope is malformed, unknown, or more than this client has")]
     InvalidScope,
     /// No resource that this issuer makes tokens for.
     #[error("this server issues no tokens for that resource")]
     InvalidTarget,
+    /// The credential may not be used from the caller's address.
+    #[error("this client may not be used from this address")]
+    AddressNotAllowed,
+    /// The credential has used up its limit on tokens.
+    #[error("this client has used up its limit on tokens")]
+    RateLimited(Duration),
+    /// The token to be revoked is another client's.
+    #[error("this token is not one of this client's")]
+    ForeignToken,
     /// Too many failures of this client from this address.
     #[error("too many failed tries, wait before the next one")]
     Throttled(Duration),
     /// The store, or signing, failed.
     #[error("the server can't issue tokens at the moment")]
     Unavailable(#[source] ServiceError),
+}
+
+impl TokenError {
+    /// The word under which a refusal is stored; it never changes.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidClient(denial) => denial.cause.code(),
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::AddressNotAllowed => "address_not_allowed",
+            Self::RateLimited(_) => "rate_limited",
+            Self::ForeignToken => "foreign_token",
+            Self::Throttled(_) => "too_many_failures",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+
+    const fn denial(&self) -> Option<&Denial> {
+        match self {
+            Self::InvalidClient(denial) => Some(denial),
+            _ => None,
+        }
+    }
+}
+
+impl From<Denial> for TokenError {
+    fn from(denial: Denial) -> Self {
+        Self::InvalidClient(denial)
+    }
 }
 
 impl From<ServiceError> for TokenError {
@@ -85,23 +146,57 @@ impl Services {
         request: TokenRequest<'_>,
         facts: &RequestFacts,
     ) -> Result<IssuedToken, TokenError> {
-        let now = self.now();
-        let key_id: KeyId = request
-            .proof
-            .client_id
-            .parse()
-            .map_err(|_| TokenError::InvalidClient)?;
-        let address = facts
-            .address
-            .map(|a| a.to_canonical().to_string())
-            .unwrap_or_default();
-        let limit_key = format!("{key_id} {address}");
-        self.0.client_limits.begin(&limit_key, now)?;
-        let live = self
-            .check_secret(key_id, request.proof.secret, Flow::ClientSecret)
-            .await?
-            .ok_or(TokenError::InvalidClient)?;
-        self.0.client_limits.succeeded(&limit_key);
+        let mut known = None;
+        let mut reported = None;
+        let issued = self
+            .exchange(request, facts, &mut known, &mut reported)
+            .await;
+        let (allowed, refusal) = match &issued {
+            Ok(_) => (true, reported.as_ref()),
+            Err(error) => (false, Some(error)),
+        };
+        if let Some(refusal) = refusal {
+            let denial = refusal.denial();
+            let words =
+                denial.map_or_else(|| refusal.to_string(), |denial| denial.cause.to_string());
+            self.keep_decision(
+                Kept {
+                    surface: "token",
+                    method: "POST",
+                    key_id: known.or(denial.and_then(|denial| denial.key_id)),
+                    template: None,
+                    allowed,
+                    reason: refusal.code(),
+                    detail: json!({ "words": words, "report_only": allowed }),
+                },
+                facts,
+            );
+        }
+        issued
+    }
+
+    async fn exchange(
+        &self,
+        request: TokenRequest<'_>,
+        facts: &RequestFacts,
+        known: &mut Option<KeyId>,
+        reported: &mut Option<TokenError>,
+    ) -> Result<IssuedToken, TokenError> {
+        let Client { live, public_key } = self.authenticate_client(request.proof, facts).await?;
+        let (now, key_id) = (self.now(), live.key_id());
+        *known = Some(key_id);
+        let limits = &live.stored.credential.limits;
+        let mut limit = |refusal| {
+            if limits.report_only {
+                reported.get_or_insert(refusal);
+                Ok(())
+            } else {
+                Err(refusal)
+            }
+        };
+        if !limits.addresses.allows_caller(facts.address) {
+            limit(TokenError::AddressNotAllowed)?;
+        }
         let scopes = requested(request.scope, &live.scopes)?;
         let settings = &self.0.settings;
         let audience = match request.resource {
@@ -117,24 +212,89 @@ impl Services {
             .expires_at
             .map_or(longest, |end| longest.min(end.timestamp()));
         let scope = scopes.to_string();
-        let access_token = self.0.signer.sign(&Claims {
+        let audience = audience.ok_or(TokenError::InvalidTarget)?.clone();
+        // Last, so that requests which are refused anyway use nothing up.
+        if let Some(Err(wait)) = live.limiter.as_ref().map(|limiter| limiter.token()) {
+            limit(TokenError::RateLimited(wait))?;
+        }
+        let claims = Claims {
             iss: settings.issuer.clone(),
             sub: key_id.to_string(),
             client_id: key_id.to_string(),
-            aud: audience.ok_or(TokenError::InvalidTarget)?.clone(),
+            aud: audience,
             iat: issued_at,
             exp: expires_at,
             jti: new_jti(),
             scope: scope.clone(),
-        })?;
+        };
+        let access_token = self.0.signer.sign(&claims, now)?;
         self.0
             .usage
-            .note(&live, now, facts.address, "token request".to_owned());
+            .note_token(&live, now, facts.address, public_key);
         Ok(IssuedToken {
             access_token,
             expires_in: expires_at - issued_at,
             scope,
         })
+    }
+
+    /// The client, if its proof holds. Failures of one client from one address are limited.
+    pub(crate) async fn authenticate_client(
+        &self,
+        proof: ClientProof<'_>,
+        facts: &RequestFacts,
+    ) -> Result<Client, TokenError> {
+        let unknown = |key_id| Denial::new(key_id, Cause::UnknownKey);
+        let assertion = match proof {
+            ClientProof::Secret { .. } => None,
+            ClientProof::Assertion { assertion, .. } => {
+                let parsed = Assertion::parse(assertion);
+                Some(parsed.map_err(|_| Denial::new(None, Cause::Assertion(Rule::Form)))?)
+            }
+        };
+        let key_id = match (proof, &assertion) {
+            (ClientProof::Secret { client_id, .. }, _) => client_id.parse().ok(),
+            (ClientProof::Assertion { client_id, .. }, assertion) => assertion
+                .as_ref()
+                .and_then(Assertion::client)
+                .filter(|subject| client_id.is_none_or(|named| named == subject.as_str())),
+        };
+        let key_id = key_id.ok_or_else(|| unknown(None))?;
+        let address = facts
+            .address
+            .map(|a| a.to_canonical().to_string())
+            .unwrap_or_default();
+        let limit_key = format!("{key_id} {address}");
+        self.0.client_limits.begin(&limit_key, self.now())?;
+        let client = match (proof, assertion) {
+            (ClientProof::Secret { secret, .. }, _) => {
+                let live = self
+                    .check_secret(key_id, secret, Flow::ClientSecret)
+                    .await?;
+                Client {
+                    live: live?,
+                    public_key: None,
+                }
+            }
+            (_, Some(assertion)) => self.check_assertion(key_id, &assertion).await??,
+            (_, None) => return Err(unknown(Some(key_id)).into()),
+        };
+        self.0.client_limits.succeeded(&limit_key);
+        Ok(client)
+    }
+
+    /// Whether a client authenticates well, without giving it anything.
+    pub async fn is_client(
+        &self,
+        proof: ClientProof<'_>,
+        facts: &RequestFacts,
+    ) -> ServiceResult<bool> {
+        match self.authenticate_client(proof, facts).await {
+            Ok(_) => Ok(true),
+            Err(TokenError::Throttled(wait)) => Err(ServiceError::Throttled(wait)),
+            Err(TokenError::Unavailable(error)) => Err(error),
+            Err(_) => Ok(false),
+        }
     }
 
     /// The active credential of a flow whose secret this is. An unknown key id takes the same path
@@ -144,10 +304,11 @@ impl Services {
         key_id: KeyId,
         secret: &str,
         flow: Flow,
-    ) -> ServiceResult<Option<Arc<Live>>> {
+    ) -> ServiceResult<Result<Arc<Live>, Denial>> {
+        let denied = |cause| Ok(Err(Denial::new(Some(key_id), cause)));
         // The checksum refuses typos and other systems' secrets before anything is looked up.
         let Ok(secret) = secret.parse::<Secret>() else {
-            return Ok(None);
+            return denied(Cause::WrongSecret);
         };
         let presented = self.0.keys.hash_secret(&secret);
         let live = self.0.live.find(key_id).await?;
@@ -156,14 +317,57 @@ impl Services {
             .as_ref()
             .map_or(nobody.as_slice(), |live| &live.stored.secrets);
         let is_right = Keys::is_one_of(&presented, stored);
-        let now = self.now();
-        Ok(live.filter(|live| is_right && live.flow() == flow && live.state(now) == State::Active))
+        let Some(live) = live else {
+            return denied(Cause::UnknownKey);
+        };
+        if live.flow() != flow {
+            return denied(Cause::OtherFlow(live.flow()));
+        }
+        if !is_right {
+            return denied(Cause::WrongSecret);
+        }
+        match live.denial(self.now()) {
+            Some(denial) => Ok(Err(denial)),
+            None => Ok(Ok(live)),
+        }
     }
 
-    /// The public signing keys as a JWK set.
-    #[must_use]
-    pub fn jwks(&self) -> Arc<str> {
-        self.0.signer.jwks()
+    /// The active credential whose key signed this assertion; the assertion is used up.
+    async fn check_assertion(
+        &self,
+        key_id: KeyId,
+        assertion: &Assertion<'_>,
+    ) -> ServiceResult<Result<Client, Denial>> {
+        let denied = |cause| Ok(Err(Denial::new(Some(key_id), cause)));
+        let Some(live) = self.0.live.find(key_id).await? else {
+            return denied(Cause::UnknownKey);
+        };
+        if live.flow() != Flow::PrivateKeyJwt {
+            return denied(Cause::OtherFlow(live.flow()));
+        }
+        let now = self.now();
+        if let Some(denial) = live.denial(now) {
+            return Ok(Err(denial));
+        }
+        let audiences = &self.0.settings.assertion_audiences;
+        let examined = assertion.check(&live.verifying_keys, audiences, now);
+        if let Some(broken) = examined.findings.iter().find(|finding| !finding.passed) {
+            return denied(Cause::Assertion(broken.rule));
+        }
+        let Some((id, until)) = examined.id else {
+            return denied(Cause::Assertion(Rule::Id));
+        };
+        if !self
+            .store()
+            .use_assertion_id(key_id, id, until, now)
+            .await?
+        {
+            return denied(Cause::Assertion(Rule::SingleUse));
+        }
+        Ok(Ok(Client {
+            live,
+            public_key: examined.thumbprint,
+        }))
     }
 }
 

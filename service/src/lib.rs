@@ -5,17 +5,25 @@
 //! a permission first, and then acts. No HTTP and no pages here.
 
 mod actor;
+mod assertion;
 mod audit;
 pub mod clock;
 mod credentials;
 pub mod crypto;
+mod debugger;
+mod denial;
 mod error;
+mod feed;
 mod gate;
+mod gateways;
+mod introspection;
 mod issuer;
+mod limiter;
 mod live;
 mod passwords;
 mod people;
 pub mod public_key;
+mod public_keys;
 mod sessions;
 mod throttle;
 mod tokens;
@@ -32,20 +40,29 @@ use domain::role::Permission;
 use serde_json::json;
 
 pub use actor::{Actor, Person, RequestFacts};
+pub use assertion::{Finding, Rule};
 pub use audit::AuditHead;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use credentials::{CredentialChange, IssuedCredential};
 pub use crypto::{MasterKey, Token};
+pub use debugger::AssertionReport;
+pub use denial::{Cause, Denial};
 pub use error::{ServiceError, ServiceResult};
 pub use gate::{Allowed, GateRequest, Presented, Refusal};
+pub use gateways::{GatewayDraft, KnownGateway};
+pub use introspection::Introspection;
 pub use issuer::{ClientProof, IssuedToken, TokenError, TokenRequest};
+pub use limiter::Quota;
 pub use people::{AddPerson, PasswordLink};
+pub use public_keys::PublicKeyDraft;
 pub use sessions::SessionLimits;
+pub use usage::Kept;
 // What use cases take and give in the store's words: callers need no crate but this one.
 pub use storage::{
     Conflict, CredentialCounts, CredentialFilter, CredentialPage, CredentialQuery,
-    CredentialRecord, CredentialRow, CredentialSort, CredentialTab, LastUse, PageStart, Position,
-    PublicKeyRow, SecretInfo, SessionRow, SharedStore, StoreError, TokenHash, UserQuery, connect,
+    CredentialRecord, CredentialRow, CredentialSort, CredentialTab, DecisionRow, GatewayRecord,
+    GatewaySeen, LastUse, PageStart, Position, PublicKeyRow, SecretInfo, SessionRow, SharedStore,
+    StoreError, TokenHash, UsageRow, UserQuery, connect,
 };
 
 /// What a deployment decides about the use cases.
@@ -55,6 +72,11 @@ pub struct Settings {
     pub issuer: String,
     /// The resources that tokens can be for (RFC 8707); the first is the `aud` when none is asked.
     pub audiences: Vec<String>,
+    /// The audiences that a client's assertion may name: the issuer, and the token endpoint if the
+    /// deployment has clients older than RFC 10070.
+    pub assertion_audiences: Vec<String>,
+    /// How old a signing key grows before a new one takes its place; for ever, if nothing.
+    pub signing_key_life: Option<TimeDelta>,
     /// How long a token lives; less when its credential ends sooner.
     pub token_life: TimeDelta,
     /// The longest life that a new credential may have.
@@ -78,8 +100,10 @@ struct Inner {
     catalogue: Arc<Catalogue>,
     keys: crypto::Keys,
     signer: tokens::Signer,
+    feed: Arc<feed::Feed>,
     live: live::LiveCredentials,
     tokens: tokens::VerifiedTokens,
+    gateways: gateways::Gateways,
     usage: usage::Recorder,
     passwords: passwords::Hasher,
     log_in_limits: throttle::LogInLimits,
@@ -109,11 +133,20 @@ impl Services {
                  right key, or start with an empty database",
             ));
         }
-        let signer = tokens::Signer::open(&store, &keys, clock.as_ref()).await?;
+        let signer = tokens::Signer::open(&store, &keys, settings.token_life, clock.now()).await?;
         let (seq, _) = store.audit_head().await?;
         let catalogue = Arc::new(catalogue);
-        Ok(Self(Arc::new(Inner {
-            live: live::LiveCredentials::new(store.clone(), catalogue.clone(), seq),
+        let feed = Arc::new(feed::Feed::new(seq));
+        let limiters = limiter::Limiters::new(clock.clone());
+        let services = Self(Arc::new(Inner {
+            live: live::LiveCredentials::new(
+                store.clone(),
+                catalogue.clone(),
+                feed.clone(),
+                limiters,
+            ),
+            feed,
+            gateways: gateways::Gateways::default(),
             tokens: tokens::VerifiedTokens::new(),
             usage: usage::Recorder::default(),
             passwords: passwords::Hasher::new(settings.password_hashers),
@@ -127,7 +160,10 @@ impl Services {
             catalogue,
             keys,
             signer,
-        })))
+        }));
+        services.0.gateways.load(services.store()).await?;
+        services.load_revoked_tokens().await?;
+        Ok(services)
     }
 
     /// The catalogue in force.

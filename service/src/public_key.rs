@@ -15,6 +15,8 @@ use storage::PublicKeyRow;
 
 /// More text than any key needs.
 const LONGEST: usize = 16 * 1024;
+/// As many keys as a credential may have.
+const MOST: usize = 10;
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
@@ -27,6 +29,8 @@ pub struct PublicKey {
     jwk: Map<String, Value>,
     algorithm: &'static str,
     thumbprint: String,
+    /// What its owner calls it (RFC 7517 section 4.5).
+    kid: Option<String>,
 }
 
 /// Why a text is not a usable public key.
@@ -50,6 +54,9 @@ pub enum InvalidPublicKey {
     /// RSA below 2,048 bits.
     #[error("this RSA key is too short: use 2048 bits or more")]
     Weak,
+    /// A set of keys that is empty, too large, or has a key twice.
+    #[error("a key set has 1 to {MOST} keys, each once")]
+    BadSet,
 }
 
 impl PublicKey {
@@ -66,7 +73,11 @@ impl PublicKey {
             thumbprint: self.thumbprint,
             jwk: Value::Object(self.jwk).to_string(),
             algorithm: self.algorithm.to_owned(),
+            name: String::new(),
+            kid: self.kid,
             created_at,
+            expires_at: None,
+            last_used_at: None,
         }
     }
 
@@ -80,7 +91,34 @@ impl PublicKey {
             jwk: members,
             algorithm,
             thumbprint,
+            kid: None,
         }
+    }
+
+    /// One key as PEM or JWK, or all of a JWK set (RFC 7517 section 5).
+    ///
+    /// # Errors
+    /// One of them is not usable, one is there twice, or there are none or too many.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>, InvalidPublicKey> {
+        if text.len() > LONGEST {
+            return Err(InvalidPublicKey::TooLong);
+        }
+        let set: Option<Map<String, Value>> = serde_json::from_str(text).ok();
+        let Some(Value::Array(members)) = set.and_then(|mut set| set.remove("keys")) else {
+            return Ok(vec![text.parse()?]);
+        };
+        if members.is_empty() || members.len() > MOST {
+            return Err(InvalidPublicKey::BadSet);
+        }
+        let mut keys: Vec<Self> = Vec::new();
+        for member in members {
+            let key: Self = member.to_string().parse()?;
+            if keys.iter().any(|other| other.thumbprint == key.thumbprint) {
+                return Err(InvalidPublicKey::BadSet);
+            }
+            keys.push(key);
+        }
+        Ok(keys)
     }
 
     fn ec(curve: &str, x: &[u8], y: &[u8]) -> Result<Self, InvalidPublicKey> {
@@ -178,12 +216,17 @@ impl PublicKey {
                 .decode(text(name))
                 .map_err(|_| InvalidPublicKey::Malformed)
         };
-        match text("kty") {
+        let key = match text("kty") {
             "EC" => Self::ec(text("crv"), &bytes("x")?, &bytes("y")?),
             "RSA" => Self::rsa(&bytes("n")?, &bytes("e")?),
             "OKP" if text("crv") == "Ed25519" => Self::ed25519(&bytes("x")?),
             _ => Err(InvalidPublicKey::Unsupported),
-        }
+        }?;
+        let kid = Some(text("kid")).filter(|kid| !kid.is_empty() && kid.len() <= 256);
+        Ok(Self {
+            kid: kid.map(ToOwned::to_owned),
+            ..key
+        })
     }
 }
 

@@ -110,9 +110,11 @@ impl Services {
         Ok(self.store().append_audit(event).await?)
     }
 
-    /// Removes sessions and links that have ended; run now and then.
+    /// Removes a batch of what has ended: sessions, links, decisions, usage. Run now and then; how
+    /// many rows went.
     pub async fn sweep(&self) -> ServiceResult<u64> {
-        Ok(self.store().delete_expired(self.now()).await?)
+        let trimmed = self.trim_usage().await?;
+        Ok(trimmed.max(self.store().delete_expired(self.now()).await?))
     }
 
     /// The store, for the session layer, which keeps its rows there.

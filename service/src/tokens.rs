@@ -1,29 +1,34 @@
 //! Access tokens: JWTs after RFC 9068, signed with ES256.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use domain::Instant;
-use domain::audit::{Action, ObjectKind, Outcome};
+use domain::audit::{Action, AuditEvent, ObjectKind, Outcome};
+use domain::expiry::rfc3339;
 use domain::key_id::KeyId;
+use domain::role::Permission;
 use domain::scope::ScopeSet;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use storage::{SharedStore, SigningKeyRow};
 
-use crate::Settings;
 use crate::actor::{Actor, Object};
-use crate::clock::{Clock, random_bytes};
+use crate::clock::random_bytes;
 use crate::crypto::{Keys, hash_token};
+use crate::denial::{Cause, Denial};
 use crate::error::{ServiceError, ServiceResult};
 use crate::live::Live;
+use crate::{Services, Settings};
 
 /// RFC 9068 section 2.1.
 const TYPE: &str = "at+jwt";
@@ -41,17 +46,48 @@ pub(crate) struct Claims {
     pub scope: String,
 }
 
-/// Signs tokens with the newest key, and knows the keys that others were signed with.
-pub(crate) struct Signer {
+/// How long a new signing key is published before it signs: verifiers look again only now and then.
+pub(crate) const PUBLISHED_BEFORE_USE: TimeDelta = TimeDelta::minutes(15);
+/// How long after the end of its last token a key stays published, for clocks that run late.
+const KEPT_AFTER_USE: TimeDelta = TimeDelta::minutes(5);
+
+/// A signing key, taken out of the store.
+struct SigningKey {
     kid: String,
+    used_from: Instant,
     signing: EncodingKey,
-    verifying: Vec<(String, DecodingKey)>,
-    jwks: Arc<str>,
+    verifying: DecodingKey,
+    public: Value,
+}
+
+impl SigningKey {
+    fn of(row: &SigningKeyRow, keys: &Keys) -> ServiceResult<Self> {
+        let private = keys
+            .open(&row.encrypted_private_key)
+            .map_err(ServiceError::internal)?;
+        let jwk: jsonwebtoken::jwk::Jwk =
+            serde_json::from_str(&row.public_jwk).map_err(ServiceError::internal)?;
+        Ok(Self {
+            kid: row.kid.clone(),
+            used_from: row.used_from,
+            signing: EncodingKey::from_ec_der(&private),
+            verifying: DecodingKey::from_jwk(&jwk).map_err(ServiceError::internal)?,
+            public: serde_json::from_str(&row.public_jwk).map_err(ServiceError::internal)?,
+        })
+    }
+}
+
+/// The signing keys: each signs from its `used_from` until that of the next one, is published
+/// before, and stays published until its last token has ended.
+pub(crate) struct Signer {
+    /// By `used_from`; never empty.
+    keys: ArcSwap<Vec<SigningKey>>,
+    token_life: TimeDelta,
 }
 
 impl std::fmt::Debug for Signer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Signer({})", self.kid)
+        f.write_str("Signer(…)")
     }
 }
 
@@ -60,58 +96,64 @@ impl Signer {
     pub(crate) async fn open(
         store: &SharedStore,
         keys: &Keys,
-        clock: &dyn Clock,
+        token_life: TimeDelta,
+        now: Instant,
     ) -> ServiceResult<Self> {
-        let mut rows = store.list_signing_keys().await?;
-        if rows.is_empty() {
-            let row = make_key(keys, clock.now())?;
-            let event = Actor::system().event(
-                row.created_at,
-                Action::SigningKeyMade,
-                Outcome::Done,
-                Object::new(ObjectKind::SigningKey, &row.kid, "signing key"),
-                json!({ "alg": "ES256" }),
-            );
+        if store.list_signing_keys().await?.is_empty() {
+            let row = make_key(keys, now, now)?;
+            let event = made(&Actor::system(), &row, Action::SigningKeyMade);
+            // Another replica may be first, which is as good.
             store.add_first_signing_key(row, event).await?;
-            // Another replica may have been first.
-            rows = store.list_signing_keys().await?;
         }
-        let newest = rows
-            .last()
-            .ok_or_else(|| ServiceError::internal("there is no signing key"))?;
-        let private = keys
-            .open(&newest.encrypted_private_key)
-            .map_err(ServiceError::internal)?;
-        let (mut verifying, mut public) = (Vec::new(), Vec::new());
-        for row in &rows {
-            let jwk: jsonwebtoken::jwk::Jwk =
-                serde_json::from_str(&row.public_jwk).map_err(ServiceError::internal)?;
-            verifying.push((
-                row.kid.clone(),
-                DecodingKey::from_jwk(&jwk).map_err(ServiceError::internal)?,
-            ));
-            let jwk: serde_json::Value =
-                serde_json::from_str(&row.public_jwk).map_err(ServiceError::internal)?;
-            public.push(jwk);
+        let signer = Self {
+            keys: ArcSwap::default(),
+            token_life,
+        };
+        signer.load(store, keys).await?;
+        Ok(signer)
+    }
+
+    /// Reads the keys again: another process may have added one.
+    pub(crate) async fn load(&self, store: &SharedStore, keys: &Keys) -> ServiceResult<()> {
+        let rows = store.list_signing_keys().await?;
+        let read = rows.iter().map(|row| SigningKey::of(row, keys));
+        let read = read.collect::<ServiceResult<Vec<_>>>()?;
+        if read.is_empty() {
+            return Err(ServiceError::internal("there is no signing key"));
         }
-        Ok(Self {
-            kid: newest.kid.clone(),
-            signing: EncodingKey::from_ec_der(&private),
-            verifying,
-            jwks: json!({ "keys": public }).to_string().into(),
-        })
+        self.keys.store(Arc::new(read));
+        Ok(())
     }
 
     /// The public keys as a JWK set (RFC 7517 section 5).
-    pub(crate) fn jwks(&self) -> Arc<str> {
-        self.jwks.clone()
+    pub(crate) fn jwks(&self, now: Instant) -> String {
+        let keys = self.keys.load();
+        let ends = keys.iter().skip(1).map(|next| Some(next.used_from));
+        let public: Vec<_> = keys
+            .iter()
+            .zip(ends.chain([None]))
+            .filter(|(_, end)| end.is_none_or(|end| now < end + self.token_life + KEPT_AFTER_USE))
+            .map(|(key, _)| &key.public)
+            .collect();
+        json!({ "keys": public }).to_string()
     }
 
-    pub(crate) fn sign(&self, claims: &Claims) -> ServiceResult<String> {
+    /// When the newest key began or begins to sign.
+    fn newest(&self) -> Option<Instant> {
+        self.keys.load().last().map(|key| key.used_from)
+    }
+
+    pub(crate) fn sign(&self, claims: &Claims, now: Instant) -> ServiceResult<String> {
+        let keys = self.keys.load();
+        let key = keys
+            .iter()
+            .rfind(|key| key.used_from <= now)
+            .or_else(|| keys.first())
+            .ok_or_else(|| ServiceError::internal("there is no signing key"))?;
         let mut header = Header::new(Algorithm::ES256);
         header.typ = Some(TYPE.to_owned());
-        header.kid = Some(self.kid.clone());
-        jsonwebtoken::encode(&header, claims, &self.signing).map_err(ServiceError::internal)
+        header.kid = Some(key.kid.clone());
+        jsonwebtoken::encode(&header, claims, &key.signing).map_err(ServiceError::internal)
     }
 
     /// Checks a token's form, type and signature (RFC 9068 section 4). The times are the caller's
@@ -123,21 +165,71 @@ impl Signer {
             return None;
         }
         let kid = header.kid.as_deref()?;
-        let (_, key) = self.verifying.iter().find(|(known, _)| known == kid)?;
+        let keys = self.keys.load();
+        let key = keys.iter().find(|key| key.kid == kid)?;
         let mut validation = Validation::new(Algorithm::ES256);
         validation.validate_exp = false;
         validation.set_required_spec_claims(&["iss", "sub", "aud", "exp"]);
         validation.set_issuer(&[&settings.issuer]);
         validation.set_audience(&settings.audiences);
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation)
+        let claims = jsonwebtoken::decode::<Claims>(token, &key.verifying, &validation)
             .ok()?
             .claims;
         (claims.sub == claims.client_id && claims.iat < claims.exp).then_some(claims)
     }
 }
 
+impl Services {
+    /// The public signing keys as a JWK set.
+    #[must_use]
+    pub fn jwks(&self) -> String {
+        self.0.signer.jwks(self.now())
+    }
+
+    /// Makes a new signing key. It is published at once and signs from a quarter of an hour later;
+    /// the old one stays published until its last token has ended. When it begins to sign.
+    pub async fn rotate_signing_key(&self, actor: &Actor) -> ServiceResult<Instant> {
+        let action = Action::SigningKeyRotated;
+        let object = Object {
+            kind: ObjectKind::SigningKey,
+            id: None,
+            name: "signing key".to_owned(),
+        };
+        self.authorise(actor, Permission::ManageSettings, action, object)
+            .await?;
+        let now = self.now();
+        let row = make_key(&self.0.keys, now, now + PUBLISHED_BEFORE_USE)?;
+        let (event, used_from) = (made(actor, &row, action), row.used_from);
+        self.store().add_signing_key(row, event).await?;
+        self.0.signer.load(self.store(), &self.0.keys).await?;
+        Ok(used_from)
+    }
+
+    /// Makes a new signing key if the newest one is older than the settings want; whether it did.
+    pub async fn rotate_signing_key_if_due(&self) -> ServiceResult<bool> {
+        let Some(every) = self.0.settings.signing_key_life else {
+            return Ok(false);
+        };
+        let is_due = self
+            .0
+            .signer
+            .newest()
+            .is_some_and(|since| since + every <= self.now());
+        if is_due {
+            self.rotate_signing_key(&Actor::system()).await?;
+        }
+        Ok(is_due)
+    }
+}
+
+fn made(actor: &Actor, row: &SigningKeyRow, action: Action) -> AuditEvent {
+    let object = Object::new(ObjectKind::SigningKey, &row.kid, "signing key");
+    let detail = json!({ "alg": "ES256", "used_from": rfc3339(row.used_from) });
+    actor.event(row.created_at, action, Outcome::Done, object, detail)
+}
+
 /// A new ES256 key, its private part sealed.
-fn make_key(keys: &Keys, now: Instant) -> ServiceResult<SigningKeyRow> {
+fn make_key(keys: &Keys, now: Instant, used_from: Instant) -> ServiceResult<SigningKeyRow> {
     let rng = SystemRandom::new();
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &rng)
         .map_err(ServiceError::internal)?;
@@ -160,6 +252,7 @@ fn make_key(keys: &Keys, now: Instant) -> ServiceResult<SigningKeyRow> {
         public_jwk: jwk.to_string(),
         encrypted_private_key: keys.seal(pkcs8.as_ref()).map_err(ServiceError::internal)?,
         created_at: now,
+        used_from,
     })
 }
 
@@ -174,6 +267,7 @@ pub(crate) struct Verified {
     pub key_id: KeyId,
     pub expires_at: Instant,
     pub scopes: ScopeSet,
+    pub claims: Claims,
 }
 
 /// Tokens whose signature was checked already: checking takes fifty times as long as looking up.
@@ -182,6 +276,37 @@ pub(crate) struct Verified {
 pub(crate) struct VerifiedTokens {
     tokens: Cache<[u8; 32], Arc<Verified>>,
     effective: Cache<[u8; 32], Arc<Effective>>,
+    pub revoked: RevokedTokens,
+}
+
+/// The tokens that their clients revoked before their end, by `jti`. All of them are in memory: a
+/// token lives for minutes, and revoking one needs its client's credentials.
+#[derive(Debug, Default)]
+pub(crate) struct RevokedTokens(RwLock<HashMap<String, Instant>>);
+
+impl RevokedTokens {
+    fn has(&self, jti: &str) -> bool {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(jti)
+    }
+
+    /// Notes that a token is revoked; `until` is when it would have ended.
+    pub(crate) fn note(&self, jti: String, until: Instant) {
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(jti, until);
+    }
+
+    /// Forgets those that have ended anyway.
+    pub(crate) fn forget_ended(&self, now: Instant) {
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|_, until| *until > now);
+    }
 }
 
 /// What a token comes to under one state of its credential.
@@ -197,32 +322,43 @@ impl VerifiedTokens {
         Self {
             tokens: Cache::new(50_000),
             effective: Cache::new(50_000),
+            revoked: RevokedTokens::default(),
         }
     }
 
-    /// The token's facts if it is ours and within its time. No leeway: the clock that signed it is
-    /// the clock that checks it, give or take a replica's, and a token is renewed before its end.
+    /// The token's facts if it is ours, within its time and not revoked. No leeway: the clock that
+    /// signed it is the clock that checks it, give or take a replica's, and a token is renewed
+    /// before its end.
     pub(crate) fn check(
         &self,
         token: &str,
         signer: &Signer,
         settings: &Settings,
         now: Instant,
-    ) -> Option<([u8; 32], Arc<Verified>)> {
+    ) -> Result<([u8; 32], Arc<Verified>), Denial> {
         let id = hash_token(token).0;
+        let foreign = || Denial::new(None, Cause::ForeignToken);
         let verified = if let Some(known) = self.tokens.get(&id) {
             known
         } else {
-            let claims = signer.verify(token, settings)?;
+            let claims = signer.verify(token, settings).ok_or_else(foreign)?;
             let verified = Arc::new(Verified {
-                key_id: claims.client_id.parse().ok()?,
-                expires_at: DateTime::from_timestamp(claims.exp, 0)?,
-                scopes: claims.scope.parse().ok()?,
+                key_id: claims.client_id.parse().map_err(|_| foreign())?,
+                expires_at: DateTime::from_timestamp(claims.exp, 0).ok_or_else(foreign)?,
+                scopes: claims.scope.parse().map_err(|_| foreign())?,
+                claims,
             });
             self.tokens.insert(id, verified.clone());
             verified
         };
-        (now < verified.expires_at).then_some((id, verified))
+        let denied = |cause| Err(Denial::new(Some(verified.key_id), cause));
+        if verified.expires_at <= now {
+            return denied(Cause::TokenEnded(verified.expires_at));
+        }
+        if self.revoked.has(&verified.claims.jti) {
+            return denied(Cause::TokenRevoked);
+        }
+        Ok((id, verified))
     }
 
     /// The scopes of a token that its credential still has, computed once for each state of it.

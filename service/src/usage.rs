@@ -1,73 +1,238 @@
-//! Notes when credentials are used: gathered in memory, written in batches.
+//! Notes what credentials are used for, and why calls are refused: gathered in memory, written in
+//! batches, bounded.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DurationRound as _, TimeDelta};
 use domain::Instant;
 use domain::key_id::KeyId;
-use storage::{CredentialUse, LastUse};
+use domain::scope::{Level, ScopeName};
+use serde_json::Value;
+use storage::{CredentialUse, DecisionRow, LastUse, UsageRow};
 
+use crate::Services;
+use crate::actor::{Actor, RequestFacts};
+use crate::error::{ServiceError, ServiceResult};
 use crate::live::Live;
-use crate::{ServiceResult, Services};
 
 /// At most so many credentials between two writes; further ones are noted with their next call.
 const MOST: usize = 50_000;
+/// At most so many decisions between two writes: strangers can cause as many as they like.
+const MOST_DECISIONS: usize = 1_000;
+/// How many counts are written in one transaction.
+const ROWS_AT_ONCE: usize = 500;
 /// How often they are written.
 const EVERY: Duration = Duration::from_secs(2);
+/// How long decisions are kept.
+const DECISIONS_KEPT: TimeDelta = TimeDelta::days(7);
+/// At most so many decisions are kept.
+const DECISIONS_AT_MOST: u32 = 1_000_000;
+/// How long usage by the hour is kept.
+const USAGE_KEPT: TimeDelta = TimeDelta::days(400);
+/// Of the allowed calls of a credential one in so many seconds is kept for looking up.
+const SAMPLE_EVERY: i64 = 60;
+
+/// What was counted of one credential since the last write.
+#[derive(Debug, Default)]
+struct Counts {
+    /// Whether the next write knows of it.
+    is_waiting: bool,
+    last_use: Option<LastUse>,
+    public_key: Option<String>,
+    /// The second of the last use that was noted, and of the last that was sampled.
+    noted: i64,
+    sampled: i64,
+    hours: Vec<UsageRow>,
+}
+
+/// The counts of one credential; they outlive what else is remembered of it.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    key_id: KeyId,
+    counts: Mutex<Counts>,
+}
+
+impl Counter {
+    pub(crate) fn new(key_id: KeyId) -> Arc<Self> {
+        let counts = Mutex::default();
+        Arc::new(Self { key_id, counts })
+    }
+}
+
+/// What a call that was decided came to, for its credential's counts.
+pub(crate) struct Call<'a> {
+    pub at: Instant,
+    pub address: Option<IpAddr>,
+    pub scope: &'a ScopeName,
+    pub level: Level,
+    pub allowed: bool,
+}
+
+/// A decision that is kept for looking up.
+pub struct Kept<'a> {
+    /// What decided: `gate` or `token`.
+    pub surface: &'static str,
+    /// The method of the call.
+    pub method: &'a str,
+    /// Whose call it was, as far as that is known.
+    pub key_id: Option<KeyId>,
+    /// The path template of the catalogue.
+    pub template: Option<&'a str>,
+    /// Whether it went through.
+    pub allowed: bool,
+    /// A word that never changes.
+    pub reason: &'static str,
+    /// The reason in words, and what goes with it: a JSON object.
+    pub detail: Value,
+}
 
 #[derive(Debug, Default)]
-pub(crate) struct Recorder(Mutex<HashMap<KeyId, LastUse>>);
+pub(crate) struct Recorder {
+    waiting: Mutex<Vec<Arc<Counter>>>,
+    /// Rows whose write failed; they go with the next one.
+    unwritten: Mutex<Vec<UsageRow>>,
+    decisions: Mutex<Vec<DecisionRow>>,
+}
 
 impl Recorder {
-    /// Notes a call, at most once a second for each credential.
+    /// Counts a call. Whether it should be kept for looking up though it was allowed.
     pub(crate) fn note_call(
+        &self,
+        live: &Live,
+        call: &Call<'_>,
+        endpoint: impl FnOnce() -> String,
+    ) -> bool {
+        self.change(&live.counter, |counts| {
+            let second = call.at.timestamp();
+            let hour = call
+                .at
+                .duration_trunc(TimeDelta::hours(1))
+                .unwrap_or(call.at);
+            let known = counts.hours.iter_mut().find(|row| {
+                row.hour == hour && row.level == call.level && row.scope == call.scope.as_str()
+            });
+            let (allowed, refused) = (u64::from(call.allowed), u64::from(!call.allowed));
+            if let Some(row) = known {
+                row.allowed += allowed;
+                row.refused += refused;
+            } else {
+                counts.hours.push(UsageRow {
+                    key_id: live.key_id(),
+                    hour,
+                    scope: call.scope.to_string(),
+                    level: call.level,
+                    allowed,
+                    refused,
+                });
+            }
+            if call.allowed && counts.noted != second {
+                counts.noted = second;
+                counts.last_use = Some(last_use(call.at, call.address, endpoint()));
+            }
+            let is_sample = call.allowed && second - counts.sampled >= SAMPLE_EVERY;
+            if is_sample {
+                counts.sampled = second;
+            }
+            is_sample
+        })
+    }
+
+    /// Notes a token request.
+    pub(crate) fn note_token(
         &self,
         live: &Live,
         at: Instant,
         address: Option<IpAddr>,
-        endpoint: impl FnOnce() -> String,
+        public_key: Option<String>,
     ) {
-        if live.noted_at.swap(at.timestamp(), Ordering::Relaxed) != at.timestamp() {
-            self.note(live, at, address, endpoint());
+        self.change(&live.counter, |counts| {
+            counts.last_use = Some(last_use(at, address, "token request".to_owned()));
+            counts.public_key = public_key.or(counts.public_key.take());
+        });
+    }
+
+    fn change<T>(&self, counter: &Arc<Counter>, how: impl FnOnce(&mut Counts) -> T) -> T {
+        let mut counts = lock(&counter.counts);
+        let result = how(&mut counts);
+        if !counts.is_waiting {
+            let mut waiting = lock(&self.waiting);
+            if waiting.len() < MOST {
+                waiting.push(counter.clone());
+                counts.is_waiting = true;
+            }
+        }
+        result
+    }
+
+    fn note_decision(&self, decision: DecisionRow) {
+        let mut decisions = lock(&self.decisions);
+        if decisions.len() < MOST_DECISIONS {
+            decisions.push(decision);
         }
     }
 
-    /// Notes a use, in place of an earlier one.
-    pub(crate) fn note(&self, live: &Live, at: Instant, address: Option<IpAddr>, endpoint: String) {
-        let last_use = LastUse {
-            at,
-            address: address
-                .map(|address| address.to_canonical().to_string())
-                .unwrap_or_default(),
-            endpoint,
-        };
-        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key_id = live.stored.credential.key_id;
-        if uses.len() < MOST || uses.contains_key(&key_id) {
-            uses.insert(key_id, last_use);
+    fn take(&self) -> (Vec<CredentialUse>, Vec<UsageRow>) {
+        let (mut uses, mut rows) = (Vec::new(), std::mem::take(&mut *lock(&self.unwritten)));
+        for counter in std::mem::take(&mut *lock(&self.waiting)) {
+            let mut counts = lock(&counter.counts);
+            counts.is_waiting = false;
+            rows.append(&mut counts.hours);
+            let public_key = counts.public_key.take();
+            if let Some(last_use) = counts.last_use.take() {
+                uses.push(CredentialUse {
+                    key_id: counter.key_id,
+                    last_use,
+                    public_key,
+                });
+            }
         }
-    }
-
-    fn take(&self) -> Vec<CredentialUse> {
-        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *uses)
-            .into_iter()
-            .map(|(key_id, last_use)| CredentialUse { key_id, last_use })
-            .collect()
+        (uses, rows)
     }
 }
 
+fn last_use(at: Instant, address: Option<IpAddr>, endpoint: String) -> LastUse {
+    LastUse {
+        at,
+        address: address
+            .map(|address| address.to_canonical().to_string())
+            .unwrap_or_default(),
+        endpoint,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Services {
-    /// Writes the uses noted since the last time; called before the server ends, too.
+    /// Writes what was noted since the last time; called before the server ends, too.
     pub async fn flush_usage(&self) -> ServiceResult<()> {
-        let uses = self.0.usage.take();
-        if uses.is_empty() {
-            return Ok(());
+        let recorder = &self.0.usage;
+        let (uses, rows) = recorder.take();
+        if !uses.is_empty() {
+            self.store().record_uses(uses).await?;
         }
-        Ok(self.store().record_uses(uses).await?)
+        // A call is written whole or not at all: small ones let others have their turn.
+        for (number, batch) in rows.chunks(ROWS_AT_ONCE).enumerate() {
+            if let Err(error) = self.store().add_usage(batch.to_vec()).await {
+                let mut unwritten = lock(&recorder.unwritten);
+                if unwritten.len() < MOST {
+                    unwritten.extend_from_slice(&rows[number * ROWS_AT_ONCE..]);
+                }
+                return Err(error.into());
+            }
+        }
+        let decisions = std::mem::take(&mut *lock(&recorder.decisions));
+        if !decisions.is_empty() {
+            self.store().record_decisions(decisions).await?;
+        }
+        let seen = self.0.gateways.take_seen();
+        if !seen.is_empty() {
+            self.store().record_gateways_seen(seen).await?;
+        }
+        Ok(())
     }
 
     /// Writes uses now and then, for ever.
@@ -77,19 +242,78 @@ impl Services {
             if let Err(error) = self.flush_usage().await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "last uses could not be written"
+                    "what credentials were used for could not be written"
                 );
             }
         }
     }
 
-    /// Follows what other processes change, for ever.
-    pub async fn follow_changes(&self) {
-        self.0.live.follow().await;
+    /// Keeps a decision, so that people can look it up by the id of its request.
+    pub fn keep_decision(&self, kept: Kept<'_>, facts: &RequestFacts) {
+        // Methods come from strangers; only those of HTTP are kept.
+        const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+        let Some(request_id) = facts.request_id.clone() else {
+            return;
+        };
+        let method = METHODS.into_iter().find(|known| *known == kept.method);
+        self.0.usage.note_decision(DecisionRow {
+            request_id,
+            at: self.now(),
+            key_id: kept.key_id,
+            surface: kept.surface.to_owned(),
+            method: method.unwrap_or("other").to_owned(),
+            template: kept.template.map(ToOwned::to_owned),
+            address: facts
+                .address
+                .map(|address| address.to_canonical().to_string()),
+            allowed: kept.allowed,
+            reason: kept.reason.to_owned(),
+            detail: kept.detail.to_string(),
+        });
     }
 
-    /// Hears at once of what other processes changed up to now.
-    pub async fn catch_up(&self) -> ServiceResult<()> {
-        Ok(self.0.live.catch_up().await?)
+    /// Removes decisions and usage that are too old, a batch of each; how many.
+    pub(crate) async fn trim_usage(&self) -> ServiceResult<u64> {
+        let now = self.now();
+        self.0.tokens.revoked.forget_ended(now);
+        let decisions = self
+            .store()
+            .trim_decisions(now - DECISIONS_KEPT, DECISIONS_AT_MOST)
+            .await?;
+        let usage = self.store().trim_usage(now - USAGE_KEPT).await?;
+        Ok(decisions.max(usage))
+    }
+
+    /// What was decided about a request, by its id. Every role may ask.
+    pub async fn decision(&self, actor: &Actor, request_id: &str) -> ServiceResult<DecisionRow> {
+        Self::see(actor)?;
+        // What was decided a moment ago is found as well.
+        self.flush_usage().await?;
+        self.store()
+            .find_decision(request_id.trim().to_owned())
+            .await?
+            .ok_or(ServiceError::NotFound("request"))
+    }
+
+    /// The last decisions about a credential that were kept, newest first.
+    pub async fn decisions_of(
+        &self,
+        actor: &Actor,
+        key_id: KeyId,
+        limit: u32,
+    ) -> ServiceResult<Vec<DecisionRow>> {
+        Self::see(actor)?;
+        Ok(self.store().list_decisions_of(key_id, limit).await?)
+    }
+
+    /// A credential's calls by hour, scope and level, since an instant.
+    pub async fn usage_of(
+        &self,
+        actor: &Actor,
+        key_id: KeyId,
+        since: Instant,
+    ) -> ServiceResult<Vec<UsageRow>> {
+        Self::see(actor)?;
+        Ok(self.store().usage_of(key_id, since).await?)
     }
 }

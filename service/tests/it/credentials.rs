@@ -107,14 +107,14 @@ async fn quarantine_bites_on_the_next_call_and_re_enabling_ends_it() {
     let refused = call_with_token(&team.services, &bearer, "GET", path)
         .await
         .unwrap_err();
-    assert!(matches!(refused, Refusal::InvalidToken));
+    assert!(matches!(refused, Refusal::InvalidToken(_)));
     let refused = call_with_secret(&team.services, &legacy, "GET", path)
         .await
         .unwrap_err();
-    assert!(matches!(refused, Refusal::InvalidSecret));
+    assert!(matches!(refused, Refusal::InvalidSecret(_)));
     assert!(matches!(
         token(&team.services, &oauth).await,
-        Err(TokenError::InvalidClient)
+        Err(TokenError::InvalidClient(_))
     ));
 
     let denied = team.services.enable_credential(&operations, a, "").await;
@@ -291,7 +291,7 @@ async fn check_45_flows_do_not_mix() {
     );
     assert!(matches!(
         token(&team.services, &legacy).await,
-        Err(TokenError::InvalidClient)
+        Err(TokenError::InvalidClient(_))
     ));
 }
 

@@ -25,6 +25,8 @@ pub struct Team {
 pub fn settings() -> Settings {
     Settings {
         issuer: "https://keys.example.com/v1".to_owned(),
+        assertion_audiences: vec!["https://keys.example.com/v1".to_owned()],
+        signing_key_life: None,
         audiences: vec!["https://keys.example.com/v1".to_owned()],
         token_life: TimeDelta::minutes(15),
         maximum_credential_life: None,
@@ -41,8 +43,16 @@ pub fn catalogue() -> Catalogue {
 }
 
 pub async fn open(store: SharedStore, clock: Arc<ManualClock>) -> Services {
+    open_with(store, clock, settings()).await
+}
+
+pub async fn open_with(
+    store: SharedStore,
+    clock: Arc<ManualClock>,
+    settings: Settings,
+) -> Services {
     let master = MasterKey::new([7; 32]);
-    Services::open(store, &master, catalogue(), settings(), clock)
+    Services::open(store, &master, catalogue(), settings, clock)
         .await
         .unwrap()
 }
@@ -146,7 +156,7 @@ async fn add(services: &Services, host: &Actor, name: &str, email: &str, role: &
 pub async fn token(services: &Services, issued: &IssuedCredential) -> Result<String, TokenError> {
     let key_id = issued.credential.key_id.to_string();
     let secret = issued.secret.as_ref().unwrap().expose();
-    let proof = ClientProof {
+    let proof = ClientProof::Secret {
         client_id: &key_id,
         secret,
     };
@@ -173,7 +183,7 @@ pub async fn call_with_token(
             method,
             path,
             presented,
-            address: None,
+            facts: &RequestFacts::default(),
         })
         .await
 }
@@ -195,7 +205,7 @@ pub async fn call_with_secret(
             method,
             path,
             presented,
-            address: None,
+            facts: &RequestFacts::default(),
         })
         .await
 }

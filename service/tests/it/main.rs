@@ -1,6 +1,12 @@
 //! The use cases over a real store (SQLite in memory or in a file), with a clock that tests move.
 
+mod assertions;
 mod credentials;
+mod gateways;
 mod harness;
+mod limits;
 mod live;
+mod model;
 mod people;
+mod signing;
+mod signing_keys;

@@ -1,0 +1,266 @@
+//! Gateways: the machines that may ask the gate or introspect tokens. Each has a token of its own,
+//! which is shown once; only its hash is stored.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use domain::address::AddressList;
+use domain::audit::{Action, ObjectKind, Outcome};
+use domain::draft::FieldError;
+use domain::gateway::{Gateway, GatewayId, GatewayKind};
+use domain::role::Permission;
+use domain::text::GatewayName;
+use serde_json::{Value, json};
+use storage::{Conflict, GatewayRecord, GatewaySeen, SharedStore, StoreError};
+
+use crate::Services;
+use crate::actor::{Actor, Object};
+use crate::clock::system_rng;
+use crate::crypto::{Token, hash_token};
+use crate::error::{ServiceError, ServiceResult};
+
+/// The gateways in memory, and when each was seen last.
+#[derive(Debug, Default)]
+pub(crate) struct Gateways {
+    known: ArcSwap<Vec<GatewayRecord>>,
+    seen: Mutex<HashMap<GatewayId, GatewaySeen>>,
+}
+
+impl Gateways {
+    /// Reads them again: another process may have changed one.
+    pub(crate) async fn load(&self, store: &SharedStore) -> ServiceResult<()> {
+        self.known.store(Arc::new(store.list_gateways().await?));
+        Ok(())
+    }
+
+    pub(crate) fn take_seen(&self) -> Vec<(GatewayId, GatewaySeen)> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *seen).into_iter().collect()
+    }
+}
+
+/// A gateway as typed.
+#[derive(Debug, Clone, Default)]
+pub struct GatewayDraft {
+    /// What it is called.
+    pub name: String,
+    /// `nginx`, `caddy`, `traefik`, `envoy` or `introspection`.
+    pub kind: String,
+    /// The addresses that its token works from; any, if empty.
+    pub addresses: String,
+}
+
+impl GatewayDraft {
+    fn check(&self) -> ServiceResult<(GatewayName, GatewayKind, AddressList)> {
+        let mut errors = Vec::new();
+        let name = self.name.parse();
+        let kind = self.kind.parse();
+        let addresses = self.addresses.parse();
+        if let Err(error) = &name {
+            errors.push(FieldError::new("name", error));
+        }
+        if let Err(error) = &kind {
+            errors.push(FieldError::new("kind", error));
+        }
+        if let Err(error) = &addresses {
+            errors.push(FieldError::new("addresses", error));
+        }
+        match (name, kind, addresses) {
+            (Ok(name), Ok(kind), Ok(addresses)) => Ok((name, kind, addresses)),
+            _ => Err(ServiceError::Invalid(errors)),
+        }
+    }
+}
+
+/// A gateway that has shown its token. Only [`Services::authenticate_gateway`] makes one.
+#[derive(Debug, Clone)]
+pub struct KnownGateway(Gateway);
+
+impl KnownGateway {
+    /// How it asks.
+    #[must_use]
+    pub const fn kind(&self) -> GatewayKind {
+        self.0.kind
+    }
+}
+
+impl Services {
+    /// All gateways, those in use first.
+    pub async fn list_gateways(&self, actor: &Actor) -> ServiceResult<Vec<GatewayRecord>> {
+        if !actor.can(Permission::ManageGateways) {
+            return Err(ServiceError::Denied(Permission::ManageGateways));
+        }
+        Ok(self.store().list_gateways().await?)
+    }
+
+    /// Adds a gateway; its token is shown this once.
+    pub async fn add_gateway(
+        &self,
+        actor: &Actor,
+        draft: &GatewayDraft,
+    ) -> ServiceResult<(Gateway, Token)> {
+        let action = Action::GatewayAdded;
+        self.authorise_gateway(actor, action, None).await?;
+        let (name, kind, addresses) = draft.check()?;
+        let now = self.now();
+        let gateway = Gateway {
+            id: GatewayId::generate(now, &mut system_rng()),
+            name,
+            kind,
+            addresses,
+            created_at: now,
+            created_by: actor.name().to_owned(),
+            removed_at: None,
+        };
+        let token = Token::of_gateway();
+        let event = actor.event(
+            now,
+            action,
+            Outcome::Done,
+            object(&gateway),
+            facts(&gateway),
+        );
+        self.store()
+            .add_gateway(gateway.clone(), token.hash(), event)
+            .await
+            .map_err(name_field)?;
+        self.0.gateways.load(self.store()).await?;
+        Ok((gateway, token))
+    }
+
+    /// Changes a gateway's name, kind and addresses; it holds from its next question on.
+    pub async fn edit_gateway(
+        &self,
+        actor: &Actor,
+        id: GatewayId,
+        draft: &GatewayDraft,
+    ) -> ServiceResult<Gateway> {
+        let action = Action::GatewayEdited;
+        self.authorise_gateway(actor, action, Some(id)).await?;
+        let before = self.gateway(id).await?;
+        let (name, kind, addresses) = draft.check()?;
+        let gateway = Gateway {
+            name,
+            kind,
+            addresses,
+            ..before.clone()
+        };
+        let detail = json!({ "from": facts(&before), "to": facts(&gateway) });
+        let event = actor.event(self.now(), action, Outcome::Done, object(&gateway), detail);
+        self.store()
+            .update_gateway(gateway.clone(), event)
+            .await
+            .map_err(name_field)?;
+        self.0.gateways.load(self.store()).await?;
+        Ok(gateway)
+    }
+
+    /// Gives a gateway a new token, shown this once; the old one ends at once.
+    pub async fn replace_gateway_token(
+        &self,
+        actor: &Actor,
+        id: GatewayId,
+    ) -> ServiceResult<(Gateway, Token)> {
+        let action = Action::GatewayTokenReplaced;
+        self.authorise_gateway(actor, action, Some(id)).await?;
+        let (gateway, token) = (self.gateway(id).await?, Token::of_gateway());
+        let event = actor.event(
+            self.now(),
+            action,
+            Outcome::Done,
+            object(&gateway),
+            json!({}),
+        );
+        self.store()
+            .replace_gateway_token(id, token.hash(), event)
+            .await?;
+        self.0.gateways.load(self.store()).await?;
+        Ok((gateway, token))
+    }
+
+    /// Removes a gateway: its token ends at once.
+    pub async fn remove_gateway(&self, actor: &Actor, id: GatewayId) -> ServiceResult<()> {
+        let action = Action::GatewayRemoved;
+        self.authorise_gateway(actor, action, Some(id)).await?;
+        let (gateway, now) = (self.gateway(id).await?, self.now());
+        let event = actor.event(now, action, Outcome::Done, object(&gateway), json!({}));
+        self.store().remove_gateway(id, now, event).await?;
+        self.0.gateways.load(self.store()).await
+    }
+
+    /// The gateway whose token this is, if it comes from one of its addresses.
+    pub async fn authenticate_gateway(
+        &self,
+        token: &str,
+        peer: Option<IpAddr>,
+    ) -> ServiceResult<Option<KnownGateway>> {
+        if !self.0.feed.is_fresh() {
+            self.0.gateways.load(self.store()).await?;
+        }
+        // Looked up by hash: how long that takes says nothing about the token.
+        let hash = hash_token(token);
+        let known = self.0.gateways.known.load();
+        let found = known.iter().find(|record| {
+            record.token == Some(hash) && record.gateway.addresses.allows_caller(peer)
+        });
+        let Some(GatewayRecord { gateway, .. }) = found else {
+            return Ok(None);
+        };
+        let seen = GatewaySeen {
+            at: self.now(),
+            address: peer
+                .map(|peer| peer.to_canonical().to_string())
+                .unwrap_or_default(),
+        };
+        self.0
+            .gateways
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(gateway.id, seen);
+        Ok(Some(KnownGateway(gateway.clone())))
+    }
+
+    async fn authorise_gateway(
+        &self,
+        actor: &Actor,
+        action: Action,
+        id: Option<GatewayId>,
+    ) -> ServiceResult<()> {
+        let object = Object {
+            kind: ObjectKind::Gateway,
+            id: id.map(|id| id.to_string()),
+            name: "gateway".to_owned(),
+        };
+        self.authorise(actor, Permission::ManageGateways, action, object)
+            .await
+    }
+
+    async fn gateway(&self, id: GatewayId) -> ServiceResult<Gateway> {
+        let all = self.store().list_gateways().await?;
+        all.into_iter()
+            .map(|record| record.gateway)
+            .find(|gateway| gateway.id == id && gateway.removed_at.is_none())
+            .ok_or(ServiceError::NotFound("gateway"))
+    }
+}
+
+fn object(gateway: &Gateway) -> Object {
+    Object::new(ObjectKind::Gateway, gateway.id, &gateway.name)
+}
+
+fn facts(gateway: &Gateway) -> Value {
+    json!({ "name": gateway.name, "kind": gateway.kind, "addresses": gateway.addresses })
+}
+
+/// A taken name is a problem of the field it was typed into.
+fn name_field(error: StoreError) -> ServiceError {
+    match error {
+        StoreError::Conflict(conflict @ Conflict::GatewayNameTaken) => {
+            ServiceError::field("name", conflict)
+        }
+        other => other.into(),
+    }
+}

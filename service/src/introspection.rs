@@ -1,0 +1,109 @@
+//! Asking about a token (RFC 7662) and ending one before its time (RFC 7009).
+
+use domain::audit::{Action, ObjectKind, Outcome};
+use serde::Serialize;
+use serde_json::json;
+use storage::RevokedToken;
+
+use crate::Services;
+use crate::actor::{Object, RequestFacts, program_event};
+use crate::error::{ServiceError, ServiceResult};
+use crate::gateways::KnownGateway;
+use crate::issuer::{Client, ClientProof, TokenError};
+
+/// What a gateway learns of an active token (RFC 7662 section 2.2).
+#[derive(Debug, Clone, Serialize)]
+pub struct Introspection {
+    /// `true`: of any other token nothing is said.
+    pub active: bool,
+    /// What it may still do: the token's scopes that its credential still has.
+    pub scope: String,
+    /// The credential's key id.
+    pub client_id: String,
+    /// The same: a program acts for itself.
+    pub sub: String,
+    /// The resource that it is for.
+    pub aud: String,
+    /// This issuer.
+    pub iss: String,
+    /// When it ends, in seconds since 1970.
+    pub exp: i64,
+    /// When it was issued, in seconds since 1970.
+    pub iat: i64,
+    /// Its id.
+    pub jti: String,
+    /// `Bearer`.
+    pub token_type: &'static str,
+}
+
+impl Services {
+    /// What a token is worth at this moment; nothing, if it is not active or not a token of ours.
+    pub async fn introspect(
+        &self,
+        _gateway: &KnownGateway,
+        token: &str,
+    ) -> ServiceResult<Option<Introspection>> {
+        let Ok((verified, live, effective)) = self.check_token(token).await? else {
+            return Ok(None);
+        };
+        let claims = &verified.claims;
+        Ok(Some(Introspection {
+            active: true,
+            scope: effective.text.clone(),
+            client_id: live.key_id().to_string(),
+            sub: claims.sub.clone(),
+            aud: claims.aud.clone(),
+            iss: claims.iss.clone(),
+            exp: claims.exp,
+            iat: claims.iat,
+            jti: claims.jti.clone(),
+            token_type: "Bearer",
+        }))
+    }
+
+    /// Ends one of the client's own tokens. What is no token, or has ended, needs no ending.
+    ///
+    /// # Errors
+    /// The client is not who it says, the token is another client's, or the store fails: then the
+    /// token is as it was.
+    pub async fn revoke_token(
+        &self,
+        proof: ClientProof<'_>,
+        token: &str,
+        facts: &RequestFacts,
+    ) -> Result<(), TokenError> {
+        let Client { live, .. } = self.authenticate_client(proof, facts).await?;
+        let now = self.now();
+        let checked = self
+            .0
+            .tokens
+            .check(token, &self.0.signer, &self.0.settings, now);
+        let Ok((_, verified)) = checked else {
+            return Ok(());
+        };
+        if verified.key_id != live.key_id() {
+            return Err(TokenError::ForeignToken);
+        }
+        let jti = verified.claims.jti.clone();
+        let event = program_event(
+            now,
+            &live.stored.credential,
+            Action::TokenRevoked,
+            Outcome::Done,
+            Object::new(ObjectKind::Token, &jti, "access token"),
+            facts,
+            json!({ "key_id": live.key_id() }),
+        );
+        let revoked = RevokedToken {
+            jti: jti.clone(),
+            key_id: live.key_id(),
+            expires_at: verified.expires_at,
+        };
+        self.store()
+            .revoke_token(revoked, event)
+            .await
+            .map_err(ServiceError::from)?;
+        self.0.tokens.revoked.note(jti, verified.expires_at);
+        Ok(())
+    }
+}

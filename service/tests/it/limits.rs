@@ -1,0 +1,292 @@
+//! Limits of credentials, and what is kept of decisions and usage.
+
+use chrono::TimeDelta;
+use domain::limits::LimitsDraft;
+use domain::scope::Level;
+use service::{
+    Allowed, ClientProof, GateRequest, IssuedCredential, Presented, Refusal, RequestFacts,
+    ServiceError, TokenError, TokenRequest,
+};
+
+use crate::harness::{Team, token};
+
+fn facts(address: &str, request_id: &str) -> RequestFacts {
+    RequestFacts {
+        address: Some(address.parse().unwrap()),
+        request_id: Some(request_id.to_owned()),
+    }
+}
+
+async fn limit(team: &Team, issued: &IssuedCredential, draft: LimitsDraft) {
+    let key_id = issued.credential.key_id;
+    let read = team.services.credential(&team.host, key_id).await.unwrap();
+    let read = read.credential.updated_at;
+    team.services
+        .limit_credential(&team.host, key_id, &draft, read)
+        .await
+        .unwrap();
+}
+
+async fn call(
+    team: &Team,
+    issued: &IssuedCredential,
+    facts: &RequestFacts,
+    path: &str,
+) -> Result<Allowed, Refusal> {
+    let key_id = issued.credential.key_id.to_string();
+    let presented = Presented::Secret {
+        key_id: &key_id,
+        secret: issued.secret.as_ref().unwrap().expose(),
+    };
+    team.services
+        .decide(GateRequest {
+            method: "GET",
+            path,
+            presented,
+            facts,
+        })
+        .await
+}
+
+const PATH: &str = "/v1/accounts";
+
+#[tokio::test]
+async fn a_key_works_from_its_addresses_only() {
+    let team = Team::new().await;
+    let issued = team.issue("legacy", &[("accounts", "read")]).await;
+    let draft = LimitsDraft {
+        addresses: "192.0.2.0/24, 2001:db8::/32".into(),
+        per_minute: "2".into(),
+        ..LimitsDraft::default()
+    };
+    limit(&team, &issued, draft).await;
+    for refused in ["198.51.100.7", "::1", "::ffff:198.51.100.7"] {
+        let decided = call(&team, &issued, &facts(refused, "r"), PATH).await;
+        assert!(
+            matches!(decided, Err(Refusal::AddressNotAllowed)),
+            "{refused}"
+        );
+    }
+    // Refused addresses have used nothing up.
+    for allowed in ["192.0.2.7", "::ffff:192.0.2.8"] {
+        let decided = call(&team, &issued, &facts(allowed, "r"), PATH).await;
+        assert!(decided.is_ok(), "{allowed}");
+    }
+    let decided = call(&team, &issued, &facts("2001:db8::7", "r"), PATH).await;
+    assert!(matches!(decided, Err(Refusal::RateLimited(_))));
+    let decided = call(&team, &issued, &RequestFacts::default(), PATH).await;
+    assert!(
+        matches!(decided, Err(Refusal::AddressNotAllowed)),
+        "from nowhere"
+    );
+}
+
+#[tokio::test]
+async fn calls_beyond_the_rate_wait_and_others_use_nothing_up() {
+    let team = Team::new().await;
+    let issued = team.issue("legacy", &[("accounts", "read")]).await;
+    let draft = LimitsDraft {
+        per_second: "1".into(),
+        burst: "3".into(),
+        ..LimitsDraft::default()
+    };
+    limit(&team, &issued, draft).await;
+    let here = facts("192.0.2.7", "r");
+    for _ in 0..10 {
+        // Refused for other reasons.
+        assert!(call(&team, &issued, &here, "/v1/journals").await.is_err());
+        assert!(call(&team, &issued, &here, "/nowhere").await.is_err());
+    }
+    for left in [2, 1, 0] {
+        let allowed = call(&team, &issued, &here, PATH).await.unwrap();
+        let quota = allowed.quota().unwrap();
+        assert_eq!((quota.limit, quota.window, quota.remaining), (3, 1, left));
+    }
+    let Err(Refusal::RateLimited(wait)) = call(&team, &issued, &here, PATH).await else {
+        panic!("it went through");
+    };
+    assert_eq!(wait.as_secs(), 1);
+    team.clock.advance(TimeDelta::seconds(1));
+    assert!(call(&team, &issued, &here, PATH).await.is_ok());
+    assert!(call(&team, &issued, &here, PATH).await.is_err());
+    // An edit of something else does not fill the bucket.
+    let read = team
+        .services
+        .credential(&team.host, issued.credential.key_id)
+        .await
+        .unwrap();
+    let change = service::CredentialChange {
+        draft: domain::draft::CredentialDraft {
+            name: "renamed".into(),
+            expires: "keep".into(),
+            ..team.draft("legacy", &[("accounts", "read")])
+        },
+        read: read.credential.updated_at,
+    };
+    team.services
+        .edit_credential(&team.host, issued.credential.key_id, &change)
+        .await
+        .unwrap();
+    assert!(call(&team, &issued, &here, PATH).await.is_err());
+}
+
+#[tokio::test]
+async fn tokens_are_limited_by_the_hour() {
+    let team = Team::new().await;
+    let issued = team.issue("client_secret", &[("accounts", "read")]).await;
+    let draft = LimitsDraft {
+        tokens_per_hour: "2".into(),
+        ..LimitsDraft::default()
+    };
+    limit(&team, &issued, draft).await;
+    assert!(token(&team.services, &issued).await.is_ok());
+    assert!(token(&team.services, &issued).await.is_ok());
+    let third = token(&team.services, &issued).await;
+    assert!(matches!(third, Err(TokenError::RateLimited(_))));
+    team.clock.advance(TimeDelta::minutes(30));
+    assert!(token(&team.services, &issued).await.is_ok());
+    assert!(token(&team.services, &issued).await.is_err());
+}
+
+#[tokio::test]
+async fn a_limit_that_reports_refuses_nothing_and_is_found() {
+    let team = Team::new().await;
+    let issued = team.issue("legacy", &[("accounts", "read")]).await;
+    let draft = LimitsDraft {
+        addresses: "192.0.2.0/24".into(),
+        report_only: true,
+        ..LimitsDraft::default()
+    };
+    limit(&team, &issued, draft).await;
+    let decided = call(&team, &issued, &facts("198.51.100.7", "req-1"), PATH).await;
+    assert!(decided.is_ok());
+    let found = team.services.decision(&team.host, "req-1").await.unwrap();
+    assert!(found.allowed);
+    assert_eq!(found.reason, "address_not_allowed");
+    assert!(found.detail.contains("report_only"));
+}
+
+#[tokio::test]
+async fn every_refusal_can_be_looked_up_by_its_request() {
+    let team = Team::new().await;
+    let issued = team.issue("legacy", &[("accounts", "read")]).await;
+    let support = team.add("Sam", "sam@example.com", "support").await;
+    let support = team.log_in(support.id).await;
+    let look = async |id: &str| team.services.decision(&support, id).await.unwrap();
+
+    call(&team, &issued, &facts("192.0.2.7", "a"), "/v1/journals")
+        .await
+        .unwrap_err();
+    let found = look(" a ").await;
+    assert_eq!(found.key_id, Some(issued.credential.key_id));
+    assert_eq!(
+        (found.method.as_str(), found.template.as_deref()),
+        ("GET", Some("/v1/journals"))
+    );
+    assert_eq!(found.address.as_deref(), Some("192.0.2.7"));
+    assert_eq!(found.reason, "insufficient_scope");
+    assert!(found.detail.contains("journaling:read") && !found.allowed);
+
+    call(&team, &issued, &facts("192.0.2.7", "b"), "/v1/x/SECRET")
+        .await
+        .unwrap_err();
+    let found = look("b").await;
+    assert_eq!(
+        (found.reason.as_str(), found.template),
+        ("path_not_allowed", None)
+    );
+    assert!(!found.detail.contains("SECRET"), "raw paths are not kept");
+
+    team.services
+        .disable_credential(&team.host, issued.credential.key_id, "leaked")
+        .await
+        .unwrap();
+    call(&team, &issued, &facts("192.0.2.7", "c"), PATH)
+        .await
+        .unwrap_err();
+    let found = look("c").await;
+    assert_eq!(found.reason, "quarantined");
+    assert!(
+        found.detail.contains("quarantined by test"),
+        "{}",
+        found.detail
+    );
+
+    let request = TokenRequest {
+        proof: ClientProof::Secret {
+            client_id: "KRQ7M2XZLP4TAVJ6NDB3EH",
+            secret: issued.secret.as_ref().unwrap().expose(),
+        },
+        scope: None,
+        resource: None,
+    };
+    let refused = team
+        .services
+        .issue_token(request, &facts("192.0.2.7", "d"))
+        .await;
+    assert!(refused.is_err());
+    assert_eq!(look("d").await.reason, "unknown_key");
+
+    let unknown = team.services.decision(&support, "nobody").await;
+    assert!(matches!(unknown, Err(ServiceError::NotFound(_))));
+    let of_key = team
+        .services
+        .decisions_of(&support, issued.credential.key_id, 10)
+        .await
+        .unwrap();
+    assert_eq!(of_key.len(), 3);
+    // After a week they are gone.
+    team.clock.advance(TimeDelta::days(8));
+    team.services.sweep().await.unwrap();
+    assert!(team.services.decision(&team.host, "a").await.is_err());
+}
+
+#[tokio::test]
+async fn usage_is_counted_by_hour_scope_and_level() {
+    let team = Team::new().await;
+    let issued = team.issue("legacy", &[("accounts", "read")]).await;
+    let here = facts("192.0.2.7", "r");
+    let began = team.services.now();
+    for _ in 0..3 {
+        call(&team, &issued, &here, PATH).await.unwrap();
+        team.services.flush_usage().await.unwrap();
+    }
+    call(&team, &issued, &here, "/v1/journals")
+        .await
+        .unwrap_err();
+    team.clock.advance(TimeDelta::hours(1));
+    call(&team, &issued, &here, PATH).await.unwrap();
+    team.services.flush_usage().await.unwrap();
+    let rows = team
+        .services
+        .usage_of(
+            &team.host,
+            issued.credential.key_id,
+            began - TimeDelta::hours(1),
+        )
+        .await
+        .unwrap();
+    let mut counts: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            (
+                row.hour,
+                row.scope.as_str(),
+                row.level,
+                row.allowed,
+                row.refused,
+            )
+        })
+        .collect();
+    counts.sort();
+    let (first, second) = (counts[0].0, counts[2].0);
+    assert_eq!(second - first, TimeDelta::hours(1));
+    assert_eq!(
+        counts,
+        [
+            (first, "accounts", Level::Read, 3, 0),
+            (first, "journaling", Level::Read, 0, 1),
+            (second, "accounts", Level::Read, 1, 0),
+        ]
+    );
+}
