@@ -117,6 +117,8 @@ async fn open(url: &str) -> anyhow::Result<Services> {
     let catalogue = toml::from_str(include_str!("../../catalogue/alpaca-broker.toml"))?;
     let settings = Settings {
         issuer: "http://127.0.0.1:3000/v1".to_owned(),
+        assertion_audiences: vec!["http://127.0.0.1:3000/v1".to_owned()],
+        signing_key_life: None,
         audiences: vec!["http://127.0.0.1:3000/v1".to_owned()],
         token_life: TimeDelta::minutes(15),
         maximum_credential_life: None,
@@ -272,7 +274,7 @@ fn proof(issued: &IssuedCredential) -> (String, &str) {
 
 async fn token(services: &Services, issued: &IssuedCredential) -> anyhow::Result<String> {
     let (client_id, secret) = proof(issued);
-    let proof = ClientProof {
+    let proof = ClientProof::Secret {
         client_id: &client_id,
         secret,
     };

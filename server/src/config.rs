@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
+use domain::address::{AddressList, InvalidAddressList};
+use domain::nearest::nearest;
 use ipnet::IpNet;
 use serde::Deserialize;
 use service::{MasterKey, SessionLimits, Settings};
@@ -20,6 +22,7 @@ use crate::state::{GateMode, GateSettings, HttpSettings};
 enum Kind {
     Text,
     Number,
+    Switch,
     /// In the file a list, in the environment separated by commas.
     List,
     /// A text that never prints, and that can be read from a file.
@@ -64,6 +67,8 @@ settings! {
     "gate.secret_header" Text "\"APCA-API-SECRET-KEY\"" "The legacy header with the secret."
     "tokens.minutes" Number "15" "How long an access token lives, 1 to 60 minutes."
     "tokens.audiences" List "[]" "The resources that tokens can be for, first the usual one; the issuer itself by default."
+    "tokens.signing_key_days" Number "90" "How old a signing key grows before a new one takes its place; 0 to rotate by command only."
+    "tokens.accept_endpoint_audience" Switch "false" "Whether a client's assertion may name the token endpoint as its audience, as clients older than RFC 10070 do; the issuer is always right."
     "policy.maximum_days" Number "0" "The longest life of a new credential in days; 0 for no limit."
     "sessions.idle_minutes" Number "60" "A log-in ends after so many minutes without a request."
     "sessions.absolute_hours" Number "24" "A log-in ends after so many hours in any case."
@@ -124,6 +129,8 @@ struct RawGate {
 struct RawTokens {
     minutes: i64,
     audiences: Vec<String>,
+    signing_key_days: i64,
+    accept_endpoint_audience: bool,
 }
 
 #[derive(Deserialize)]
@@ -293,6 +300,12 @@ impl Raw {
             },
         };
         let issuer = http.issuer();
+        let mut assertion_audiences = vec![issuer.clone()];
+        if self.tokens.accept_endpoint_audience {
+            assertion_audiences.push(http.link("/v1/oauth2/token"));
+        }
+        let key = "tokens.signing_key_days";
+        let signing_key_days = within(key, self.tokens.signing_key_days, 0, 3_650)?;
         let audiences = self.tokens.audiences;
         let maximum_days = within("policy.maximum_days", self.policy.maximum_days, 0, 36_500)?;
         let settings = Settings {
@@ -302,6 +315,8 @@ impl Raw {
                 audiences
             },
             issuer,
+            assertion_audiences,
+            signing_key_life: (signing_key_days > 0).then(|| TimeDelta::days(signing_key_days)),
             token_life: TimeDelta::minutes(within("tokens.minutes", self.tokens.minutes, 1, 60)?),
             maximum_credential_life: (maximum_days > 0).then(|| TimeDelta::days(maximum_days)),
             sessions: SessionLimits {
@@ -482,6 +497,9 @@ fn from_variable(
             Kind::Number => Value::Integer(text.parse().map_err(|_| {
                 ConfigError::Value(name.to_owned(), "use a whole number".to_owned())
             })?),
+            Kind::Switch => Value::Boolean(text.parse().map_err(|_| {
+                ConfigError::Value(name.to_owned(), "use true or false".to_owned())
+            })?),
             Kind::List => Value::Array(
                 text.split(',')
                     .map(str::trim)
@@ -493,35 +511,24 @@ fn from_variable(
     Ok(Some((setting, value)))
 }
 
-fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
-    known
-        .map(|candidate| (strsim::jaro_winkler(name, &candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
-}
-
-/// Addresses and networks; a plain address is a network of one. "Everyone" is refused: it would let
-/// anybody ask, or say where they come from.
+/// Addresses and networks. "Everyone" is refused: it would let anybody ask, or say where they come
+/// from.
 fn networks(key: &str, texts: &[String]) -> Result<Vec<IpNet>, ConfigError> {
-    texts
+    let problem = |problem: String| ConfigError::Value(key.to_owned(), problem);
+    let list: AddressList = texts
+        .join(",")
+        .parse()
+        .map_err(|error: InvalidAddressList| problem(error.to_string()))?;
+    match list
+        .networks()
         .iter()
-        .map(|text| {
-            let network = text
-                .parse::<IpNet>()
-                .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
-                .map_err(|_| {
-                    let problem =
-                        format!("{text} is not an address or network, such as 10.0.0.0/8");
-                    ConfigError::Value(key.to_owned(), problem)
-                })?;
-            if network.prefix_len() == 0 {
-                let problem = format!("{text} is everyone: name the addresses");
-                return Err(ConfigError::Value(key.to_owned(), problem));
-            }
-            Ok(network)
-        })
-        .collect()
+        .find(|network| network.prefix_len() == 0)
+    {
+        Some(everyone) => Err(problem(format!(
+            "{everyone} is everyone: name the addresses"
+        ))),
+        None => Ok(list.networks().to_vec()),
+    }
 }
 
 #[cfg(test)]

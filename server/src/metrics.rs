@@ -13,12 +13,18 @@ pub struct Metrics {
     pub gate_unauthenticated: Counter,
     /// Calls that the gate refused for the path or too little access.
     pub gate_forbidden: Counter,
+    /// Calls that the gate refused because a limit was used up.
+    pub gate_rate_limited: Counter,
     /// Calls that the gate could not decide.
     pub gate_unavailable: Counter,
     /// Tokens issued.
     pub tokens_issued: Counter,
     /// Token requests refused.
     pub tokens_refused: Counter,
+    /// Tokens introspected.
+    pub introspections: Counter,
+    /// Tokens revoked.
+    pub tokens_revoked: Counter,
     registry: Registry,
 }
 
@@ -40,9 +46,12 @@ impl Default for Metrics {
                 "gate_forbidden",
                 "Calls refused for their path or for too little access",
             ),
+            gate_rate_limited: counter("gate_rate_limited", "Calls beyond a limit"),
             gate_unavailable: counter("gate_unavailable", "Calls that could not be decided"),
             tokens_issued: counter("tokens_issued", "Access tokens issued"),
             tokens_refused: counter("tokens_refused", "Token requests refused"),
+            introspections: counter("introspections", "Tokens introspected by gateways"),
+            tokens_revoked: counter("tokens_revoked", "Tokens revoked by their clients"),
             registry,
         }
     }

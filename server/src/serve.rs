@@ -100,8 +100,15 @@ pub fn start_background(services: &Services) -> Vec<AbortOnDropHandle<()>> {
     .into()
 }
 
+/// Clears away what has ended, and rotates the signing key when it is due.
 async fn sweep(services: &Services) {
     loop {
+        if let Err(error) = services.rotate_signing_key_if_due().await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the signing key is old, but a new one could not be made"
+            );
+        }
         match services.sweep().await {
             // More than one batch is waiting.
             Ok(1_000..) => continue,
@@ -109,7 +116,7 @@ async fn sweep(services: &Services) {
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "ended sessions could not be removed"
+                    "what has ended could not be removed"
                 );
             }
         }

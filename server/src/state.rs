@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use app::features::credentials::LegacyHeaders;
 use axum::extract::FromRef;
+use domain::gateway::GatewayKind;
 use ipnet::IpNet;
 use leptos::config::LeptosOptions;
 use service::Services;
@@ -90,4 +91,18 @@ pub enum GateMode {
     Traefik,
     /// Envoy `ext_authz` over HTTP.
     Envoy,
+}
+
+impl GateMode {
+    /// How a kind of gateway asks the gate; one that introspects does not.
+    #[must_use]
+    pub const fn of(kind: GatewayKind) -> Option<Self> {
+        match kind {
+            GatewayKind::Nginx => Some(Self::Nginx),
+            GatewayKind::Caddy => Some(Self::Caddy),
+            GatewayKind::Traefik => Some(Self::Traefik),
+            GatewayKind::Envoy => Some(Self::Envoy),
+            GatewayKind::Introspection => None,
+        }
+    }
 }

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use clap::Subcommand;
 
+use crate::catalogue;
 use crate::cli::output;
 use crate::config::{self, Config};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Check the configuration file and the environment.
+    /// Check the configuration file, the environment and the catalogue.
     Check,
     /// Print a configuration file with every setting explained.
     Example,
@@ -20,7 +21,8 @@ pub enum ConfigCommand {
 pub fn run(command: &ConfigCommand, file: Option<&Path>) -> anyhow::Result<()> {
     match command {
         ConfigCommand::Check => {
-            Config::load(file, std::env::vars())?;
+            let config = Config::load(file, std::env::vars())?;
+            catalogue::load(config.catalogue.as_deref())?;
             let from = file.map_or("the environment".to_owned(), |file| {
                 file.display().to_string()
             });

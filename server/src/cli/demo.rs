@@ -383,7 +383,7 @@ async fn use_once(services: &Services, credential: &Credential, secret: &Secret)
         request_id: None,
     };
     let request = TokenRequest {
-        proof: ClientProof {
+        proof: ClientProof::Secret {
             client_id: &key_id,
             secret,
         },
@@ -407,7 +407,7 @@ async fn use_once(services: &Services, credential: &Credential, secret: &Secret)
             method,
             path: &path,
             presented,
-            address,
+            facts: &facts,
         })
         .await;
 }

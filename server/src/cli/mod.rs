@@ -2,6 +2,7 @@
 //! cases as the dashboard, with the host as actor.
 
 mod audit;
+mod catalogue;
 mod config;
 mod credential;
 mod db;
@@ -9,6 +10,7 @@ mod demo;
 mod healthcheck;
 mod output;
 mod serve;
+mod signing_key;
 mod user;
 
 use std::path::PathBuf;
@@ -21,8 +23,6 @@ use service::{Actor, Clock, Services, SharedStore, SystemClock};
 
 use crate::config::Config;
 
-/// The catalogue that ships with the program.
-const DEFAULT_CATALOGUE: &str = include_str!("../../../catalogue/alpaca-broker.toml");
 /// The file with the master key in the data folder, when none is configured.
 const MASTER_KEY_FILE: &str = "master.key";
 
@@ -49,6 +49,9 @@ enum Command {
     /// The credentials.
     #[command(subcommand)]
     Credential(credential::CredentialCommand),
+    /// Catalogue files.
+    #[command(subcommand)]
+    Catalogue(catalogue::CatalogueCommand),
     /// The configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -58,6 +61,9 @@ enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// The keys that sign access tokens.
+    #[command(subcommand, name = "signing-key")]
+    SigningKey(signing_key::SigningKeyCommand),
     /// Ask a running server whether it is ready; for containers.
     Healthcheck,
 }
@@ -83,8 +89,11 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let file = cli
         .config
         .or_else(|| Some(PathBuf::from("keyrack.toml")).filter(|p| p.exists()));
-    if let Command::Config(command) = &cli.command {
-        return config::run(command, file.as_deref());
+    // These two help to get the configuration right, so they don't need a right one.
+    match &cli.command {
+        Command::Config(command) => return config::run(command, file.as_deref()),
+        Command::Catalogue(command) => return catalogue::run(command),
+        _ => {}
     }
     let config = Config::load(file.as_deref(), std::env::vars())?;
     match cli.command {
@@ -92,9 +101,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Demo => demo::run(config).await,
         Command::User(command) => user::run(&config, command).await,
         Command::Credential(command) => credential::run(&config, command).await,
-        Command::Config(_) => Ok(()),
+        Command::Catalogue(_) | Command::Config(_) => Ok(()),
         Command::Db(command) => db::run(&config, command).await,
         Command::Audit(command) => audit::run(&config, command).await,
+        Command::SigningKey(command) => signing_key::run(&config, command).await,
         Command::Healthcheck => healthcheck::run(&config).await,
     }
 }
@@ -104,22 +114,12 @@ async fn open(config: &Config) -> anyhow::Result<Services> {
     open_with(config, Arc::new(SystemClock)).await
 }
 
-/// Opens the database, brings its schema up to date, and opens the use cases over it.
+/// Loads the catalogue, opens the database, brings its schema up to date, and opens the use cases
+/// over it.
 async fn open_with(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Services> {
+    let catalogue = crate::catalogue::load(config.catalogue.as_deref())?;
     let store = open_store(config).await?;
     store.migrate().await?;
-    let text = match &config.catalogue {
-        None => DEFAULT_CATALOGUE.to_owned(),
-        Some(path) => std::fs::read_to_string(path)
-            .with_context(|| format!("the catalogue {} can't be read", path.display()))?,
-    };
-    let catalogue: domain::catalogue::Catalogue = toml::from_str(&text).with_context(|| {
-        let name = config
-            .catalogue
-            .as_ref()
-            .map(|path| path.display().to_string());
-        format!("the catalogue {} can't be used", name.unwrap_or_default())
-    })?;
     let master = master_key(config)?;
     let settings = config.settings.clone();
     Ok(Services::open(store, &master, catalogue, settings, clock).await?)

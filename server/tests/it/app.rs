@@ -14,8 +14,9 @@ use domain::catalogue::Catalogue;
 use domain::draft::CredentialDraft;
 use domain::key_id::KeyId;
 use domain::user::User;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use leptos::config::LeptosOptions;
-use serde_json::Value;
+use serde_json::{Value, json};
 use server::metrics::Metrics;
 use server::state::{AppState, GateMode, GateSettings, HttpSettings};
 use service::{Actor, AddPerson, ManualClock, MasterKey, Services, SessionLimits, Settings};
@@ -35,6 +36,20 @@ pub const UNKNOWN: (&str, &str) = ("GET", "/v1/nowhere");
 /// The public key of RFC 7515 appendix A.3.
 const PUBLIC_KEY: &str = r#"{"kty":"EC","crv":"P-256",
     "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+
+/// Its private key, of the same appendix, as PKCS #8.
+fn private_key() -> EncodingKey {
+    let head = "308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420";
+    let part = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
+    let der = [
+        hex::decode(head).unwrap(),
+        part("jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"),
+        hex::decode("a14403420004").unwrap(),
+        part("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"),
+        part("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"),
+    ];
+    EncodingKey::from_ec_der(&der.concat())
+}
 
 pub struct TestApp {
     pub services: Services,
@@ -87,6 +102,8 @@ impl TestApp {
         let store = Arc::new(FaultyStore::new(store));
         let settings = Settings {
             issuer: ISSUER.to_owned(),
+            assertion_audiences: vec![ISSUER.to_owned()],
+            signing_key_life: None,
             audiences: vec![ISSUER.to_owned(), OTHER_AUDIENCE.to_owned()],
             token_life: TimeDelta::minutes(15),
             maximum_credential_life: None,
@@ -227,6 +244,16 @@ impl TestApp {
         let form =
             format!("grant_type=client_credentials&client_id={id}&client_secret={secret}{more}");
         self.ask_token(&form, &[]).await
+    }
+
+    /// A fresh assertion of a credential of private key JWT.
+    pub fn assertion(&self, key: &Key) -> String {
+        let now = self.services.now().timestamp();
+        let claims = json!({
+            "iss": key.id, "sub": key.id, "aud": ISSUER, "exp": now + 60,
+            "jti": service::Token::generate().expose(),
+        });
+        jsonwebtoken::encode(&Header::new(Algorithm::ES256), &claims, &private_key()).unwrap()
     }
 
     /// An access token.

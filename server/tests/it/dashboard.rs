@@ -14,7 +14,7 @@ const PASSWORD: &str = "mice juggle seven lamps";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Each page, and who may see it.
-const PAGES: [(&str, Permission); 8] = [
+const PAGES: [(&str, Permission); 10] = [
     ("/credentials", Permission::See),
     (
         "/credentials?tab=in_use&q=x&sort=-name&after=junk",
@@ -26,10 +26,12 @@ const PAGES: [(&str, Permission); 8] = [
     ("/catalogue?method=GET&path=/v1/accounts", Permission::See),
     ("/users", Permission::See),
     ("/account", Permission::See),
+    ("/lookup", Permission::See),
+    ("/gateways", Permission::ManageGateways),
 ];
 
 /// Each form that needs somebody, what it may send, and who may send it.
-const FORMS: [(&str, &str, Permission); 11] = [
+const FORMS: [(&str, &str, Permission); 18] = [
     ("/credentials/new", "name=x", Permission::ManageCredentials),
     (
         "/credentials/{key_id}/edit",
@@ -51,6 +53,33 @@ const FORMS: [(&str, &str, Permission); 11] = [
         "reason=",
         Permission::ManageCredentials,
     ),
+    (
+        "/credentials/{key_id}/limits",
+        "per_second=x&read=2026-01-01T00:00:00Z",
+        Permission::ManageCredentials,
+    ),
+    (
+        "/credentials/{key_id}/keys",
+        "public_key=x",
+        Permission::ManageCredentials,
+    ),
+    (
+        "/credentials/{key_id}/keys/remove",
+        "thumbprint=x",
+        Permission::ManageCredentials,
+    ),
+    (
+        "/gateways",
+        "name=x&kind=x&addresses=",
+        Permission::ManageGateways,
+    ),
+    (
+        "/gateways/{user}/edit",
+        "name=x",
+        Permission::ManageGateways,
+    ),
+    ("/gateways/{user}/token", "", Permission::ManageGateways),
+    ("/gateways/{user}/remove", "", Permission::ManageGateways),
     ("/users", "name=x&email=x&role=x", Permission::ManageUsers),
     (
         "/users/{user}/role",
@@ -68,7 +97,7 @@ const FORMS: [(&str, &str, Permission); 11] = [
 ];
 
 /// Each server function, arguments that it understands, and who may call it.
-const FUNCTIONS: [(&str, &str, Permission); 7] = [
+const FUNCTIONS: [(&str, &str, Permission); 9] = [
     ("/_fn/catalogue/get", "", Permission::See),
     ("/_fn/credentials/filters", "", Permission::See),
     ("/_fn/credentials/form", "", Permission::See),
@@ -83,6 +112,12 @@ const FUNCTIONS: [(&str, &str, Permission); 7] = [
         Permission::ManageCredentials,
     ),
     ("/_fn/credentials/list", r#"{"params":{}}"#, Permission::See),
+    ("/_fn/gateways/list", "", Permission::ManageGateways),
+    (
+        "/_fn/requests/find",
+        r#"{"request_id":"x"}"#,
+        Permission::See,
+    ),
     ("/_fn/users/list", "", Permission::See),
 ];
 const ISSUE: &str = r#"{"draft":{"name":"","purpose":"","owner":"","flow":"","expires":"",

@@ -8,13 +8,15 @@ use async_trait::async_trait;
 use domain::Instant;
 use domain::audit::{AuditEntry, AuditEvent, ChainHash, ObjectKind};
 use domain::credential::Credential;
+use domain::gateway::{Gateway, GatewayId};
 use domain::key_id::KeyId;
 use domain::role::Role;
 use domain::user::{EmailAddress, User, UserId};
 use storage::{
     Change, CredentialCounts, CredentialPage, CredentialQuery, CredentialRecord, CredentialUse,
-    LiveCredential, Login, NewCredential, OneTimeToken, SessionRow, SharedStore, SigningKeyRow,
-    Store, StoreError, StoreResult, TokenHash, UserQuery,
+    DecisionRow, GatewayRecord, GatewaySeen, LiveCredential, Login, NewCredential, OneTimeToken,
+    PublicKeyRow, RevokedToken, SessionRow, SharedStore, SigningKeyRow, Store, StoreError,
+    StoreResult, TokenHash, UsageRow, UserQuery,
 };
 
 /// What the store does.
@@ -107,8 +109,28 @@ around! {
     fn count_credentials(now: Instant) -> CredentialCounts;
     fn update_credential(credential: Credential, read: Instant, audit: AuditEvent) -> ();
     fn record_uses(uses: Vec<CredentialUse>) -> ();
+    fn add_public_key(key_id: KeyId, key: PublicKeyRow, audit: AuditEvent) -> ();
+    fn remove_public_key(key_id: KeyId, thumbprint: String, audit: AuditEvent) -> ();
+    fn use_assertion_id(key_id: KeyId, id: TokenHash, until: Instant, now: Instant) -> bool;
+    fn assertion_id_is_used(key_id: KeyId, id: TokenHash) -> bool;
+    fn revoke_token(token: RevokedToken, audit: AuditEvent) -> bool;
+    fn list_revoked_tokens(now: Instant) -> Vec<RevokedToken>;
+    fn add_gateway(gateway: Gateway, token: TokenHash, audit: AuditEvent) -> ();
+    fn list_gateways() -> Vec<GatewayRecord>;
+    fn update_gateway(gateway: Gateway, audit: AuditEvent) -> ();
+    fn replace_gateway_token(id: GatewayId, token: TokenHash, audit: AuditEvent) -> ();
+    fn remove_gateway(id: GatewayId, at: Instant, audit: AuditEvent) -> ();
+    fn record_gateways_seen(seen: Vec<(GatewayId, GatewaySeen)>) -> ();
     fn list_signing_keys() -> Vec<SigningKeyRow>;
     fn add_first_signing_key(key: SigningKeyRow, audit: AuditEvent) -> bool;
+    fn add_signing_key(key: SigningKeyRow, audit: AuditEvent) -> ();
+    fn record_decisions(decisions: Vec<DecisionRow>) -> ();
+    fn find_decision(request_id: String) -> Option<DecisionRow>;
+    fn list_decisions_of(key_id: KeyId, limit: u32) -> Vec<DecisionRow>;
+    fn trim_decisions(before: Instant, keep: u32) -> u64;
+    fn add_usage(counted: Vec<UsageRow>) -> ();
+    fn usage_of(key_id: KeyId, since: Instant) -> Vec<UsageRow>;
+    fn trim_usage(before: Instant) -> u64;
     fn append_audit(event: AuditEvent) -> ();
     fn list_audit(after: i64, limit: u32) -> Vec<AuditEntry>;
     fn list_audit_of(kind: ObjectKind, id: String, limit: u32) -> Vec<AuditEntry>;

@@ -2,10 +2,12 @@
 //! Numbers in test names are those of the checks that the threat model lists.
 
 mod app;
+mod catalogue;
 mod dashboard;
 mod faulty;
 mod gate;
 mod gateways;
+mod introspection;
 mod limits;
 mod metadata;
 mod token;

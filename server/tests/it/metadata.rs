@@ -33,13 +33,25 @@ async fn check_40_and_41_metadata_is_true_at_both_addresses() {
         let scopes = scopes.as_array().unwrap();
         assert_eq!(scopes.len(), 20, "read and write of the ten scopes");
         assert!(scopes.contains(&json!("sse_events:read")));
+        let methods = [
+            "client_secret_post",
+            "client_secret_basic",
+            "private_key_jwt",
+        ];
+        let algorithms = ["ES256", "ES384", "RS256", "PS256", "EdDSA"];
         let expected = json!({
             "issuer": ISSUER,
             "token_endpoint": format!("{PUBLIC_URL}/v1/oauth2/token"),
             "jwks_uri": format!("{PUBLIC_URL}/v1/oauth2/keys"),
             "response_types_supported": [],
             "grant_types_supported": ["client_credentials"],
-            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+            "token_endpoint_auth_methods_supported": methods,
+            "token_endpoint_auth_signing_alg_values_supported": algorithms,
+            "introspection_endpoint": format!("{PUBLIC_URL}/v1/oauth2/introspect"),
+            "introspection_endpoint_auth_methods_supported": ["Bearer", "client_secret_basic"],
+            "revocation_endpoint": format!("{PUBLIC_URL}/v1/oauth2/revoke"),
+            "revocation_endpoint_auth_methods_supported": methods,
+            "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         });
         assert_eq!(body, expected);
         assert_eq!(

@@ -249,6 +249,40 @@ async fn check_08_a_credential_of_another_flow_gets_no_token() {
 }
 
 #[tokio::test]
+async fn checks_19_and_24_an_assertion_gets_one_token() {
+    let app = TestApp::new().await;
+    let key = app.issue("private_key_jwt", "accounts=read").await;
+    let kind = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+    let form = |assertion: &str, kind: &str| {
+        format!("{GRANT}&client_assertion_type={kind}&client_assertion={assertion}")
+    };
+    let assertion = app.assertion(&key);
+    for (kind, error) in [("", "invalid_request"), ("x", "invalid_request")] {
+        app.ask_token(&form(&assertion, kind), &[])
+            .await
+            .refuses(400, error);
+    }
+    app.ask_token(&format!("{GRANT}&client_assertion_type={kind}"), &[])
+        .await
+        .refuses(400, "invalid_request");
+    let answer = app.ask_token(&form(&assertion, kind), &[]).await.ok();
+    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+    app.ask_with_token(READ, &token).await.ok();
+    app.ask_token(&form(&assertion, kind), &[])
+        .await
+        .refuses(401, "invalid_client");
+    let named = format!("{}&client_id={}", form(&app.assertion(&key), kind), key.id);
+    app.ask_token(&named, &[]).await.ok();
+    let other = format!(
+        "{}&client_id=KRAAAAAAAAAAAAAAAAAAAA",
+        form(&app.assertion(&key), kind)
+    );
+    app.ask_token(&other, &[])
+        .await
+        .refuses(401, "invalid_client");
+}
+
+#[tokio::test]
 async fn check_09_only_the_client_credentials_grant_is_known() {
     let app = TestApp::new().await;
     let key = app.issue("client_secret", "read_only").await;

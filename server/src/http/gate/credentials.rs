@@ -2,7 +2,7 @@
 //! of them, once.
 
 use axum::http::{HeaderMap, HeaderName};
-use service::{Presented, Refusal};
+use service::{Cause, Denial, Presented, Refusal};
 
 use super::refusal::{GateRefusal, Reason};
 use crate::http::authorization::{Authorization, Basic, single};
@@ -33,7 +33,7 @@ impl<'a> Credentials<'a> {
             (Some(Authorization::Bearer(token)), (None, None)) => Ok(Self::Bearer(token)),
             (Some(Authorization::Basic(Some(basic))), (None, None)) => Ok(Self::Basic(basic)),
             (Some(Authorization::Basic(None)), (None, None)) => Err(GateRefusal {
-                reason: Reason::Decided(Refusal::InvalidSecret),
+                reason: Reason::Decided(Refusal::InvalidSecret(Denial::new(None, Cause::Unclear))),
                 by_basic: true,
             }),
             // Half a pair, two kinds at once, or a scheme that nobody knows.

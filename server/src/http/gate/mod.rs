@@ -13,18 +13,20 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::any;
-use service::{Allowed, GateRequest, RequestFacts, Services};
+use axum::{Extension, Router};
+use serde_json::json;
+use service::{Allowed, GateRequest, Kept, Quota, Refusal, RequestFacts, ServiceResult, Services};
 
 use self::credentials::Credentials;
 use self::original::Original;
 use self::refusal::{GateRefusal, Reason};
+use crate::http::authorization::single;
 use crate::metrics::Metrics;
 use crate::state::{AppState, GateMode, GateSettings, HttpSettings};
 
@@ -34,6 +36,12 @@ const PATH: &str = "/v1/verify";
 /// How long a decision may take; a gateway that waits longer is as good as down.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
+/// The token of the gateway that asks.
+const GATEWAY: HeaderName = HeaderName::from_static("x-keyrack-gateway");
+/// The limit on the credential's calls (draft-ietf-httpapi-ratelimit-headers).
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// What is left of it.
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// The caller's key id.
 const KEY_ID: HeaderName = HeaderName::from_static("x-keyrack-key-id");
 /// The credential's name.
@@ -54,11 +62,13 @@ async fn verify(
     State(services): State<Services>,
     State(http): State<Arc<HttpSettings>>,
     State(metrics): State<Arc<Metrics>>,
+    Extension(facts): Extension<RequestFacts>,
     request: Request,
 ) -> Response {
     // The body is the call's, if the gateway sent it at all: it decides nothing.
     let (parts, _body) = request.into_parts();
-    let decision = decide(&services, &http.gate, &parts).await;
+    let mut mode = http.gate.mode;
+    let decision = decide(&services, &http.gate, &parts, &facts, &mut mode).await;
     let refusal = match decision.and_then(|allowed| let_through(&allowed)) {
         Ok(response) => {
             metrics.gate_allowed.inc();
@@ -69,12 +79,12 @@ async fn verify(
     match refusal.status() {
         StatusCode::UNAUTHORIZED => metrics.gate_unauthenticated.inc(),
         StatusCode::FORBIDDEN => metrics.gate_forbidden.inc(),
+        StatusCode::TOO_MANY_REQUESTS => metrics.gate_rate_limited.inc(),
         _ => metrics.gate_unavailable.inc(),
     };
-    let facts = parts.extensions.get::<RequestFacts>();
-    let mut response = refusal.respond(facts.and_then(|facts| facts.request_id.as_deref()));
+    let mut response = refusal.respond(facts.request_id.as_deref());
     // nginx makes a 500 of every other answer.
-    if http.gate.mode == GateMode::Nginx && response.status() != StatusCode::UNAUTHORIZED {
+    if mode == GateMode::Nginx && response.status() != StatusCode::UNAUTHORIZED {
         *response.status_mut() = StatusCode::FORBIDDEN;
     }
     response
@@ -84,20 +94,41 @@ async fn decide(
     services: &Services,
     settings: &GateSettings,
     parts: &Parts,
+    facts: &RequestFacts,
+    mode: &mut GateMode,
 ) -> Result<Allowed, GateRefusal> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map(|peer| peer.0.ip().to_canonical());
-    // Without a peer nobody knows who asks.
-    let peer = peer
-        .filter(|peer| settings.trusted.iter().any(|net| net.contains(peer)))
-        .ok_or(Reason::UntrustedPeer(peer))?;
-    let original = Original::of(parts, settings.mode).ok_or(Reason::UnclearCall(settings.mode))?;
-    let credentials = Credentials::of(&parts.headers, settings)?;
+    let keep = |reason: Reason| {
+        let kept = Kept {
+            surface: "gate",
+            method: "",
+            key_id: None,
+            template: None,
+            allowed: false,
+            reason: reason.code(),
+            detail: json!({ "words": reason.to_string() }),
+        };
+        services.keep_decision(kept, facts);
+        GateRefusal::from(reason)
+    };
+    *mode = match asking_mode(services, settings, &parts.headers, peer).await {
+        Ok(Some(mode)) => mode,
+        Ok(None) => return Err(keep(Reason::UntrustedPeer(peer))),
+        Err(error) => return Err(Reason::Decided(Refusal::Unavailable(error)).into()),
+    };
+    let original = Original::of(parts, *mode).ok_or_else(|| keep(Reason::UnclearCall(*mode)))?;
+    let credentials = Credentials::of(&parts.headers, settings)
+        .map_err(|refusal| keep(refusal.reason).by_basic(refusal.by_basic))?;
+    let facts = RequestFacts {
+        address: caller(&parts.headers).or(peer),
+        request_id: facts.request_id.clone(),
+    };
     let decision = services.decide(GateRequest {
         method: original.method,
         path: original.target,
         presented: credentials.presented(),
-        address: Some(caller(&parts.headers).unwrap_or(peer)),
+        facts: &facts,
     });
     match tokio::time::timeout(PATIENCE, decision).await {
         Ok(decision) => decision.map_err(|refusal| GateRefusal {
@@ -108,9 +139,30 @@ async fn decide(
     }
 }
 
+/// How the gateway that asks says what it asks: one that shows its own token in the way of its
+/// kind, one at a configured address in the configured way. Nothing, if it may not ask.
+async fn asking_mode(
+    services: &Services,
+    settings: &GateSettings,
+    headers: &HeaderMap,
+    peer: Option<IpAddr>,
+) -> ServiceResult<Option<GateMode>> {
+    match single(headers, &GATEWAY) {
+        Err(_) => Ok(None),
+        Ok(Some(token)) => {
+            let gateway = services.authenticate_gateway(token, peer).await?;
+            Ok(gateway.and_then(|gateway| GateMode::of(gateway.kind())))
+        }
+        // Without a peer nobody knows who asks.
+        Ok(None) => Ok(peer
+            .filter(|peer| settings.trusted.iter().any(|net| net.contains(peer)))
+            .map(|_| settings.mode)),
+    }
+}
+
 /// The caller's address: the last one in `X-Forwarded-For`, which the trusted gateway put there.
-/// What stands before it may be the caller's invention. It is noted with the last use and decides
-/// nothing.
+/// What stands before it may be the caller's invention. A credential's list of addresses is held
+/// against it, so a gateway must set the header: the guides in `docs/gateways/` do.
 fn caller(headers: &HeaderMap) -> Option<IpAddr> {
     let value = headers
         .get_all("x-forwarded-for")
@@ -137,6 +189,19 @@ fn let_through(allowed: &Allowed) -> Result<Response, GateRefusal> {
         headers.insert(name, value);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(Quota {
+        limit,
+        window,
+        remaining,
+    }) = allowed.quota()
+    {
+        let policy = format!("\"calls\";q={limit};w={window}");
+        let left = format!("\"calls\";r={remaining};t={window}");
+        for (name, value) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, left)] {
+            let value = HeaderValue::from_str(&value).map_err(|_| Reason::Unnameable)?;
+            headers.insert(name, value);
+        }
+    }
     Ok(response)
 }
 

@@ -46,6 +46,19 @@ pub struct GateRefusal {
     pub by_basic: bool,
 }
 
+impl Reason {
+    /// The word under which a refusal is kept.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UntrustedPeer(_) => "untrusted_gateway",
+            Self::UnclearCall(_) => "unclear_call",
+            Self::UnclearCredentials => "unclear_credentials",
+            Self::Decided(refusal) => refusal.code(),
+            Self::TooSlow | Self::Unnameable => "unavailable",
+        }
+    }
+}
+
 impl From<Reason> for GateRefusal {
     fn from(reason: Reason) -> Self {
         Self {
@@ -68,6 +81,11 @@ struct Body<'a> {
 }
 
 impl GateRefusal {
+    /// The same, of a caller who tried Basic.
+    pub fn by_basic(self, by_basic: bool) -> Self {
+        Self { by_basic, ..self }
+    }
+
     /// The status, in every mode that lets each one pass.
     pub fn status(&self) -> StatusCode {
         self.describe().0
@@ -76,15 +94,18 @@ impl GateRefusal {
     /// Status and code.
     const fn describe(&self) -> (StatusCode, &'static str) {
         use Refusal::{
-            InsufficientScope, InvalidSecret, InvalidToken, NoCredentials, Path, Unavailable,
+            AddressNotAllowed, InsufficientScope, InvalidSecret, InvalidToken, NoCredentials, Path,
+            RateLimited, Unavailable,
         };
         match &self.reason {
             Reason::UntrustedPeer(_) => (StatusCode::FORBIDDEN, "untrusted_gateway"),
             Reason::UnclearCall(_) => (StatusCode::FORBIDDEN, "unclear_call"),
             Reason::UnclearCredentials => (StatusCode::UNAUTHORIZED, "unclear_credentials"),
             Reason::Decided(NoCredentials) => (StatusCode::UNAUTHORIZED, "no_credentials"),
-            Reason::Decided(InvalidToken) => (StatusCode::UNAUTHORIZED, "invalid_token"),
-            Reason::Decided(InvalidSecret) => (StatusCode::UNAUTHORIZED, "invalid_credentials"),
+            Reason::Decided(InvalidToken(_)) => (StatusCode::UNAUTHORIZED, "invalid_token"),
+            Reason::Decided(InvalidSecret(_)) => (StatusCode::UNAUTHORIZED, "invalid_credentials"),
+            Reason::Decided(AddressNotAllowed) => (StatusCode::FORBIDDEN, "address_not_allowed"),
+            Reason::Decided(RateLimited(_)) => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
             Reason::Decided(Path(_)) => (StatusCode::FORBIDDEN, "path_not_allowed"),
             Reason::Decided(InsufficientScope { .. }) => {
                 (StatusCode::FORBIDDEN, "insufficient_scope")
@@ -112,7 +133,7 @@ impl GateRefusal {
             Reason::UnclearCredentials => {
                 HeaderValue::from_static(r#"Bearer realm="keyrack", error="invalid_request""#)
             }
-            Reason::Decided(Refusal::InvalidToken) => {
+            Reason::Decided(Refusal::InvalidToken(_)) => {
                 HeaderValue::from_static(r#"Bearer realm="keyrack", error="invalid_token""#)
             }
             _ => HeaderValue::from_static(r#"Bearer realm="keyrack""#),
@@ -147,6 +168,11 @@ impl GateRefusal {
             response
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Reason::Decided(Refusal::RateLimited(wait)) = &self.reason {
+            let seconds = wait.as_millis().div_ceil(1000).max(1);
+            let seconds = HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX));
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response
     }

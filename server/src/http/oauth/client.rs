@@ -1,52 +1,68 @@
 //! Client authentication at the token endpoint (RFC 6749 section 2.3): exactly one method, by
-//! Basic or in the form.
+//! Basic, by a secret in the form, or by a signed assertion.
 
 use std::borrow::Cow;
 
 use axum::http::HeaderMap;
 use percent_encoding::percent_decode_str;
+use service::ClientProof;
 
-use super::error::TokenFailure;
+use super::error::OAuthFailure;
 use super::form::Form;
 use crate::http::authorization::Authorization;
 
-/// Key id and secret, and how they came. Whether they are right is not known yet.
-pub struct Client<'a> {
-    pub id: Cow<'a, str>,
-    pub secret: Cow<'a, str>,
-    pub by_header: bool,
+/// RFC 7523 section 2.2.
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// What the client shows of itself. Whether it is right is not known yet.
+pub enum Client<'a> {
+    /// By Basic.
+    Header { id: String, secret: String },
+    /// Key id and secret in the form.
+    Secret { id: &'a str, secret: &'a str },
+    /// A signed assertion in the form.
+    Assertion {
+        id: Option<&'a str>,
+        assertion: &'a str,
+    },
 }
 
 impl<'a> Client<'a> {
     /// The one client that the request authenticates.
-    pub fn of(headers: &HeaderMap, form: &'a Form<'_>) -> Result<Self, TokenFailure> {
+    pub fn of(headers: &HeaderMap, form: &'a Form<'_>) -> Result<Self, OAuthFailure> {
         let header = Authorization::of(headers).map_err(|_| {
-            TokenFailure::InvalidRequest("The Authorization header is there more than once")
+            OAuthFailure::InvalidRequest("The Authorization header is there more than once")
         })?;
         let asserts = form.client_assertion.is_some() || form.client_assertion_type.is_some();
         let methods = [header.is_some(), form.client_secret.is_some(), asserts];
         if methods.iter().filter(|used| **used).count() > 1 {
-            return Err(TokenFailure::InvalidRequest(
+            return Err(OAuthFailure::InvalidRequest(
                 "Use one way to authenticate, not several",
             ));
         }
-        match (header, &form.client_id, &form.client_secret) {
-            (Some(header), named, _) => Self::by_basic(&header, named.as_deref()),
-            (None, Some(id), Some(secret)) => {
-                let (id, secret) = (Cow::Borrowed(&**id), Cow::Borrowed(&**secret));
-                Ok(Self {
-                    id,
-                    secret,
-                    by_header: false,
-                })
-            }
-            // Nothing, half of it, or an assertion, which this endpoint does not take.
-            (None, ..) => Err(TokenFailure::InvalidClient { by_header: false }),
+        let id = form.client_id.as_deref();
+        if let Some(header) = header {
+            return Self::by_basic(&header, id);
+        }
+        if asserts {
+            return match (
+                &form.client_assertion,
+                form.client_assertion_type.as_deref(),
+            ) {
+                (Some(assertion), Some(ASSERTION_TYPE)) => Ok(Self::Assertion { id, assertion }),
+                _ => Err(OAuthFailure::InvalidRequest(
+                    "Send client_assertion and, as client_assertion_type, urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                )),
+            };
+        }
+        match (id, &form.client_secret) {
+            (Some(id), Some(secret)) => Ok(Self::Secret { id, secret }),
+            _ => Err(OAuthFailure::InvalidClient { by_header: false }),
         }
     }
 
-    fn by_basic(header: &Authorization<'_>, named: Option<&str>) -> Result<Self, TokenFailure> {
-        let wrong = TokenFailure::InvalidClient { by_header: true };
+    fn by_basic(header: &Authorization<'_>, named: Option<&str>) -> Result<Self, OAuthFailure> {
+        let wrong = OAuthFailure::InvalidClient { by_header: true };
         let Authorization::Basic(Some(basic)) = header else {
             return Err(wrong);
         };
@@ -55,15 +71,34 @@ impl<'a> Client<'a> {
             return Err(wrong);
         };
         if named.is_some_and(|named| named != id) {
-            return Err(TokenFailure::InvalidRequest(
+            return Err(OAuthFailure::InvalidRequest(
                 "client_id is not the one of the header",
             ));
         }
-        Ok(Self {
-            id: id.into(),
-            secret: secret.into(),
-            by_header: true,
-        })
+        Ok(Self::Header { id, secret })
+    }
+
+    /// The same, as the use cases take it.
+    pub fn proof(&self) -> ClientProof<'_> {
+        match self {
+            Self::Header { id, secret } => ClientProof::Secret {
+                client_id: id,
+                secret,
+            },
+            Self::Secret { id, secret } => ClientProof::Secret {
+                client_id: id,
+                secret,
+            },
+            Self::Assertion { id, assertion } => ClientProof::Assertion {
+                client_id: *id,
+                assertion,
+            },
+        }
+    }
+
+    /// Whether it came in the `Authorization` header, so that a refusal must name a scheme.
+    pub const fn by_header(&self) -> bool {
+        matches!(self, Self::Header { .. })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Every way in which the token endpoint says no (RFC 6749 section 5.2), and the one place that
+//! Every way in which the issuer's endpoints say no (RFC 6749 section 5.2), and the one place that
 //! turns it into an answer. The texts are fixed: nothing that was sent comes back.
 
 use std::time::Duration;
@@ -11,9 +11,9 @@ use service::{ServiceError, TokenError};
 
 use crate::http::authorization::BASIC_CHALLENGE;
 
-/// Why there is no token.
+/// Why there is no token, or no answer about one.
 #[derive(Debug)]
-pub enum TokenFailure {
+pub enum OAuthFailure {
     /// The request is malformed; the text says how.
     InvalidRequest(&'static str),
     /// The body is no form.
@@ -31,19 +31,30 @@ pub enum TokenFailure {
     InvalidScope,
     /// A resource that this issuer makes no tokens for.
     InvalidTarget,
+    /// The client may not be used from the caller's address.
+    AddressNotAllowed,
+    /// The token to be revoked is another client's.
+    ForeignToken,
+    /// The caller has authenticated, but is no gateway.
+    NoGateway,
     /// Too many failures of this client from this address.
     Throttled(Duration),
+    /// The client has used up its limit on tokens.
+    RateLimited(Duration),
     /// The store, or signing, failed; the cause is for the log.
     Unavailable(ServiceError),
 }
 
-impl TokenFailure {
+impl OAuthFailure {
     /// What the use case answered, to a client that authenticated by header or in the body.
     pub fn of(error: TokenError, by_header: bool) -> Self {
         match error {
-            TokenError::InvalidClient => Self::InvalidClient { by_header },
+            TokenError::InvalidClient(_) => Self::InvalidClient { by_header },
             TokenError::InvalidScope => Self::InvalidScope,
             TokenError::InvalidTarget => Self::InvalidTarget,
+            TokenError::AddressNotAllowed => Self::AddressNotAllowed,
+            TokenError::ForeignToken => Self::ForeignToken,
+            TokenError::RateLimited(wait) => Self::RateLimited(wait),
             TokenError::Throttled(wait) => Self::Throttled(wait),
             TokenError::Unavailable(cause) => Self::Unavailable(cause),
         }
@@ -70,7 +81,7 @@ impl TokenFailure {
             Self::InvalidClient { .. } => (
                 StatusCode::UNAUTHORIZED,
                 "invalid_client",
-                "Send the key id and the secret of an active client credential, either in the body or by Basic",
+                "Authenticate as an active credential in the way of its flow: by secret, in the body or by Basic, or by an assertion",
             ),
             Self::UnsupportedGrantType => (
                 StatusCode::BAD_REQUEST,
@@ -87,6 +98,26 @@ impl TokenFailure {
                 "invalid_target",
                 "This server issues no tokens for that resource",
             ),
+            Self::AddressNotAllowed => (
+                StatusCode::FORBIDDEN,
+                "access_denied",
+                "This client may not be used from this address",
+            ),
+            Self::ForeignToken => (
+                StatusCode::BAD_REQUEST,
+                "unauthorized_client",
+                "This token was issued to another client",
+            ),
+            Self::NoGateway => (
+                StatusCode::FORBIDDEN,
+                "access_denied",
+                "Only gateways may introspect: use the token of a gateway",
+            ),
+            Self::RateLimited(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "temporarily_unavailable",
+                "This client has used up its limit on tokens: wait as long as Retry-After says",
+            ),
             Self::Throttled(_) => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "temporarily_unavailable",
@@ -95,7 +126,7 @@ impl TokenFailure {
             Self::Unavailable(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "temporarily_unavailable",
-                "The server can't issue tokens at the moment",
+                "The server can't do this at the moment",
             ),
         }
     }
@@ -122,7 +153,7 @@ impl TokenFailure {
             Self::InvalidClient { by_header: true } => {
                 headers.insert(header::WWW_AUTHENTICATE, BASIC_CHALLENGE);
             }
-            Self::Throttled(wait) => {
+            Self::Throttled(wait) | Self::RateLimited(wait) => {
                 headers.insert(
                     header::RETRY_AFTER,
                     HeaderValue::from(wait.as_secs().max(1)),
@@ -132,7 +163,7 @@ impl TokenFailure {
                 tracing::error!(
                     request_id,
                     error = cause as &dyn std::error::Error,
-                    "a token could not be issued"
+                    "the issuer could not answer"
                 );
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(1_u64));
             }
@@ -149,15 +180,19 @@ mod tests {
     #[test]
     fn check_13_descriptions_hold_only_what_the_standard_lets_them() {
         let all = [
-            TokenFailure::InvalidRequest(""),
-            TokenFailure::UnsupportedMediaType,
-            TokenFailure::TooLarge,
-            TokenFailure::InvalidClient { by_header: true },
-            TokenFailure::UnsupportedGrantType,
-            TokenFailure::InvalidScope,
-            TokenFailure::InvalidTarget,
-            TokenFailure::Throttled(Duration::ZERO),
-            TokenFailure::Unavailable(ServiceError::Busy),
+            OAuthFailure::InvalidRequest(""),
+            OAuthFailure::UnsupportedMediaType,
+            OAuthFailure::TooLarge,
+            OAuthFailure::InvalidClient { by_header: true },
+            OAuthFailure::UnsupportedGrantType,
+            OAuthFailure::InvalidScope,
+            OAuthFailure::InvalidTarget,
+            OAuthFailure::AddressNotAllowed,
+            OAuthFailure::ForeignToken,
+            OAuthFailure::NoGateway,
+            OAuthFailure::Throttled(Duration::ZERO),
+            OAuthFailure::RateLimited(Duration::ZERO),
+            OAuthFailure::Unavailable(ServiceError::Busy),
         ];
         for failure in all {
             let (_, code, description) = failure.describe();

@@ -1,10 +1,33 @@
-//! The form of a token request (RFC 6749 section 3.2): each parameter at most once, an empty one
-//! counts as absent, one that we don't know is ignored.
+//! The form of a request to the issuer (RFC 6749 section 3.2): in the body, each parameter at most
+//! once, an empty one counts as absent, one that we don't know is ignored.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::error::Error as _;
 
-use super::error::TokenFailure;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use http_body_util::LengthLimitError;
+
+use super::error::OAuthFailure;
+use crate::http::layers::limits::BODY_BYTES;
+
+/// Takes in the body of a request that must be a form, and must say nothing in its URL.
+pub async fn receive(request: Request) -> Result<(Parts, Bytes), OAuthFailure> {
+    let (parts, body) = request.into_parts();
+    if parts.uri.query().is_some() {
+        return Err(OAuthFailure::InvalidRequest(
+            "Send the parameters in the body, not the URL",
+        ));
+    }
+    if !is_form(&parts.headers) {
+        return Err(OAuthFailure::UnsupportedMediaType);
+    }
+    let body = read(body).await?;
+    Ok((parts, body))
+}
 
 /// The parameters that we know.
 #[derive(Default)]
@@ -16,11 +39,12 @@ pub struct Form<'a> {
     pub client_assertion_type: Option<Cow<'a, str>>,
     pub scope: Option<Cow<'a, str>>,
     pub resource: Option<Cow<'a, str>>,
+    pub token: Option<Cow<'a, str>>,
 }
 
 impl<'a> Form<'a> {
     /// Reads a body.
-    pub fn parse(body: &'a [u8]) -> Result<Self, TokenFailure> {
+    pub fn parse(body: &'a [u8]) -> Result<Self, OAuthFailure> {
         let mut form = Self::default();
         let mut seen = HashSet::new();
         for (name, value) in form_urlencoded::parse(body) {
@@ -30,7 +54,7 @@ impl<'a> Form<'a> {
                 *field = Some(value);
             }
             if !seen.insert(name) {
-                return Err(TokenFailure::InvalidRequest(
+                return Err(OAuthFailure::InvalidRequest(
                     "A parameter is there more than once",
                 ));
             }
@@ -47,9 +71,35 @@ impl<'a> Form<'a> {
             "client_assertion_type" => Some(&mut self.client_assertion_type),
             "scope" => Some(&mut self.scope),
             "resource" => Some(&mut self.resource),
+            "token" => Some(&mut self.token),
             _ => None,
         }
     }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(kind), None) = (kinds.next(), kinds.next()) else {
+        return false;
+    };
+    let kind = kind.to_str().unwrap_or_default();
+    let essence = kind.split_once(';').map_or(kind, |(essence, _)| essence);
+    essence
+        .trim()
+        .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+async fn read(body: Body) -> Result<Bytes, OAuthFailure> {
+    to_bytes(body, BODY_BYTES).await.map_err(|error| {
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            if error.is::<LengthLimitError>() {
+                return OAuthFailure::TooLarge;
+            }
+            cause = error.source();
+        }
+        OAuthFailure::InvalidRequest("The body did not arrive whole")
+    })
 }
 
 #[cfg(test)]

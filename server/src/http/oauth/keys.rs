@@ -17,5 +17,5 @@ pub async fn keys(State(services): State<Services>) -> impl IntoResponse {
         (header::CACHE_CONTROL, PUBLIC_FOR_A_WHILE),
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, EVERY_ORIGIN),
     ];
-    (headers, services.jwks().to_string())
+    (headers, services.jwks())
 }

@@ -11,7 +11,9 @@ use domain::access::Access;
 use serde::Serialize;
 use service::Services;
 
-use super::{EVERY_ORIGIN, KEYS_PATH, PUBLIC_FOR_A_WHILE, TOKEN_PATH};
+use super::{
+    EVERY_ORIGIN, INTROSPECTION_PATH, KEYS_PATH, PUBLIC_FOR_A_WHILE, REVOCATION_PATH, TOKEN_PATH,
+};
 use crate::state::HttpSettings;
 
 /// RFC 8414 section 2.
@@ -24,8 +26,25 @@ struct Metadata {
     /// Required by the standard; empty, as there is no authorization endpoint.
     response_types_supported: [&'static str; 0],
     grant_types_supported: [&'static str; 1],
-    token_endpoint_auth_methods_supported: [&'static str; 2],
+    token_endpoint_auth_methods_supported: [&'static str; 3],
+    token_endpoint_auth_signing_alg_values_supported: [&'static str; 5],
+    introspection_endpoint: String,
+    /// The token of a gateway, as a Bearer token or as the password of Basic.
+    introspection_endpoint_auth_methods_supported: [&'static str; 2],
+    revocation_endpoint: String,
+    revocation_endpoint_auth_methods_supported: [&'static str; 3],
+    revocation_endpoint_auth_signing_alg_values_supported: [&'static str; 5],
 }
+
+/// How clients authenticate.
+const METHODS: [&str; 3] = [
+    "client_secret_post",
+    "client_secret_basic",
+    "private_key_jwt",
+];
+
+/// How assertions may be signed.
+const ALGORITHMS: [&str; 5] = ["ES256", "ES384", "RS256", "PS256", "EdDSA"];
 
 /// The endpoint.
 pub async fn metadata(
@@ -40,7 +59,13 @@ pub async fn metadata(
         scopes_supported: scopes.iter().map(ToString::to_string).collect(),
         response_types_supported: [],
         grant_types_supported: ["client_credentials"],
-        token_endpoint_auth_methods_supported: ["client_secret_post", "client_secret_basic"],
+        token_endpoint_auth_methods_supported: METHODS,
+        token_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
+        introspection_endpoint: http.link(INTROSPECTION_PATH),
+        introspection_endpoint_auth_methods_supported: ["Bearer", "client_secret_basic"],
+        revocation_endpoint: http.link(REVOCATION_PATH),
+        revocation_endpoint_auth_methods_supported: METHODS,
+        revocation_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
     };
     let headers = [
         (header::CACHE_CONTROL, PUBLIC_FOR_A_WHILE),

@@ -1,4 +1,5 @@
-//! The issuer as programs see it: the token endpoint, the public keys, the metadata.
+//! The issuer as programs see it: the token endpoint, introspection and revocation, the public keys,
+//! the metadata.
 //!
 //! What a token is and who gets one is decided in `service`; here is only the protocol, with one
 //! closed list of its errors in [`error`].
@@ -6,8 +7,10 @@
 mod client;
 mod error;
 mod form;
+mod introspect;
 mod keys;
 mod metadata;
+mod revoke;
 mod token;
 
 use axum::Router;
@@ -26,6 +29,12 @@ const EVERY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
 /// Where tokens are issued, below the public URL.
 const TOKEN_PATH: &str = "/v1/oauth2/token";
 
+/// Where gateways ask about tokens, below the public URL.
+const INTROSPECTION_PATH: &str = "/v1/oauth2/introspect";
+
+/// Where clients end their tokens, below the public URL.
+const REVOCATION_PATH: &str = "/v1/oauth2/revoke";
+
 /// Where the public keys are, below the public URL.
 const KEYS_PATH: &str = "/v1/oauth2/keys";
 
@@ -33,6 +42,8 @@ const KEYS_PATH: &str = "/v1/oauth2/keys";
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route(TOKEN_PATH, post(token::token))
+        .route(INTROSPECTION_PATH, post(introspect::introspect))
+        .route(REVOCATION_PATH, post(revoke::revoke))
         .route(KEYS_PATH, get(keys::keys))
         // RFC 8414 section 3.1 puts the well-known part before the issuer's path; many clients
         // append it instead.

@@ -7,10 +7,10 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use chrono::DateTime;
-use domain::credential::Credential;
 use domain::draft::CredentialDraft;
 use domain::key_id::KeyId;
-use service::{CredentialChange, ServiceError, ServiceResult};
+use domain::limits::LimitsDraft;
+use service::{CredentialChange, PublicKeyDraft, ServiceError, ServiceResult};
 
 use super::form::Form;
 use super::{Context, done};
@@ -20,6 +20,9 @@ pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/credentials/new", post(issue))
         .route("/credentials/{key_id}/edit", post(edit))
+        .route("/credentials/{key_id}/limits", post(limit))
+        .route("/credentials/{key_id}/keys", post(add_key))
+        .route("/credentials/{key_id}/keys/remove", post(remove_key))
         .route("/credentials/{key_id}/disable", post(disable))
         .route("/credentials/{key_id}/enable", post(enable))
         .route("/credentials/{key_id}/revoke", post(revoke))
@@ -57,11 +60,8 @@ async fn issue(context: Context, mut form: Form) -> Result<Response, Response> {
     {
         Ok(issued) => issued,
         Err(error) => {
-            // A public key goes back to who typed it; a private one, pasted by mistake, does not.
             let mut typed = typed;
-            if !draft.public_key.contains("PRIVATE") && !draft.public_key.contains("\"d\"") {
-                typed.push(("public_key".to_owned(), draft.public_key));
-            }
+            typed.extend(public_key_to_give_back(draft.public_key));
             return Ok(context.refuse(PAGE, PAGE, typed, error).await);
         }
     };
@@ -103,6 +103,106 @@ async fn edit(
             Ok(context.refuse(&page, &page, typed, error).await)
         }
     }
+}
+
+async fn limit(
+    context: Context,
+    Path(key_id): Path<KeyId>,
+    mut form: Form,
+) -> Result<Response, Response> {
+    let typed = form.typed(&[]);
+    let [
+        addresses,
+        per_second,
+        burst,
+        per_minute,
+        tokens_per_hour,
+        report_only,
+        read,
+    ] = [
+        "addresses",
+        "per_second",
+        "burst",
+        "per_minute",
+        "tokens_per_hour",
+        "report_only",
+        "read",
+    ]
+    .map(|field| form.take(field));
+    form.finish().map_err(IntoResponse::into_response)?;
+    let actor = context.actor()?;
+    let draft = LimitsDraft {
+        addresses,
+        per_second,
+        burst,
+        per_minute,
+        tokens_per_hour,
+        report_only: !report_only.is_empty(),
+    };
+    let services = &context.state.services;
+    let result = match DateTime::parse_from_rfc3339(&read) {
+        Ok(read) => {
+            let read = read.to_utc();
+            services
+                .limit_credential(&actor, key_id, &draft, read)
+                .await
+        }
+        Err(_) => Err(ServiceError::field(
+            "",
+            "load the page again and repeat your change",
+        )),
+    };
+    Ok(answer(context, key_id, "limits", typed, result, Flash::LimitsSaved).await)
+}
+
+async fn add_key(
+    context: Context,
+    Path(key_id): Path<KeyId>,
+    mut form: Form,
+) -> Result<Response, Response> {
+    let mut typed = form.typed(&["public_key"]);
+    let [name, public_key, expires] =
+        ["name", "public_key", "expires"].map(|field| form.take(field));
+    form.finish().map_err(IntoResponse::into_response)?;
+    let actor = context.actor()?;
+    let draft = PublicKeyDraft {
+        name,
+        public_key,
+        expires,
+    };
+    let services = &context.state.services;
+    let result = services.add_public_keys(&actor, key_id, &draft).await;
+    typed.extend(public_key_to_give_back(draft.public_key));
+    Ok(answer(context, key_id, "keys", typed, result, Flash::KeyAdded).await)
+}
+
+async fn remove_key(
+    context: Context,
+    Path(key_id): Path<KeyId>,
+    mut form: Form,
+) -> Result<Response, Response> {
+    let thumbprint = form.take("thumbprint");
+    form.finish().map_err(IntoResponse::into_response)?;
+    let actor = context.actor()?;
+    let services = &context.state.services;
+    let result = services
+        .remove_public_key(&actor, key_id, &thumbprint)
+        .await;
+    Ok(answer(
+        context,
+        key_id,
+        "keys/remove",
+        Vec::new(),
+        result,
+        Flash::KeyRemoved,
+    )
+    .await)
+}
+
+/// A public key goes back to who typed it; a private one, pasted by mistake, does not.
+fn public_key_to_give_back(text: String) -> Option<(String, String)> {
+    let is_private = text.contains("PRIVATE") || text.contains("\"d\"");
+    (!is_private).then(|| ("public_key".to_owned(), text))
 }
 
 async fn disable(
@@ -161,12 +261,12 @@ async fn revoke(
     Ok(answer(context, key_id, "revoke", typed, result, Flash::Revoked).await)
 }
 
-async fn answer(
+async fn answer<T>(
     context: Context,
     key_id: KeyId,
     step: &str,
     typed: Vec<(String, String)>,
-    result: ServiceResult<Credential>,
+    result: ServiceResult<T>,
     flash: Flash,
 ) -> Response {
     let page = format!("/credentials/{key_id}");

@@ -5,6 +5,7 @@ mod account;
 mod credentials;
 mod entry;
 mod form;
+mod gateways;
 mod users;
 
 use app::error::ApiError;
@@ -26,6 +27,7 @@ pub fn routes() -> Router<AppState> {
         .merge(entry::routes())
         .merge(account::routes())
         .merge(users::routes())
+        .merge(gateways::routes())
         .merge(credentials::routes())
 }
 
