@@ -48,6 +48,16 @@ flashes! {
     PersonDisabled "person-disabled" "Disabled. This person can no longer log in.",
     /// A person was enabled.
     PersonEnabled "person-enabled" "Enabled. This person can log in again.",
+    /// A gateway was edited.
+    GatewaySaved "gateway-saved" "Saved. It counts from the gateway's next question on.",
+    /// A gateway was removed.
+    GatewayRemoved "gateway-removed" "Removed. Its token no longer works.",
+    /// Limits were changed.
+    LimitsSaved "limits-saved" "Limits saved. They count from the next call on.",
+    /// A public key was added.
+    KeyAdded "key-added" "Public key added. It works from the next request on.",
+    /// A public key was removed.
+    KeyRemoved "key-removed" "Public key removed. What it signs is refused.",
     /// The viewer's password was changed.
     PasswordChanged "password-changed" "Password changed. Your other sessions were ended.",
     /// The viewer logged out.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::draft::FieldError;
+use domain::gateway::GatewayKind;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +78,17 @@ pub enum ShownOnce {
         url: String,
         /// When it stops working.
         expires_at: DateTime<Utc>,
+    },
+    /// The token of a gateway.
+    GatewayToken {
+        /// What the gateway is called.
+        name: String,
+        /// What it is.
+        gateway: GatewayKind,
+        /// Where it reaches Keyrack.
+        url: String,
+        /// The token.
+        token: String,
     },
     /// A credential that was just issued.
     Credential(IssuedKey),

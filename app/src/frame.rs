@@ -69,7 +69,10 @@ fn Navigation() -> impl IntoView {
         <nav aria-label="Main">
             {item("/credentials", "Credentials", Glyph::Key)}
             {item("/catalogue", "Catalogue", Glyph::List)}
-            {item("/users", "Users", Glyph::Users)}
+            {item("/lookup", "Look up", Glyph::Search)} {item("/users", "Users", Glyph::Users)}
+            {Viewer::current()
+                .can(Permission::ManageGateways)
+                .then(|| item("/gateways", "Gateways", Glyph::Lock))}
         </nav>
     }
     .into_any()

@@ -27,6 +27,8 @@ use crate::features::catalogue::CataloguePage;
 use crate::features::credentials::{
     Back, CredentialPage, CredentialsPage, EditCredentialPage, NewCredentialPage,
 };
+use crate::features::gateways::GatewaysPage;
+use crate::features::requests::LookUpPage;
 use crate::features::session::{LoginPage, SetUpPage, WelcomePage};
 use crate::features::users::UsersPage;
 use crate::form::AnsweredPage;
@@ -92,7 +94,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("credentials/:key_id") view=CredentialPage />
                     <Route path=path!("credentials/:key_id/edit") view=EditCredentialPage />
                     <Route path=path!("catalogue") view=CataloguePage />
+                    <Route path=path!("lookup") view=LookUpPage />
                     <Route path=path!("users") view=UsersPage />
+                    <Route path=path!("gateways") view=GatewaysPage />
                     <Route path=path!("account") view=AccountPage />
                 </ParentRoute>
             </Routes>

@@ -44,6 +44,9 @@ test.describe("a team at work", () => {
       ["credential-new", "/credentials/new"],
       ["catalogue", "/catalogue?q=journals"],
       ["users", "/users"],
+      ["gateways", "/gateways"],
+      ["look-up", "/lookup"],
+      ["look-up-nothing-found", "/lookup?request=0123456789abcdef01234567"],
       ["account", "/account"],
       ["not-found", "/nowhere"],
     ] as const) {

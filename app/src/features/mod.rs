@@ -3,6 +3,8 @@
 pub mod account;
 pub mod catalogue;
 pub mod credentials;
+pub mod gateways;
+pub mod requests;
 #[cfg(test)]
 mod sample;
 pub mod session;

@@ -52,8 +52,13 @@ pub async fn get_credential(key_id: String) -> Result<CredentialDetail, ApiError
     let record = reply(services.credential(&actor, key_id).await)?;
     let entries = reply(services.credential_story(&actor, key_id).await)?;
     let people = reply(services.people(&actor, server::everybody()).await)?;
+    let now = services.now();
+    let since = now - chrono::TimeDelta::days(server::USAGE_DAYS);
+    let rows = reply(services.usage_of(&actor, key_id, since).await)?;
+    let decisions = reply(services.decisions_of(&actor, key_id, 50).await)?;
+    let usage = server::usage(&rows, decisions, services.catalogue(), now);
     let story = story::tell(entries, services.catalogue(), &people);
-    Ok(server::detail(record, story, services.now()))
+    Ok(server::detail(record, story, usage, now))
 }
 
 /// What the forms for issuing and editing offer.

@@ -3,16 +3,19 @@
 
 use domain::access::Access;
 use domain::catalogue::Catalogue;
-use domain::credential::{Flow, State as CredentialState};
+use domain::credential::State as CredentialState;
 use domain::role::Permission;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
+use super::keys::keys;
+use super::limits::limits;
 use super::rows::{last_use, owner};
 use super::summary::{access_words, end_words};
-use super::{CredentialDetail, Life, PublicKey, StoryEntry, get_credential};
+use super::usage::usage;
+use super::{CredentialDetail, Life, StoryEntry, get_credential};
 use crate::components::{
-    Chip, CopyButton, Dialog, DialogActions, DialogLink, ErrorState, Field, Matrix, Moment, Notice,
+    CopyButton, Dialog, DialogActions, DialogLink, ErrorState, Field, Matrix, Moment, Notice,
     PageHead, PostForm, ScopeStrip, Skeleton, State, Time, Tone,
 };
 use crate::features::catalogue::{Ask, can_call, get_catalogue, matrix_rows, strip};
@@ -54,6 +57,9 @@ fn page(
     let page = format!("/credentials/{}", credential.key_id);
     let actions = actions(credential, &page);
     let dialogs = dialogs(credential, &page, outcome.as_ref());
+    let keys = keys(credential, &page, outcome.as_ref());
+    let limits = limits(credential, &page, outcome.as_ref());
+    let usage = usage(&credential.usage);
     let refusal = outcome.map(|outcome| {
         let words = outcome
             .message
@@ -75,7 +81,6 @@ fn page(
         .into_iter()
         .map(story_entry)
         .collect_view();
-    let keys = keys(credential);
     view! {
         <PageHead
             title=credential.name.clone()
@@ -92,7 +97,7 @@ fn page(
                     <p>"Each scope unfolds to its endpoints."</p>
                     <Matrix scopes=scopes />
                 </section>
-                {keys}
+                {usage} {keys} {limits}
                 <section class="card section">
                     <h2>"Story"</h2>
                     <p>"The last hundred entries of the audit log about it, newest first."</p>
@@ -172,46 +177,6 @@ fn facts(credential: &CredentialDetail, catalogue: &Catalogue) -> AnyView {
                 <dt>"Last used"</dt>
                 <dd>{last_use(credential.last_use.clone())} {last}</dd>
             </dl>
-        </section>
-    }
-    .into_any()
-}
-
-/// What it proves itself with.
-fn keys(credential: &CredentialDetail) -> AnyView {
-    let secrets = credential.secrets.iter().map(|&made_at| {
-        view! { <li class="line">"A secret, made " <Moment at=made_at time=true /></li> }.into_any()
-    });
-    let public_keys = credential.public_keys.iter().cloned().map(|key| {
-        let PublicKey {
-            thumbprint,
-            algorithm,
-            created_at,
-        } = key;
-        view! {
-            <li class="line">
-                <Chip>{algorithm}</Chip>
-                <code>{thumbprint.clone()}</code>
-                <CopyButton text=thumbprint what="thumbprint" />
-                <span class="quiet">"added " <Moment at=created_at /></span>
-            </li>
-        }
-        .into_any()
-    });
-    let items = secrets.chain(public_keys).collect_view();
-    let (title, text) = if credential.flow == Flow::PrivateKeyJwt {
-        ("Public keys", "Told apart by their thumbprints (RFC 7638).")
-    } else {
-        (
-            "Secrets",
-            "Only a fingerprint is kept: nobody can look a secret up.",
-        )
-    };
-    view! {
-        <section class="card section">
-            <h2>{title}</h2>
-            <p>{text}</p>
-            <ul class="stack-s">{items}</ul>
         </section>
     }
     .into_any()

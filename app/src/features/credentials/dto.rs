@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::access::{Access, AccessKind};
 use domain::credential::{Flow, State};
 use domain::expiry::ExpiryChoice;
+use domain::limits::Limits;
 use domain::role::Role;
 use domain::scope::AccessLevel;
 use serde::{Deserialize, Serialize};
@@ -201,6 +202,10 @@ pub struct CredentialDetail {
     pub secrets: Vec<DateTime<Utc>>,
     /// Its public keys.
     pub public_keys: Vec<PublicKey>,
+    /// From where and how often it may be used.
+    pub limits: Limits,
+    /// What it was used for.
+    pub usage: Usage,
     /// What happened to it, newest first.
     pub story: Vec<StoryEntry>,
 }
@@ -212,8 +217,49 @@ pub struct PublicKey {
     pub thumbprint: String,
     /// What assertions are signed with.
     pub algorithm: String,
+    /// What it is called; often nothing.
+    pub name: String,
     /// When it was added.
     pub created_at: DateTime<Utc>,
+    /// When it ends.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it signed in last.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// What a credential was used for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// The last thirty days, oldest first.
+    pub days: Vec<UsageDay>,
+    /// Of these days: scope and level, calls let through, calls refused.
+    pub scopes: Vec<(String, u64, u64)>,
+    /// The last refusals that were kept, newest first.
+    pub refusals: Vec<Refused>,
+}
+
+/// The calls of one day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageDay {
+    /// Its beginning, in UTC.
+    pub day: DateTime<Utc>,
+    /// Calls let through.
+    pub allowed: u64,
+    /// Calls refused.
+    pub refused: u64,
+}
+
+/// A refused call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Its request.
+    pub request_id: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Method and path template, as far as they are known.
+    pub call: String,
+    /// Why, in words.
+    pub reason: String,
 }
 
 /// Something that happened to a credential.

@@ -7,7 +7,9 @@ mod dto;
 mod edit;
 mod fields;
 mod issue;
+mod keys;
 mod leave;
+mod limits;
 mod list;
 mod live;
 mod query;
@@ -19,6 +21,7 @@ mod snippets;
 #[cfg(feature = "ssr")]
 mod story;
 mod summary;
+mod usage;
 
 pub use api::{
     credential_filters, credential_form, get_credential, issue_credential, list_credentials,
@@ -27,7 +30,7 @@ pub use detail::CredentialPage;
 pub use draft::read_draft;
 pub use dto::{
     Change, Counts, CredentialDetail, CredentialList, CredentialRow, Filters, FormFacts, IssuedKey,
-    LastUse, LegacyHeaders, Life, Mark, Owner, PublicKey, StoryEntry,
+    LastUse, LegacyHeaders, Life, Mark, Owner, PublicKey, Refused, StoryEntry, Usage, UsageDay,
 };
 pub use edit::EditCredentialPage;
 pub use issue::NewCredentialPage;

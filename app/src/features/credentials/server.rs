@@ -1,21 +1,26 @@
 //! From the use cases' words to the pages' and back. Compiled for the server only.
 
-use chrono::TimeDelta;
+use std::collections::BTreeMap;
+
+use chrono::{NaiveTime, TimeDelta};
 use domain::Instant;
 use domain::access::Access;
 use domain::catalogue::{Catalogue, Method};
 use domain::credential::{Credential, Mark as DomainMark};
 use domain::expiry::ExpiryChoice;
 use domain::key_id::KeyId;
+use domain::scope::Level;
 use domain::user::User;
 use service::{
     CredentialCounts, CredentialFilter, CredentialPage, CredentialQuery, CredentialRecord,
-    CredentialSort, CredentialTab, IssuedCredential, PageStart, Position, Services, UserQuery,
+    CredentialSort, CredentialTab, DecisionRow, IssuedCredential, PageStart, Position, Services,
+    UsageRow, UserQuery,
 };
 
 use super::{
     Counts, CredentialDetail, CredentialList, CredentialRow, Filters, FormFacts, IssuedKey,
-    LastUse, LegacyHeaders, Life, ListParams, Mark, Owner, PublicKey, Sort, StoryEntry, Tab,
+    LastUse, LegacyHeaders, Life, ListParams, Mark, Owner, PublicKey, Refused, Sort, StoryEntry,
+    Tab, Usage, UsageDay,
 };
 use crate::form::ShownOnce;
 
@@ -209,9 +214,78 @@ pub(super) fn form_facts(
     }
 }
 
+/// How many days of usage the page shows.
+pub(super) const USAGE_DAYS: i64 = 30;
+
+/// Usage by hour as the page shows it: by day, and by scope.
+pub(super) fn usage(
+    rows: &[UsageRow],
+    decisions: Vec<DecisionRow>,
+    catalogue: &Catalogue,
+    now: Instant,
+) -> Usage {
+    let today = now.date_naive();
+    let days = (0..USAGE_DAYS).rev().map(|ago| {
+        let date = today - TimeDelta::days(ago);
+        let of_day = rows.iter().filter(|row| row.hour.date_naive() == date);
+        let (allowed, refused) = of_day.fold((0, 0), |(allowed, refused), row| {
+            (allowed + row.allowed, refused + row.refused)
+        });
+        UsageDay {
+            day: date.and_time(NaiveTime::MIN).and_utc(),
+            allowed,
+            refused,
+        }
+    });
+    let title = |name: &str| {
+        let scope = catalogue
+            .scopes()
+            .iter()
+            .find(|scope| scope.name.as_str() == name);
+        scope.map_or_else(|| name.to_owned(), |scope| scope.title.clone())
+    };
+    let mut scopes: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for row in rows {
+        let level = match row.level {
+            Level::Read => "reads",
+            Level::Write => "writes",
+        };
+        let sums = scopes
+            .entry(format!("{} {level}", title(&row.scope)))
+            .or_default();
+        *sums = (sums.0 + row.allowed, sums.1 + row.refused);
+    }
+    let refusals = decisions
+        .into_iter()
+        .filter(|row| !row.allowed)
+        .take(10)
+        .map(|row| {
+            let detail: serde_json::Value = serde_json::from_str(&row.detail).unwrap_or_default();
+            Refused {
+                request_id: row.request_id,
+                at: row.at,
+                call: match row.template {
+                    Some(template) => format!("{} {template}", row.method),
+                    None if row.surface == "token" => "Token request".to_owned(),
+                    None => format!("{} a path that is not in the catalogue", row.method),
+                },
+                reason: detail["words"].as_str().unwrap_or(&row.reason).to_owned(),
+            }
+        });
+    Usage {
+        days: days.collect(),
+        scopes: scopes
+            .into_iter()
+            .map(|(scope, (allowed, refused))| (scope, allowed, refused))
+            .collect(),
+        refusals: refusals.collect(),
+    }
+}
+
 pub(super) fn detail(
     record: CredentialRecord,
     story: Vec<StoryEntry>,
+    usage: Usage,
     now: Instant,
 ) -> CredentialDetail {
     let credential = record.credential;
@@ -238,9 +312,14 @@ pub(super) fn detail(
             .map(|key| PublicKey {
                 thumbprint: key.thumbprint,
                 algorithm: key.algorithm,
+                name: key.name,
                 created_at: key.created_at,
+                expires_at: key.expires_at,
+                last_used_at: key.last_used_at,
             })
             .collect(),
+        limits: credential.limits,
+        usage,
         story,
     }
 }

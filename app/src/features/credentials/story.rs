@@ -154,6 +154,12 @@ const fn deed(action: Action, refused: bool) -> &'static str {
         (Action::CredentialEnabled, true) => "tried to re-enable it and was refused",
         (Action::CredentialRevoked, false) => "revoked it",
         (Action::CredentialRevoked, true) => "tried to revoke it and was refused",
+        (Action::PublicKeyAdded, false) => "added a public key",
+        (Action::PublicKeyAdded, true) => "tried to add a public key and was refused",
+        (Action::PublicKeyRemoved, false) => "removed a public key",
+        (Action::PublicKeyRemoved, true) => "tried to remove a public key and was refused",
+        (Action::LimitsChanged, false) => "changed its limits",
+        (Action::LimitsChanged, true) => "tried to change its limits and was refused",
         (other, _) => other.as_str(),
     }
 }
