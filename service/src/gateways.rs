@@ -86,6 +86,18 @@ impl KnownGateway {
     }
 }
 
+/// A gateway that may introspect: its kind says so.
+#[derive(Debug, Clone)]
+pub struct Introspector(());
+
+impl KnownGateway {
+    /// The right to introspect, of a gateway that was added for it.
+    #[must_use]
+    pub fn introspector(&self) -> Option<Introspector> {
+        (self.kind() == GatewayKind::Introspection).then_some(Introspector(()))
+    }
+}
+
 impl Services {
     /// All gateways, those in use first.
     pub async fn list_gateways(&self, actor: &Actor) -> ServiceResult<Vec<GatewayRecord>> {

@@ -8,7 +8,7 @@ use storage::RevokedToken;
 use crate::Services;
 use crate::actor::{Object, RequestFacts, program_event};
 use crate::error::{ServiceError, ServiceResult};
-use crate::gateways::KnownGateway;
+use crate::gateways::Introspector;
 use crate::issuer::{Client, ClientProof, TokenError};
 
 /// What a gateway learns of an active token (RFC 7662 section 2.2).
@@ -40,7 +40,7 @@ impl Services {
     /// What a token is worth at this moment; nothing, if it is not active or not a token of ours.
     pub async fn introspect(
         &self,
-        _gateway: &KnownGateway,
+        _by: &Introspector,
         token: &str,
     ) -> ServiceResult<Option<Introspection>> {
         let Ok((verified, live, effective)) = self.check_token(token).await? else {

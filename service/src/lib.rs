@@ -49,7 +49,7 @@ pub use debugger::AssertionReport;
 pub use denial::{Cause, Denial};
 pub use error::{ServiceError, ServiceResult};
 pub use gate::{Allowed, GateRequest, Presented, Refusal};
-pub use gateways::{GatewayDraft, KnownGateway};
+pub use gateways::{GatewayDraft, Introspector, KnownGateway};
 pub use introspection::Introspection;
 pub use issuer::{ClientProof, IssuedToken, TokenError, TokenRequest};
 pub use limiter::Quota;

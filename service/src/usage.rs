@@ -10,7 +10,7 @@ use domain::Instant;
 use domain::key_id::KeyId;
 use domain::scope::{Level, ScopeName};
 use serde_json::Value;
-use storage::{CredentialUse, DecisionRow, LastUse, UsageRow};
+use storage::{CredentialUse, DecisionRow, LastUse, StoreResult, UsageRow};
 
 use crate::Services;
 use crate::actor::{Actor, RequestFacts};
@@ -207,30 +207,43 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Services {
-    /// Writes what was noted since the last time; called before the server ends, too.
+    /// Writes what was noted since the last time; called before the server ends, too. What can't be
+    /// written does not keep the rest from being written; the first error is given.
     pub async fn flush_usage(&self) -> ServiceResult<()> {
         let recorder = &self.0.usage;
         let (uses, rows) = recorder.take();
-        if !uses.is_empty() {
-            self.store().record_uses(uses).await?;
-        }
+        let counted = self.write_usage(rows).await;
+        let used = if uses.is_empty() {
+            Ok(())
+        } else {
+            self.store().record_uses(uses).await
+        };
+        let decisions = std::mem::take(&mut *lock(&recorder.decisions));
+        let decided = if decisions.is_empty() {
+            Ok(())
+        } else {
+            self.store().record_decisions(decisions).await
+        };
+        let seen = self.0.gateways.take_seen();
+        let saw = if seen.is_empty() {
+            Ok(())
+        } else {
+            self.store().record_gateways_seen(seen).await
+        };
+        Ok(counted.and(used).and(decided).and(saw)?)
+    }
+
+    /// Adds counts up. Those that could not be written go with the next call.
+    async fn write_usage(&self, rows: Vec<UsageRow>) -> StoreResult<()> {
         // A call is written whole or not at all: small ones let others have their turn.
         for (number, batch) in rows.chunks(ROWS_AT_ONCE).enumerate() {
             if let Err(error) = self.store().add_usage(batch.to_vec()).await {
-                let mut unwritten = lock(&recorder.unwritten);
+                let mut unwritten = lock(&self.0.usage.unwritten);
                 if unwritten.len() < MOST {
                     unwritten.extend_from_slice(&rows[number * ROWS_AT_ONCE..]);
                 }
-                return Err(error.into());
+                return Err(error);
             }
-        }
-        let decisions = std::mem::take(&mut *lock(&recorder.decisions));
-        if !decisions.is_empty() {
-            self.store().record_decisions(decisions).await?;
-        }
-        let seen = self.0.gateways.take_seen();
-        if !seen.is_empty() {
-            self.store().record_gateways_seen(seen).await?;
         }
         Ok(())
     }

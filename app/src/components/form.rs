@@ -59,3 +59,23 @@ fn Refused(state: FormState) -> impl IntoView {
     }
     .into_any()
 }
+
+/// A refused form that is not on the page itself but in a dialog of one of its rows: said above the
+/// list, as a row has no room for it.
+#[component]
+pub fn RefusedElsewhere(
+    /// What came back from the server, of whichever form of the page.
+    #[prop(optional_no_strip)]
+    outcome: Option<FormOutcome>,
+    /// The action of the form that shows its own refusals.
+    form: &'static str,
+) -> impl IntoView {
+    let outcome = outcome.filter(|outcome| outcome.action != form);
+    let first = |outcome: FormOutcome| {
+        let error = outcome.errors.into_iter().next().map(|error| error.message);
+        outcome.message.or(error)
+    };
+    outcome
+        .and_then(first)
+        .map(|words| view! { <div role="alert"><Notice tone=Tone::Bad>{words}</Notice></div> })
+}

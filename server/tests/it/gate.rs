@@ -819,3 +819,48 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn a_limit_on_calls_is_told_in_headers_and_refuses_in_every_mode() {
+    for (mode, status) in [(GateMode::Nginx, 403), (GateMode::Caddy, 429)] {
+        let app = TestApp::with(mode, default_catalogue()).await;
+        let key = app.issue("legacy", "accounts=read").await;
+        let read = app.services.credential(&app.host, key.key_id()).await;
+        let draft = domain::limits::LimitsDraft {
+            per_minute: "2".into(),
+            ..Default::default()
+        };
+        app.services
+            .limit_credential(
+                &app.host,
+                key.key_id(),
+                &draft,
+                read.unwrap().credential.updated_at,
+            )
+            .await
+            .unwrap();
+        let family = match mode {
+            GateMode::Nginx => ["X-Original-Method", "X-Original-URI"],
+            _ => ["X-Forwarded-Method", "X-Forwarded-Uri"],
+        };
+        let ask = async || {
+            let request = Request::get("/v1/verify")
+                .header(family[0], READ.0)
+                .header(family[1], READ.1)
+                .header("Authorization", key.basic());
+            app.call(request.body(Body::empty()).unwrap()).await
+        };
+        for left in [1, 0] {
+            let answer = ask().await.ok();
+            assert_eq!(
+                answer.header("ratelimit-policy"),
+                Some("\"calls\";q=2;w=60")
+            );
+            let expected = format!("\"calls\";r={left};t=60");
+            assert_eq!(answer.header("ratelimit"), Some(expected.as_str()));
+        }
+        let answer = ask().await;
+        assert_eq!(answer.header("retry-after"), Some("30"));
+        answer.gate_refuses(status, "rate_limited");
+    }
+}

@@ -54,6 +54,7 @@ async fn check_32_only_gateways_introspect() {
     let form = format!("token={token}");
     let gateway = gateway(&app, "introspection").await;
     let wrong = format!("Bearer {gateway}x");
+    let for_the_gate = format!("Bearer {}", self::gateway(&app, "nginx").await);
     let as_basic = basic("anything", &gateway);
     let nobody = basic(&key.id, "krs_wrong");
     for (authorization, status, error) in [
@@ -63,6 +64,7 @@ async fn check_32_only_gateways_introspect() {
         (Some("Digest x"), 401, Some("invalid_client")),
         (Some(nobody.as_str()), 401, Some("invalid_client")),
         (Some(&key.basic()), 403, Some("access_denied")),
+        (Some(for_the_gate.as_str()), 403, Some("access_denied")),
         (Some(&as_basic), 200, None),
     ] {
         let headers: Vec<_> = authorization

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use domain::gateway::GatewayId;
 use domain::role::Permission;
 use service::{
-    ClientProof, GatewayDraft, IssuedCredential, KnownGateway, RequestFacts, ServiceError,
+    ClientProof, GatewayDraft, Introspector, IssuedCredential, RequestFacts, ServiceError,
     Services, TokenError,
 };
 
@@ -20,14 +20,15 @@ fn draft(kind: &str, addresses: &str) -> GatewayDraft {
     }
 }
 
-async fn gateway(team: &Team) -> KnownGateway {
+async fn gateway(team: &Team) -> Introspector {
     let (_, token) = team
         .services
         .add_gateway(&team.host, &draft("introspection", ""))
         .await
         .unwrap();
     let known = team.services.authenticate_gateway(token.expose(), None);
-    known.await.unwrap().unwrap()
+    let known = known.await.unwrap().unwrap();
+    known.introspector().unwrap()
 }
 
 /// Ends a token as a credential's program would.

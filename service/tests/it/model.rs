@@ -9,7 +9,7 @@ use domain::draft::CredentialDraft;
 use domain::scope::AccessLevel;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use service::{CredentialChange, GatewayDraft, IssuedCredential, KnownGateway, Services};
+use service::{CredentialChange, GatewayDraft, Introspector, IssuedCredential, Services};
 
 use crate::gateways::revoke;
 use crate::harness::{Team, call_with_secret, call_with_token, open, token};
@@ -70,7 +70,7 @@ const CALLS: [(&str, &str, AccessLevel); 2] = [
 struct World {
     team: Team,
     services: Services,
-    gateway: KnownGateway,
+    gateway: Introspector,
     oauth: IssuedCredential,
     legacy: IssuedCredential,
     model: Model,
@@ -99,7 +99,7 @@ impl World {
             tokens: Vec::new(),
         };
         Self {
-            gateway: gateway.unwrap().unwrap(),
+            gateway: gateway.unwrap().unwrap().introspector().unwrap(),
             team,
             services,
             oauth,

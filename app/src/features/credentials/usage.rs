@@ -14,13 +14,12 @@ pub(super) fn usage(usage: &Usage) -> AnyView {
     let (allowed, refused) = usage.days.iter().fold((0, 0), |(allowed, refused), day| {
         (allowed + day.allowed, refused + day.refused)
     });
-    let words = format!(
-        "{} in the last 30 days, {refused} of them refused.",
-        count(
-            usize::try_from(allowed + refused).unwrap_or(usize::MAX),
-            "call"
-        )
-    );
+    let calls = usize::try_from(allowed + refused).unwrap_or(usize::MAX);
+    let calls = count(calls, "call");
+    let words = match refused {
+        0 => format!("{calls} in the last 30 days."),
+        _ => format!("{calls} in the last 30 days, {refused} of them refused."),
+    };
     let scopes = usage
         .scopes
         .clone()
@@ -90,7 +89,7 @@ fn chart(days: &[UsageDay], words: String) -> Option<AnyView> {
     let bars = bars.collect_view();
     Some(
         view! {
-            <svg class="chart" viewBox="0 0 300 62" role="img" aria-label=words>
+            <svg class="chart" viewBox="0 0 298 62" preserveAspectRatio="none" role="img" aria-label=words>
                 {bars}
             </svg>
         }

@@ -8,7 +8,8 @@ use super::snippets::configuration;
 use super::{GatewayRow, list_gateways};
 use crate::components::{
     Cell, Column, CopyButton, Dialog, DialogActions, DialogLink, EmptyState, ErrorState, Field,
-    Glyph, Moment, Notice, PageHead, PostForm, Select, Skeleton, State, Status, Table, Time, Tone,
+    Glyph, Moment, PageHead, PostForm, RefusedElsewhere, Select, Skeleton, State, Status, Table,
+    Time,
 };
 use crate::error::ApiError;
 use crate::form::{Answer, FormOutcome, ShownOnce, use_answer};
@@ -47,7 +48,7 @@ fn Contents(answer: Answer) -> impl IntoView {
         </PageHead>
         <div class="stack">
             {shown_once.map(|shown| view! { <NewToken shown=shown /> })}
-            {outcome.as_ref().and_then(refusal_of_a_change)}
+            <RefusedElsewhere outcome=outcome.clone() form=ADD />
             <div class="card">
                 <Transition fallback=|| view! { <Skeleton /> }>
                     {move || Suspend::new(async move { table(gateways.await) })}
@@ -57,16 +58,6 @@ fn Contents(answer: Answer) -> impl IntoView {
         </div>
     }
     .into_any()
-}
-
-/// A refused change of one gateway is told above the list: its row has no room for it.
-fn refusal_of_a_change(outcome: &FormOutcome) -> Option<AnyView> {
-    if outcome.action == ADD {
-        return None;
-    }
-    let message = outcome.message.clone();
-    let message = message.or_else(|| outcome.errors.first().map(|error| error.message.clone()))?;
-    Some(view! { <div role="alert"><Notice tone=Tone::Bad>{message}</Notice></div> }.into_any())
 }
 
 fn table(gateways: Result<Vec<GatewayRow>, ApiError>) -> AnyView {

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::{PersonRow, list_users};
 use crate::components::{
     Avatar, Cell, Column, CopyButton, Dialog, DialogActions, DialogLink, ErrorState, Field, Input,
-    Moment, Notice, PageHead, PostForm, Select, Skeleton, State, Status, Table, Time, Tone,
+    Moment, PageHead, PostForm, RefusedElsewhere, Select, Skeleton, State, Status, Table, Time,
 };
 use crate::error::ApiError;
 use crate::form::{Answer, FormOutcome, ShownOnce, use_answer};
@@ -30,7 +30,7 @@ pub fn UsersPage() -> impl IntoView {
         </PageHead>
         <div class="stack">
             {shown_once.map(|shown| view! { <PasswordLink shown=shown /> })}
-            {outcome.as_ref().and_then(refusal_of_a_change)}
+            <RefusedElsewhere outcome=outcome.clone() form=ADD />
             <div class="card">
                 <Transition fallback=|| view! { <Skeleton /> }>
                     {move || Suspend::new(async move { people_table(people.await, manages) })}
@@ -40,16 +40,6 @@ pub fn UsersPage() -> impl IntoView {
         </div>
     }
     .into_any()
-}
-
-/// A refused change of one person is told above the list: their row has no room for it.
-fn refusal_of_a_change(outcome: &FormOutcome) -> Option<AnyView> {
-    if outcome.action == ADD {
-        return None;
-    }
-    let message = outcome.message.clone();
-    let message = message.or_else(|| outcome.errors.first().map(|error| error.message.clone()))?;
-    Some(view! { <div role="alert"><Notice tone=Tone::Bad>{message}</Notice></div> }.into_any())
 }
 
 fn people_table(people: Result<Vec<PersonRow>, ApiError>, manages: bool) -> AnyView {

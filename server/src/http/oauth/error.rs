@@ -111,7 +111,7 @@ impl OAuthFailure {
             Self::NoGateway => (
                 StatusCode::FORBIDDEN,
                 "access_denied",
-                "Only gateways may introspect: use the token of a gateway",
+                "Only gateways of the kind token introspection may ask this",
             ),
             Self::RateLimited(_) => (
                 StatusCode::TOO_MANY_REQUESTS,

@@ -8,7 +8,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::json;
-use service::{ClientProof, Introspection, KnownGateway, RequestFacts, ServiceError, Services};
+use service::{ClientProof, Introspection, RequestFacts, ServiceError, Services};
 
 use super::error::OAuthFailure;
 use super::form::{self, Form};
@@ -57,20 +57,13 @@ async fn answer(
     let Some(gateway) = gateway else {
         return Err(refuse(services, facts, authorization.as_ref()).await);
     };
+    let introspector = gateway.introspector().ok_or(OAuthFailure::NoGateway)?;
     let form = Form::parse(&body)?;
     let token = form
         .token
         .as_deref()
         .ok_or(OAuthFailure::InvalidRequest("token is missing"))?;
-    look(services, &gateway, token).await
-}
-
-async fn look(
-    services: &Services,
-    gateway: &KnownGateway,
-    token: &str,
-) -> Result<Option<Introspection>, OAuthFailure> {
-    let known = services.introspect(gateway, token).await;
+    let known = services.introspect(&introspector, token).await;
     known.map_err(OAuthFailure::Unavailable)
 }
 
