@@ -60,6 +60,8 @@ flashes! {
     KeyRemoved "key-removed" "Public key removed. What it signs is refused.",
     /// The viewer's password was changed.
     PasswordChanged "password-changed" "Password changed. Your other sessions were ended.",
+    /// Sessions were ended.
+    SessionEnded "session-ended" "Ended. Whoever used it has to log in again.",
     /// The viewer logged out.
     LoggedOut "logged-out" "You are logged out.",
     /// A person chose their first password.

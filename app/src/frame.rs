@@ -73,6 +73,9 @@ fn Navigation() -> impl IntoView {
             {Viewer::current()
                 .can(Permission::ManageGateways)
                 .then(|| item("/gateways", "Gateways", Glyph::Lock))}
+            {Viewer::current()
+                .can(Permission::SeeAuditLog)
+                .then(|| item("/audit", "Audit", Glyph::Clock))}
         </nav>
     }
     .into_any()

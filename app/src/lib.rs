@@ -23,13 +23,14 @@ use leptos_router::{SsrMode, path};
 
 use crate::clock::PageClock;
 use crate::features::account::AccountPage;
+use crate::features::audit::AuditPage;
 use crate::features::catalogue::CataloguePage;
 use crate::features::credentials::{
     Back, CredentialPage, CredentialsPage, EditCredentialPage, NewCredentialPage,
 };
+use crate::features::entry::{LoginPage, SetUpPage, WelcomePage};
 use crate::features::gateways::GatewaysPage;
 use crate::features::requests::LookUpPage;
-use crate::features::session::{LoginPage, SetUpPage, WelcomePage};
 use crate::features::users::UsersPage;
 use crate::form::AnsweredPage;
 use crate::frame::{Frame, NotFound};
@@ -97,6 +98,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("lookup") view=LookUpPage />
                     <Route path=path!("users") view=UsersPage />
                     <Route path=path!("gateways") view=GatewaysPage />
+                    <Route path=path!("audit") view=AuditPage />
                     <Route path=path!("account") view=AccountPage />
                 </ParentRoute>
             </Routes>

@@ -9,16 +9,12 @@ use http::request::Parts;
 use http::{Method, Request, StatusCode, Uri};
 use leptos::prelude::*;
 use leptos_axum::ResponseOptions;
-use service::{Actor, ServiceError, Services};
+use service::{Actor, RequestFacts, ServiceError, Services};
 
 use crate::error::ApiError;
 use crate::form::{Answer, AnsweredPage};
 use crate::viewer::CurrentUser;
 use crate::words::sentence;
-
-/// The id under which a request is logged; the server puts it into the request's extensions.
-#[derive(Debug, Clone)]
-pub struct RequestId(pub String);
 
 /// The use cases; the server provides them to every render and every server function.
 ///
@@ -38,13 +34,15 @@ pub fn actor() -> Result<Actor, ApiError> {
 
 /// The result of a use case as server functions give it on: an error sets the HTTP status.
 pub fn reply<T>(result: Result<T, ServiceError>) -> Result<T, ApiError> {
-    result.map_err(|error| refused(explain(error, extension::<RequestId>().as_ref())))
+    result.map_err(|error| refused(explain(error, extension::<RequestFacts>().as_ref())))
 }
 
-/// What people are told about an error of a use case. What only the log may know goes there.
+/// What people are told about an error of a use case. What only the log may know goes there, under
+/// the id of the request.
 #[must_use]
-pub fn explain(error: ServiceError, request_id: Option<&RequestId>) -> ApiError {
-    let request_id = request_id.map_or("unknown", |id| id.0.as_str());
+pub fn explain(error: ServiceError, facts: Option<&RequestFacts>) -> ApiError {
+    let request_id = facts.and_then(|facts| facts.request_id.as_deref());
+    let request_id = request_id.unwrap_or("unknown");
     match error {
         ServiceError::Denied(permission) => ApiError::Forbidden {
             message: format!("Your role may not {}. Ask a superuser.", permission.label()),

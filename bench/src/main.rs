@@ -119,6 +119,7 @@ async fn open(url: &str) -> anyhow::Result<Services> {
         issuer: "http://127.0.0.1:3000/v1".to_owned(),
         assertion_audiences: vec!["http://127.0.0.1:3000/v1".to_owned()],
         signing_key_life: None,
+        audit_kept: None,
         audiences: vec!["http://127.0.0.1:3000/v1".to_owned()],
         token_life: TimeDelta::minutes(15),
         maximum_credential_life: None,

@@ -57,6 +57,8 @@ words! {
         LogIn = "session.log_in",
         /// Somebody logged out.
         LogOut = "session.log_out",
+        /// A session was ended from another one.
+        SessionEnded = "session.ended",
         /// A person was added.
         UserAdded = "user.added",
         /// A person's role changed.
@@ -103,6 +105,10 @@ words! {
         SigningKeyRotated = "signing_key.rotated",
         /// The catalogue was read anew.
         CatalogueReloaded = "catalogue.reloaded",
+        /// The audit log was exported.
+        AuditExported = "audit.exported",
+        /// The oldest part of the audit log was trimmed away.
+        AuditTrimmed = "audit.trimmed",
         /// A database backup was written.
         BackupWritten = "database.backed_up",
     }
@@ -270,6 +276,12 @@ pub enum BrokenChain {
         /// The entry.
         seq: i64,
     },
+    /// The log begins later than any entry says that it was trimmed.
+    #[error("the audit log begins after entry {base}, but no entry says that it was trimmed there")]
+    Trimmed {
+        /// The number of the last entry that is gone.
+        base: i64,
+    },
     /// The last entries are gone: the chain ends before its stored head.
     #[error("the audit log ends at entry {found}, but {expected} were written")]
     Truncated {
@@ -289,14 +301,17 @@ pub struct ChainVerifier {
 
 impl Default for ChainVerifier {
     fn default() -> Self {
-        Self {
-            seq: 0,
-            hash: ChainHash::START,
-        }
+        Self::after((0, ChainHash::START))
     }
 }
 
 impl ChainVerifier {
+    /// Begins after an entry, by its number and hash: the last one that was trimmed away.
+    #[must_use]
+    pub const fn after((seq, hash): (i64, ChainHash)) -> Self {
+        Self { seq, hash }
+    }
+
     /// Takes the next entry.
     ///
     /// # Errors

@@ -242,12 +242,11 @@ impl ScopeSet {
     /// The highest level that the set gives on a scope.
     #[must_use]
     pub fn level_of(&self, scope: &ScopeName) -> AccessLevel {
-        if self.0.contains(&scope.at(Level::Write)) {
-            AccessLevel::Write
-        } else if self.0.contains(&scope.at(Level::Read)) {
-            AccessLevel::Read
-        } else {
-            AccessLevel::None
+        let levels = self.0.iter().filter(|item| item.scope == *scope);
+        match levels.map(|item| item.level).max() {
+            Some(Level::Write) => AccessLevel::Write,
+            Some(Level::Read) => AccessLevel::Read,
+            None => AccessLevel::None,
         }
     }
 

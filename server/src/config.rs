@@ -70,6 +70,7 @@ settings! {
     "tokens.signing_key_days" Number "90" "How old a signing key grows before a new one takes its place; 0 to rotate by command only."
     "tokens.accept_endpoint_audience" Switch "false" "Whether a client's assertion may name the token endpoint as its audience, as clients older than RFC 10070 do; the issuer is always right."
     "policy.maximum_days" Number "0" "The longest life of a new credential in days; 0 for no limit."
+    "audit.keep_days" Number "0" "How many days the audit log is kept; 0 for ever. What is older is trimmed away, and the rest stays provable: export it before."
     "sessions.idle_minutes" Number "60" "A log-in ends after so many minutes without a request."
     "sessions.absolute_hours" Number "24" "A log-in ends after so many hours in any case."
     "passwords.hashers" Number "2" "How many passwords are checked at once; each takes 19 MiB."
@@ -113,6 +114,7 @@ struct Raw {
     gate: RawGate,
     tokens: RawTokens,
     policy: RawPolicy,
+    audit: RawAudit,
     sessions: RawSessions,
     passwords: RawPasswords,
 }
@@ -136,6 +138,11 @@ struct RawTokens {
 #[derive(Deserialize)]
 struct RawPolicy {
     maximum_days: i64,
+}
+
+#[derive(Deserialize)]
+struct RawAudit {
+    keep_days: i64,
 }
 
 #[derive(Deserialize)]
@@ -308,6 +315,7 @@ impl Raw {
         let signing_key_days = within(key, self.tokens.signing_key_days, 0, 3_650)?;
         let audiences = self.tokens.audiences;
         let maximum_days = within("policy.maximum_days", self.policy.maximum_days, 0, 36_500)?;
+        let keep_days = within("audit.keep_days", self.audit.keep_days, 0, 36_500)?;
         let settings = Settings {
             audiences: if audiences.is_empty() {
                 vec![issuer.clone()]
@@ -318,6 +326,7 @@ impl Raw {
             assertion_audiences,
             signing_key_life: (signing_key_days > 0).then(|| TimeDelta::days(signing_key_days)),
             token_life: TimeDelta::minutes(within("tokens.minutes", self.tokens.minutes, 1, 60)?),
+            audit_kept: (keep_days > 0).then(|| TimeDelta::days(keep_days)),
             maximum_credential_life: (maximum_days > 0).then(|| TimeDelta::days(maximum_days)),
             sessions: SessionLimits {
                 idle: TimeDelta::minutes(within(

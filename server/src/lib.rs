@@ -1,6 +1,7 @@
 //! The server of Keyrack: command line, configuration, HTTP, jobs. The binary `keyrack` is a thin
 //! wrapper, so that tests drive the real thing.
 
+pub mod audit_export;
 pub mod catalogue;
 pub mod cli;
 pub mod config;

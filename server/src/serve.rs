@@ -109,6 +109,14 @@ async fn sweep(services: &Services) {
                 "the signing key is old, but a new one could not be made"
             );
         }
+        match services.trim_audit().await {
+            Ok(0) => {}
+            Ok(entries) => tracing::info!(entries, "the audit log was trimmed"),
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the audit log could not be trimmed"
+            ),
+        }
         match services.sweep().await {
             // More than one batch is waiting.
             Ok(1_000..) => continue,

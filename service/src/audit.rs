@@ -7,8 +7,9 @@ use domain::audit::{
 };
 use domain::key_id::KeyId;
 use domain::role::Permission;
-
-use serde_json::json;
+use domain::user::UserId;
+use serde_json::{Value, json};
+use storage::AuditQuery;
 
 use crate::Services;
 use crate::actor::{Actor, Object};
@@ -34,13 +35,15 @@ impl Services {
         &self,
         actor: &Actor,
     ) -> ServiceResult<Result<AuditHead, BrokenChain>> {
-        if !actor.can(Permission::SeeAuditLog) {
-            return Err(ServiceError::Denied(Permission::SeeAuditLog));
-        }
+        Self::see_audit(actor)?;
         // The head is read first: entries that are written during the walk come after it.
         let head = self.store().audit_head().await?;
-        let mut verifier = ChainVerifier::default();
-        let mut last = 0;
+        let base = self.store().audit_base().await?;
+        if !self.is_told(base).await? {
+            return Ok(Err(BrokenChain::Trimmed { base: base.0 }));
+        }
+        let mut verifier = ChainVerifier::after(base);
+        let mut last = base.0;
         'walk: while last < head.0 {
             let entries = self.store().list_audit(last, BATCH).await?;
             if entries.is_empty() {
@@ -59,6 +62,91 @@ impl Services {
         Ok(verifier
             .finish(head)
             .map(|(entries, hash)| AuditHead { entries, hash }))
+    }
+
+    /// Whether an entry says that the log was trimmed up to this one.
+    async fn is_told(&self, base: (i64, ChainHash)) -> ServiceResult<bool> {
+        if base == (0, ChainHash::START) {
+            return Ok(true);
+        }
+        let query = AuditQuery {
+            action: Some(Action::AuditTrimmed),
+            newest_first: true,
+            limit: 1,
+            ..AuditQuery::default()
+        };
+        let told = self.store().search_audit(query).await?;
+        Ok(told
+            .first()
+            .is_some_and(|entry| entry.event.detail == trimmed_up_to(base).to_string()))
+    }
+
+    /// Entries of the whole log, from either end.
+    pub async fn audit_entries(
+        &self,
+        actor: &Actor,
+        query: AuditQuery,
+    ) -> ServiceResult<Vec<AuditEntry>> {
+        Self::see_audit(actor)?;
+        Ok(self.store().search_audit(query).await?)
+    }
+
+    /// Number and hash of the last entry: whoever keeps them elsewhere can prove the log up to there.
+    pub async fn audit_head(&self, actor: &Actor) -> ServiceResult<AuditHead> {
+        Self::see_audit(actor)?;
+        let (entries, hash) = self.store().audit_head().await?;
+        Ok(AuditHead { entries, hash })
+    }
+
+    /// Begins an export of what a filter lets through: it is audited, and the entries are then read
+    /// batch by batch with [`Services::audit_entries`].
+    pub async fn begin_audit_export(&self, actor: &Actor, format: &str) -> ServiceResult<()> {
+        let object = Object::system("audit log");
+        let action = Action::AuditExported;
+        self.authorise(actor, Permission::SeeAuditLog, action, object.clone())
+            .await?;
+        let detail = json!({ "format": format });
+        let event = actor.event(self.now(), action, Outcome::Done, object, detail);
+        Ok(self.store().append_audit(event).await?)
+    }
+
+    /// Trims the log of what is older than the settings keep; how many entries that were.
+    ///
+    /// The chain then begins after the last of them, and an entry says so: the rest stays provable.
+    pub async fn trim_audit(&self) -> ServiceResult<i64> {
+        let Some(keep) = self.0.settings.audit_kept else {
+            return Ok(0);
+        };
+        let now = self.now();
+        let query = AuditQuery {
+            until: Some(now - keep),
+            newest_first: true,
+            limit: 1,
+            ..AuditQuery::default()
+        };
+        let old = self.store().search_audit(query).await?;
+        let before = self.store().audit_base().await?;
+        let Some(last) = old.first().filter(|entry| entry.seq > before.0) else {
+            return Ok(0);
+        };
+        let base = (last.seq, last.hash);
+        let event = Actor::system().event(
+            now,
+            Action::AuditTrimmed,
+            Outcome::Done,
+            Object::system("audit log"),
+            trimmed_up_to(base),
+        );
+        self.store().trim_audit(base, event).await?;
+        Ok(base.0 - before.0)
+    }
+
+    fn see_audit(actor: &Actor) -> ServiceResult<()> {
+        if actor.can(Permission::SeeAuditLog) {
+            Ok(())
+        } else {
+            Err(ServiceError::Denied(Permission::SeeAuditLog))
+        }
     }
 
     /// Writes a copy of the database to a new file, for the host.
@@ -83,4 +171,24 @@ impl Services {
             .list_audit_of(ObjectKind::Credential, key_id.to_string(), 100)
             .await?)
     }
+
+    /// What was done to a person, newest first: oneself, or, for whoever sees the log, anybody.
+    pub async fn person_story(
+        &self,
+        actor: &Actor,
+        person: UserId,
+    ) -> ServiceResult<Vec<AuditEntry>> {
+        if actor.person().is_none_or(|own| own.id != person) {
+            Self::see_audit(actor)?;
+        }
+        Ok(self
+            .store()
+            .list_audit_of(ObjectKind::User, person.to_string(), 100)
+            .await?)
+    }
+}
+
+/// The detail of the entry about a trim.
+fn trimmed_up_to((seq, hash): (i64, ChainHash)) -> Value {
+    json!({ "up_to": seq, "hash": hash.to_string() })
 }

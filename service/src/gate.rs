@@ -340,8 +340,8 @@ impl Services {
             .0
             .tokens
             .check(token, &self.0.signer, &self.0.settings, now);
-        let (id, verified) = match checked {
-            Ok(checked) => checked,
+        let verified = match checked {
+            Ok(verified) => verified,
             Err(denial) => return Ok(Err(denial)),
         };
         let denied = |cause| Ok(Err(Denial::new(Some(verified.key_id), cause)));
@@ -354,7 +354,7 @@ impl Services {
         if let Some(denial) = live.denial(now) {
             return Ok(Err(denial));
         }
-        let effective = self.0.tokens.effective(id, &verified, &live);
+        let effective = verified.effective(&live);
         Ok(Ok((verified, live, effective)))
     }
 

@@ -78,7 +78,7 @@ impl Services {
             .0
             .tokens
             .check(token, &self.0.signer, &self.0.settings, now);
-        let Ok((_, verified)) = checked else {
+        let Ok(verified) = checked else {
             return Ok(());
         };
         if verified.key_id != live.key_id() {

@@ -55,14 +55,14 @@ pub use issuer::{ClientProof, IssuedToken, TokenError, TokenRequest};
 pub use limiter::Quota;
 pub use people::{AddPerson, PasswordLink};
 pub use public_keys::PublicKeyDraft;
-pub use sessions::SessionLimits;
+pub use sessions::{LogIn, LogInMethod, SessionInfo, SessionLimits};
 pub use usage::Kept;
 // What use cases take and give in the store's words: callers need no crate but this one.
 pub use storage::{
-    Conflict, CredentialCounts, CredentialFilter, CredentialPage, CredentialQuery,
+    AuditQuery, Conflict, CredentialCounts, CredentialFilter, CredentialPage, CredentialQuery,
     CredentialRecord, CredentialRow, CredentialSort, CredentialTab, DecisionRow, GatewayRecord,
-    GatewaySeen, LastUse, PageStart, Position, PublicKeyRow, SecretInfo, SessionRow, SharedStore,
-    StoreError, TokenHash, UsageRow, UserQuery, connect,
+    GatewaySeen, LastUse, Named, PageStart, Position, PublicKeyRow, SecretInfo, SessionRow,
+    SharedStore, StoreError, TokenHash, UsageRow, UserQuery, connect,
 };
 
 /// What a deployment decides about the use cases.
@@ -81,6 +81,8 @@ pub struct Settings {
     pub token_life: TimeDelta,
     /// The longest life that a new credential may have.
     pub maximum_credential_life: Option<TimeDelta>,
+    /// How long the audit log is kept; for ever, if nothing.
+    pub audit_kept: Option<TimeDelta>,
     /// When sessions end.
     pub sessions: SessionLimits,
     /// How many passwords are hashed at once; each takes 19 MiB.

@@ -414,7 +414,7 @@ impl Services {
         }
     }
 
-    async fn person_to_manage(
+    pub(crate) async fn person_to_manage(
         &self,
         actor: &Actor,
         id: UserId,

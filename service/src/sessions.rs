@@ -1,11 +1,14 @@
 //! Logging in and out, and from a session to an [`Actor`].
 
 use chrono::TimeDelta;
+use domain::Instant;
 use domain::audit::{Action, ObjectKind, Outcome};
 use domain::password::Password;
-use domain::user::{EmailAddress, User};
+use domain::role::Permission;
+use domain::user::{EmailAddress, User, UserId};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
-use storage::TokenHash;
+use storage::{SessionRow, TokenHash};
 
 use crate::actor::{Actor, Object, RequestFacts, anonymous_event};
 use crate::error::{ServiceError, ServiceResult};
@@ -19,6 +22,57 @@ pub struct SessionLimits {
     pub idle: TimeDelta,
     /// After so much time in any case.
     pub absolute: TimeDelta,
+}
+
+/// How somebody came in. Each session keeps its own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogIn {
+    /// What they proved themselves with.
+    pub method: LogInMethod,
+    /// When they last did, which may be later than the session's begin.
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    pub proven_at: Instant,
+    /// The address that they came from.
+    pub address: Option<String>,
+    /// What they came with, as the browser says: `Firefox on Linux`.
+    pub device: String,
+}
+
+/// What somebody proved themselves with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogInMethod {
+    /// The password that they chose here.
+    Password,
+}
+
+/// What a session row holds as JSON. The session layer writes it key by key.
+#[derive(Debug, Default, Deserialize)]
+struct SessionData {
+    log_in: Option<LogIn>,
+    /// The time of a recent request, in seconds since 1970.
+    seen_at: Option<i64>,
+}
+
+impl SessionData {
+    fn of(row: &SessionRow) -> ServiceResult<Self> {
+        serde_json::from_str(&row.data).map_err(ServiceError::internal)
+    }
+}
+
+/// A session as people see it.
+#[derive(Debug, Clone)]
+pub struct SessionInfo {
+    /// What tells it apart: a hash of what the cookie has, which opens nothing.
+    pub id: String,
+    /// Whether it is the session of who asks.
+    pub is_current: bool,
+    /// When it began.
+    pub began_at: Instant,
+    /// When it was last used, give or take a minute.
+    pub seen_at: Instant,
+    /// How the person came in.
+    pub log_in: Option<LogIn>,
 }
 
 impl Services {
@@ -99,6 +153,80 @@ impl Services {
         Ok(user.map(|user| Actor::person_of(&user, session, facts)))
     }
 
+    /// A person's sessions, the last used first: one's own, or, for whoever manages users,
+    /// anybody's.
+    pub async fn sessions_of(
+        &self,
+        actor: &Actor,
+        user: UserId,
+    ) -> ServiceResult<Vec<SessionInfo>> {
+        let current = actor.person().map(|person| person.session);
+        if !is_self(actor, user) && !actor.can(Permission::ManageUsers) {
+            return Err(ServiceError::Denied(Permission::ManageUsers));
+        }
+        let rows = self.store().list_sessions_of(user, self.now()).await?;
+        let info = |row: SessionRow| {
+            let data = SessionData::of(&row)?;
+            let seen_at = data
+                .seen_at
+                .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));
+            Ok(SessionInfo {
+                id: hex::encode(row.id.0),
+                is_current: current == Some(row.id),
+                began_at: row.created_at,
+                seen_at: seen_at.unwrap_or(row.created_at),
+                log_in: data.log_in,
+            })
+        };
+        rows.into_iter().map(info).collect()
+    }
+
+    /// Ends one of a person's sessions: the very next request with its cookie is a stranger's.
+    pub async fn end_session(
+        &self,
+        actor: &Actor,
+        user: UserId,
+        session: &str,
+    ) -> ServiceResult<()> {
+        let object = self.may_end_sessions(actor, user).await?;
+        let mut id = [0; 32];
+        hex::decode_to_slice(session, &mut id).map_err(|_| ServiceError::NotFound("session"))?;
+        let detail = json!({ "sessions": "one" });
+        let event = actor.event(
+            self.now(),
+            Action::SessionEnded,
+            Outcome::Done,
+            object,
+            detail,
+        );
+        Ok(self.store().end_session(user, TokenHash(id), event).await?)
+    }
+
+    /// Ends all of a person's sessions but the one that asks.
+    pub async fn end_other_sessions(&self, actor: &Actor, user: UserId) -> ServiceResult<()> {
+        let object = self.may_end_sessions(actor, user).await?;
+        let keep = actor.person().map(|person| person.session);
+        let detail = json!({ "sessions": "all others" });
+        let event = actor.event(
+            self.now(),
+            Action::SessionEnded,
+            Outcome::Done,
+            object,
+            detail,
+        );
+        Ok(self.store().end_sessions_of(user, keep, event).await?)
+    }
+
+    /// Everybody may end their own sessions; whoever manages users may end anybody's.
+    async fn may_end_sessions(&self, actor: &Actor, user: UserId) -> ServiceResult<Object> {
+        if is_self(actor, user) {
+            return Ok(Object::new(ObjectKind::User, user, actor.name()));
+        }
+        let action = Action::SessionEnded;
+        let user = self.person_to_manage(actor, user, action).await?;
+        Ok(Object::user(&user))
+    }
+
     /// Ends the actor's session.
     pub async fn log_out(&self, actor: &Actor) -> ServiceResult<()> {
         let Some(person) = actor.person() else {
@@ -122,4 +250,8 @@ impl Services {
     pub fn session_store(&self) -> storage::SharedStore {
         self.store().clone()
     }
+}
+
+fn is_self(actor: &Actor, user: UserId) -> bool {
+    actor.person().is_some_and(|person| person.id == user)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
@@ -15,7 +15,7 @@ use domain::audit::{Action, AuditEvent, ObjectKind, Outcome};
 use domain::expiry::rfc3339;
 use domain::key_id::KeyId;
 use domain::role::Permission;
-use domain::scope::ScopeSet;
+use domain::scope::{ScopeSet, WireScope};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
@@ -268,6 +268,28 @@ pub(crate) struct Verified {
     pub expires_at: Instant,
     pub scopes: ScopeSet,
     pub claims: Claims,
+    /// What it came to when it was last asked for.
+    effective: ArcSwapOption<Effective>,
+}
+
+impl Verified {
+    /// The scopes that the credential still has, computed once for each state of it.
+    pub(crate) fn effective(&self, live: &Arc<Live>) -> Arc<Effective> {
+        if let Some(known) = self.effective.load_full()
+            && Arc::ptr_eq(&known.live, live)
+        {
+            return known;
+        }
+        let still = |item: &&WireScope| live.access().level(&item.scope).allows(item.level);
+        let scopes: ScopeSet = self.scopes.iter().filter(still).cloned().collect();
+        let effective = Arc::new(Effective {
+            live: live.clone(),
+            text: scopes.to_string(),
+            scopes,
+        });
+        self.effective.store(Some(effective.clone()));
+        effective
+    }
 }
 
 /// Tokens whose signature was checked already: checking takes fifty times as long as looking up.
@@ -275,7 +297,6 @@ pub(crate) struct Verified {
 #[derive(Debug)]
 pub(crate) struct VerifiedTokens {
     tokens: Cache<[u8; 32], Arc<Verified>>,
-    effective: Cache<[u8; 32], Arc<Effective>>,
     pub revoked: RevokedTokens,
 }
 
@@ -321,7 +342,6 @@ impl VerifiedTokens {
     pub(crate) fn new() -> Self {
         Self {
             tokens: Cache::new(50_000),
-            effective: Cache::new(50_000),
             revoked: RevokedTokens::default(),
         }
     }
@@ -335,7 +355,7 @@ impl VerifiedTokens {
         signer: &Signer,
         settings: &Settings,
         now: Instant,
-    ) -> Result<([u8; 32], Arc<Verified>), Denial> {
+    ) -> Result<Arc<Verified>, Denial> {
         let id = hash_token(token).0;
         let foreign = || Denial::new(None, Cause::ForeignToken);
         let verified = if let Some(known) = self.tokens.get(&id) {
@@ -347,6 +367,7 @@ impl VerifiedTokens {
                 expires_at: DateTime::from_timestamp(claims.exp, 0).ok_or_else(foreign)?,
                 scopes: claims.scope.parse().map_err(|_| foreign())?,
                 claims,
+                effective: ArcSwapOption::empty(),
             });
             self.tokens.insert(id, verified.clone());
             verified
@@ -358,33 +379,6 @@ impl VerifiedTokens {
         if self.revoked.has(&verified.claims.jti) {
             return denied(Cause::TokenRevoked);
         }
-        Ok((id, verified))
-    }
-
-    /// The scopes of a token that its credential still has, computed once for each state of it.
-    pub(crate) fn effective(
-        &self,
-        id: [u8; 32],
-        verified: &Verified,
-        live: &Arc<Live>,
-    ) -> Arc<Effective> {
-        if let Some(known) = self.effective.get(&id)
-            && Arc::ptr_eq(&known.live, live)
-        {
-            return known;
-        }
-        let scopes: ScopeSet = verified
-            .scopes
-            .iter()
-            .filter(|item| live.access().level(&item.scope).allows(item.level))
-            .cloned()
-            .collect();
-        let effective = Arc::new(Effective {
-            live: live.clone(),
-            text: scopes.to_string(),
-            scopes,
-        });
-        self.effective.insert(id, effective.clone());
-        effective
+        Ok(verified)
     }
 }

@@ -176,7 +176,23 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Ends a session.
     async fn delete_session(&self, id: TokenHash) -> StoreResult<()>;
 
-    /// Removes the sessions, one-time tokens, ids of assertions and revoked tokens whose time is
+    /// A person's sessions that are within both limits at `now`, the last used first; the last
+    /// hundred.
+    async fn list_sessions_of(&self, user: UserId, now: Instant) -> StoreResult<Vec<SessionRow>>;
+
+    /// Ends one of a person's sessions; `NotFound` if they have no such session.
+    async fn end_session(&self, user: UserId, id: TokenHash, audit: AuditEvent) -> StoreResult<()>;
+
+    /// Ends a person's sessions, except for one that may be kept.
+    async fn end_sessions_of(
+        &self,
+        user: UserId,
+        keep: Option<TokenHash>,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// Removes the sessions, one-time tokens, ids of assertions, revoked tokens and trimmed audit
+    /// entries whose time is
     /// over, at most 1,000 of each; how many. Not audited: they were of no effect any more.
     async fn delete_expired(&self, now: Instant) -> StoreResult<u64>;
 
@@ -338,6 +354,17 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn trim_usage(&self, before: Instant) -> StoreResult<u64>;
 
     // --- Audit ---
+
+    /// The entries that a filter lets through, from either end of the log.
+    async fn search_audit(&self, query: AuditQuery) -> StoreResult<Vec<AuditEntry>>;
+
+    /// Number and hash of the last entry that was trimmed away; 0 and
+    /// [`ChainHash::START`](domain::audit::ChainHash::START) while none was.
+    async fn audit_base(&self) -> StoreResult<(i64, ChainHash)>;
+
+    /// Trims the log up to an entry, given by number and hash: from now on the chain begins after
+    /// it. The entries themselves go with [`Store::delete_expired`].
+    async fn trim_audit(&self, base: (i64, ChainHash), audit: AuditEvent) -> StoreResult<()>;
 
     /// Writes an event that comes with no change: a refusal, a failed log-in.
     async fn append_audit(&self, event: AuditEvent) -> StoreResult<()>;

@@ -14,6 +14,8 @@ pub enum Input {
     Text,
     /// An e-mail address.
     Email,
+    /// A day.
+    Date,
 }
 
 impl Input {
@@ -21,6 +23,7 @@ impl Input {
         match self {
             Self::Text => "text",
             Self::Email => "email",
+            Self::Date => "date",
         }
     }
 }

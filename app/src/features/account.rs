@@ -1,8 +1,9 @@
-//! The viewer's own account: who they are and their password.
+//! The viewer's own account: who they are, their password, where they are logged in.
 
 use domain::password::Password;
 use leptos::prelude::*;
 
+use super::sessions::Sessions;
 use crate::components::{PageHead, PasswordField, PostForm};
 use crate::form::use_answer;
 use crate::viewer::Viewer;
@@ -13,6 +14,9 @@ pub fn AccountPage() -> impl IntoView {
     let outcome = use_answer().outcome;
     let user = Viewer::current().user();
     let email = user.as_ref().map(|user| user.email.clone());
+    let sessions = user
+        .as_ref()
+        .map(|user| view! { <Sessions person=user.id.clone() /> });
     let facts = user.map(|user| {
         view! {
             <section class="card section">
@@ -62,6 +66,7 @@ pub fn AccountPage() -> impl IntoView {
                     </div>
                 </PostForm>
             </section>
+            {sessions}
         </div>
     }
     .into_any()

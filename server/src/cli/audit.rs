@@ -1,11 +1,16 @@
 //! `keyrack audit`.
 
+use std::io::Write as _;
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use clap::Subcommand;
 use serde_json::json;
+use service::AuditQuery;
 
+use crate::audit_export::{Export, Format};
 use crate::cli::output;
-use crate::cli::user::Format;
+use crate::cli::user::Format as Output;
 use crate::config::Config;
 
 /// The commands.
@@ -14,13 +19,28 @@ pub enum AuditCommand {
     /// Prove that no entry of the audit log was changed, removed or moved.
     Verify {
         #[command(flatten)]
+        format: Output,
+    },
+    /// Write the whole audit log to a new file that only its owner can read.
+    Export {
+        /// csv or jsonl.
+        #[arg(long, value_name = "FORMAT", default_value_t = Format::Jsonl)]
         format: Format,
+        /// The new file.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
 }
 
 /// Runs one.
 pub async fn run(config: &Config, command: AuditCommand) -> anyhow::Result<()> {
-    let AuditCommand::Verify { format } = command;
+    match command {
+        AuditCommand::Verify { format } => verify(config, &format).await,
+        AuditCommand::Export { format, out } => export(config, format, out).await,
+    }
+}
+
+async fn verify(config: &Config, format: &Output) -> anyhow::Result<()> {
     let head = super::open(config)
         .await?
         .verify_audit(&super::host())
@@ -34,5 +54,19 @@ pub async fn run(config: &Config, command: AuditCommand) -> anyhow::Result<()> {
             head.entries, head.hash
         ));
     }
+    Ok(())
+}
+
+async fn export(config: &Config, format: Format, out: PathBuf) -> anyhow::Result<()> {
+    let services = super::open(config).await?;
+    let mut file = output::create_private(&out)
+        .with_context(|| format!("the file {} can't be made", out.display()))?;
+    let mut export = Export::begin(services, super::host(), format, AuditQuery::default()).await?;
+    while let Some(part) = export.next().await? {
+        file.write_all(&part)
+            .with_context(|| format!("the file {} can't be written", out.display()))?;
+    }
+    file.sync_all()?;
+    output::note(format!("The audit log is in {}.", out.display()));
     Ok(())
 }

@@ -5,6 +5,7 @@
     reason = "commands print; nothing else does"
 )]
 
+use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -40,13 +41,18 @@ pub fn failure(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Writes a new file that only its owner can read.
-pub fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
+/// Makes a new file that only its owner can read.
+pub fn create_private(path: &Path) -> std::io::Result<File> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    options.open(path)
+}
+
+/// Writes a new file that only its owner can read.
+pub fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let mut file = create_private(path)?;
     file.write_all(content)?;
     file.sync_all()
 }

@@ -1,6 +1,7 @@
 //! HTTP: which address goes where, and what lies around every handler.
 
 mod authorization;
+mod device;
 pub mod gate;
 pub mod health;
 pub mod layers;
@@ -21,6 +22,7 @@ use leptos::nonce::use_nonce;
 use leptos::prelude::{provide_context, use_context};
 use leptos::server_fn::axum::server_fn_paths;
 use leptos_axum::{AxumRouteListing, LeptosRoutes as _, ResponseOptions, generate_route_list};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::services::ServeDir;
@@ -31,21 +33,25 @@ use layers::limits::{ANSWER_TIME, BODY_BYTES, BODY_TIME};
 
 /// Everything that the server answers.
 pub fn router(state: AppState) -> Router {
-    let programs = Router::new()
-        .merge(oauth::routes())
-        .merge(gate::routes())
-        .merge(health::routes());
-    programs
-        .merge(dashboard(&state))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(RequestBodyLimitLayer::new(BODY_BYTES))
-        .layer(RequestBodyTimeoutLayer::new(BODY_TIME))
+    let around = ServiceBuilder::new()
+        .layer(from_fn_with_state(state.clone(), layers::headers::secure))
+        .layer(from_fn(refuse_trace))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
             ANSWER_TIME,
         ))
-        .layer(from_fn(refuse_trace))
-        .layer(from_fn_with_state(state.clone(), layers::headers::secure))
+        .layer(RequestBodyTimeoutLayer::new(BODY_TIME))
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES))
+        .layer(CatchPanicLayer::custom(panicked));
+    // The gate reads no body, has a time limit of its own, and answers gateways, which read the
+    // status: the other layers are not worth its time.
+    let gate = gate::routes().layer(CatchPanicLayer::custom(panicked));
+    Router::new()
+        .merge(oauth::routes())
+        .merge(health::routes())
+        .merge(dashboard(&state))
+        .layer(around)
+        .merge(gate)
         .layer(from_fn_with_state(state.clone(), layers::request::describe))
         .with_state(state)
 }

@@ -104,6 +104,7 @@ impl TestApp {
             issuer: ISSUER.to_owned(),
             assertion_audiences: vec![ISSUER.to_owned()],
             signing_key_life: None,
+            audit_kept: None,
             audiences: vec![ISSUER.to_owned(), OTHER_AUDIENCE.to_owned()],
             token_life: TimeDelta::minutes(15),
             maximum_credential_life: None,

@@ -14,7 +14,7 @@ const PASSWORD: &str = "mice juggle seven lamps";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Each page, and who may see it.
-const PAGES: [(&str, Permission); 10] = [
+const PAGES: [(&str, Permission); 13] = [
     ("/credentials", Permission::See),
     (
         "/credentials?tab=in_use&q=x&sort=-name&after=junk",
@@ -28,10 +28,16 @@ const PAGES: [(&str, Permission); 10] = [
     ("/account", Permission::See),
     ("/lookup", Permission::See),
     ("/gateways", Permission::ManageGateways),
+    (
+        "/audit?action=credential.issued&until=2030-01-01&after=junk",
+        Permission::SeeAuditLog,
+    ),
+    ("/audit/export.csv", Permission::SeeAuditLog),
+    ("/audit/export.jsonl?outcome=done", Permission::SeeAuditLog),
 ];
 
 /// Each form that needs somebody, what it may send, and who may send it.
-const FORMS: [(&str, &str, Permission); 18] = [
+const FORMS: [(&str, &str, Permission); 20] = [
     ("/credentials/new", "name=x", Permission::ManageCredentials),
     (
         "/credentials/{key_id}/edit",
@@ -90,6 +96,12 @@ const FORMS: [(&str, &str, Permission); 18] = [
     ("/users/{user}/enable", "", Permission::ManageUsers),
     ("/users/{user}/password-link", "", Permission::ManageUsers),
     (
+        "/users/{user}/sessions/end-others",
+        "",
+        Permission::ManageUsers,
+    ),
+    ("/users/{user}/sessions/00/end", "", Permission::ManageUsers),
+    (
         "/account/password",
         "current_password=x&new_password=x",
         Permission::See,
@@ -97,7 +109,12 @@ const FORMS: [(&str, &str, Permission); 18] = [
 ];
 
 /// Each server function, arguments that it understands, and who may call it.
-const FUNCTIONS: [(&str, &str, Permission); 9] = [
+const FUNCTIONS: [(&str, &str, Permission); 11] = [
+    (
+        "/_fn/audit/search",
+        r#"{"params":{}}"#,
+        Permission::SeeAuditLog,
+    ),
     ("/_fn/catalogue/get", "", Permission::See),
     ("/_fn/credentials/filters", "", Permission::See),
     ("/_fn/credentials/form", "", Permission::See),
@@ -117,6 +134,11 @@ const FUNCTIONS: [(&str, &str, Permission); 9] = [
         "/_fn/requests/find",
         r#"{"request_id":"x"}"#,
         Permission::See,
+    ),
+    (
+        "/_fn/sessions/list",
+        r#"{"person":"{user}"}"#,
+        Permission::ManageUsers,
     ),
     ("/_fn/users/list", "", Permission::See),
 ];
@@ -372,6 +394,67 @@ async fn check_83_a_person_who_is_demoted_or_disabled_loses_their_rights_at_once
     );
     let answer = dashboard.call_function("/_fn/users/list", cookie, "").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_76_a_person_sees_where_they_are_logged_in_and_ends_it() {
+    let dashboard = Dashboard::new().await;
+    let (first, second) = (
+        dashboard.log_in(Role::Support).await,
+        dashboard.log_in(Role::Support).await,
+    );
+    let page = text(&dashboard.get("/account", Some(&second)).await);
+    assert!(page.contains("This session"), "{page}");
+    let (_, rest) = page.split_once("action=\"/users/").unwrap();
+    let action = format!("/users/{}", rest.split('"').next().unwrap());
+    assert!(action.ends_with("/end"), "{action}");
+
+    let answer = dashboard.post(&action, Some(&second), "").await;
+    assert_eq!(
+        answer.headers[header::LOCATION],
+        "/account?done=session-ended"
+    );
+    let gone = dashboard.get("/account", Some(&first)).await;
+    assert_eq!(gone.status, StatusCode::SEE_OTHER);
+    let stays = dashboard.get("/account", Some(&second)).await;
+    assert_eq!(stays.status, StatusCode::OK);
+    let again = dashboard.post(&action, Some(&second), "").await;
+    assert_eq!(again.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_log_is_searched_and_exported_whole() {
+    let dashboard = Dashboard::new().await;
+    let cookie = dashboard.log_in(Role::Superuser).await;
+    let cookie = Some(cookie.as_str());
+    let denied = dashboard.log_in(Role::Support).await;
+    let answer = dashboard.post("/users", Some(&denied), "name=x&email=x&role=x");
+    assert_eq!(answer.await.status, StatusCode::FORBIDDEN);
+
+    let page = text(&dashboard.get("/audit", cookie).await);
+    assert!(page.contains("tried to add "), "{page}");
+    let found = dashboard.get("/audit?object={key_id}", cookie).await;
+    assert!(text(&found).contains(&format!("href=\"/credentials/{}\"", dashboard.key.id)));
+    let nothing = dashboard.get("/audit?actor=Nobody", cookie).await;
+    assert!(text(&nothing).contains("Nothing matches"));
+
+    let export = dashboard.get("/audit/export.jsonl", cookie).await;
+    assert_eq!(export.headers[header::CONTENT_TYPE], "application/jsonl");
+    let lines: Vec<serde_json::Value> = text(&export)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for (line, seq) in lines.iter().zip(1..) {
+        assert_eq!(line["seq"], seq.to_string());
+    }
+    // The export itself is the last entry.
+    assert_eq!(lines.last().unwrap()["action"], "audit.exported");
+    let only = "/audit/export.csv?outcome=denied";
+    let only = text(&dashboard.get(only, cookie).await);
+    assert!(only.lines().skip(1).all(|line| line.contains(",denied,")));
+    assert!(only.lines().count() > 1, "{only}");
+    let none = dashboard.get("/audit/export.xml", cookie).await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test(flavor = "multi_thread")]

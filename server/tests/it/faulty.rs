@@ -13,10 +13,10 @@ use domain::key_id::KeyId;
 use domain::role::Role;
 use domain::user::{EmailAddress, User, UserId};
 use storage::{
-    Change, CredentialCounts, CredentialPage, CredentialQuery, CredentialRecord, CredentialUse,
-    DecisionRow, GatewayRecord, GatewaySeen, LiveCredential, Login, NewCredential, OneTimeToken,
-    PublicKeyRow, RevokedToken, SessionRow, SharedStore, SigningKeyRow, Store, StoreError,
-    StoreResult, TokenHash, UsageRow, UserQuery,
+    AuditQuery, Change, CredentialCounts, CredentialPage, CredentialQuery, CredentialRecord,
+    CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, LiveCredential, Login, NewCredential,
+    OneTimeToken, PublicKeyRow, RevokedToken, SessionRow, SharedStore, SigningKeyRow, Store,
+    StoreError, StoreResult, TokenHash, UsageRow, UserQuery,
 };
 
 /// What the store does.
@@ -101,6 +101,9 @@ around! {
     fn save_session(id: TokenHash, user: Option<UserId>, data: String, until: Instant) -> bool;
     fn find_session(id: TokenHash, now: Instant) -> Option<SessionRow>;
     fn delete_session(id: TokenHash) -> ();
+    fn list_sessions_of(user: UserId, now: Instant) -> Vec<SessionRow>;
+    fn end_session(user: UserId, id: TokenHash, audit: AuditEvent) -> ();
+    fn end_sessions_of(user: UserId, keep: Option<TokenHash>, audit: AuditEvent) -> ();
     fn delete_expired(now: Instant) -> u64;
     fn issue_credential(new: NewCredential, audit: AuditEvent) -> ();
     fn find_credential(key_id: KeyId) -> Option<CredentialRecord>;
@@ -131,6 +134,9 @@ around! {
     fn add_usage(counted: Vec<UsageRow>) -> ();
     fn usage_of(key_id: KeyId, since: Instant) -> Vec<UsageRow>;
     fn trim_usage(before: Instant) -> u64;
+    fn search_audit(query: AuditQuery) -> Vec<AuditEntry>;
+    fn audit_base() -> (i64, ChainHash);
+    fn trim_audit(base: (i64, ChainHash), audit: AuditEvent) -> ();
     fn append_audit(event: AuditEvent) -> ();
     fn list_audit(after: i64, limit: u32) -> Vec<AuditEntry>;
     fn list_audit_of(kind: ObjectKind, id: String, limit: u32) -> Vec<AuditEntry>;

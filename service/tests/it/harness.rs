@@ -27,6 +27,7 @@ pub fn settings() -> Settings {
         issuer: "https://keys.example.com/v1".to_owned(),
         assertion_audiences: vec!["https://keys.example.com/v1".to_owned()],
         signing_key_life: None,
+        audit_kept: None,
         audiences: vec!["https://keys.example.com/v1".to_owned()],
         token_life: TimeDelta::minutes(15),
         maximum_credential_life: None,

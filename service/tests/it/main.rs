@@ -1,6 +1,7 @@
 //! The use cases over a real store (SQLite in memory or in a file), with a clock that tests move.
 
 mod assertions;
+mod audit;
 mod credentials;
 mod gateways;
 mod harness;
@@ -8,5 +9,6 @@ mod limits;
 mod live;
 mod model;
 mod people;
+mod sessions;
 mod signing;
 mod signing_keys;

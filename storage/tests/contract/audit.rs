@@ -4,7 +4,7 @@ use domain::audit::{
     Action, ActorKind, AuditEvent, BrokenChain, ChainHash, ChainVerifier, ObjectKind, Outcome,
 };
 use domain::role::Role;
-use storage::{Change, RevokedToken, SigningKeyRow, StoreError, TokenHash};
+use storage::{AuditQuery, Change, Named, RevokedToken, SigningKeyRow, StoreError, TokenHash};
 
 use crate::fixture::{
     Fixture, at, credential, event, gateway, key_id, new, person, public_key, refused_event,
@@ -325,4 +325,90 @@ pub async fn a_lost_audit_event_is_noticed(fixture: &Fixture) {
             found: 2
         })
     );
+}
+
+pub async fn a_search_finds_by_each_filter_from_both_ends(fixture: &Fixture) {
+    let store = &fixture.store;
+    let by = |number: i64, name: &str, action, outcome| AuditEvent {
+        at: at(number),
+        actor_id: Some(format!("id-{name}")),
+        actor_name: name.to_owned(),
+        action,
+        object_id: Some(format!("o{number}")),
+        object_name: format!("object {number}"),
+        outcome,
+        ..event()
+    };
+    let (done, denied) = (Outcome::Done, Outcome::Denied);
+    for event in [
+        by(10, "Mara", Action::LogIn, done),
+        by(20, "Jon", Action::LogIn, done),
+        by(30, "Jon", Action::CredentialIssued, denied),
+        by(40, "Mara", Action::CredentialIssued, done),
+    ] {
+        store.append_audit(event).await.unwrap();
+    }
+    let base = AuditQuery {
+        newest_first: true,
+        limit: 10,
+        ..AuditQuery::default()
+    };
+    let id = |text: &str| Some(Named::Id(text.to_owned()));
+    let name = |text: &str| Some(Named::Name(text.to_owned()));
+    #[rustfmt::skip]
+    let table = [
+        (base.clone(), &[4, 3, 2, 1][..]),
+        (AuditQuery { newest_first: false, ..base.clone() }, &[1, 2, 3, 4]),
+        (AuditQuery { limit: 2, beyond: Some(4), ..base.clone() }, &[3, 2]),
+        (AuditQuery { newest_first: false, beyond: Some(2), ..base.clone() }, &[3, 4]),
+        (AuditQuery { actor: id("id-Jon"), ..base.clone() }, &[3, 2]),
+        (AuditQuery { actor: name("Mara"), ..base.clone() }, &[4, 1]),
+        (AuditQuery { object: id("o3"), ..base.clone() }, &[]),
+        (AuditQuery { object: id("o30"), ..base.clone() }, &[3]),
+        (AuditQuery { object: name("object 20"), ..base.clone() }, &[2]),
+        (AuditQuery { action: Some(Action::LogIn), actor: name("Jon"), ..base.clone() }, &[2]),
+        (AuditQuery { outcome: Some(denied), ..base.clone() }, &[3]),
+        (AuditQuery { from: Some(at(20)), until: Some(at(40)), ..base.clone() }, &[3, 2]),
+        (AuditQuery { from: Some(at(41)), ..base.clone() }, &[]),
+        (AuditQuery { until: Some(at(10)), ..base.clone() }, &[]),
+    ];
+    for (query, expected) in table {
+        let found = store.search_audit(query.clone()).await.unwrap();
+        let found: Vec<_> = found.iter().map(|entry| entry.seq).collect();
+        assert_eq!(found, expected, "{query:?}");
+    }
+}
+
+/// Check 89.
+pub async fn a_trimmed_log_begins_later_and_is_whole(fixture: &Fixture) {
+    let store = &fixture.store;
+    for number in 1..=4 {
+        let event = AuditEvent {
+            at: at(number),
+            ..event()
+        };
+        store.append_audit(event).await.unwrap();
+    }
+    let log = fixture.audit_log().await;
+    let base = |seq: usize| (log[seq - 1].seq, log[seq - 1].hash);
+    let wrong = (2, log[0].hash);
+    assert!(store.trim_audit(wrong, event()).await.is_err());
+    assert_eq!(store.audit_base().await.unwrap(), (0, ChainHash::START));
+
+    store.trim_audit(base(2), event()).await.unwrap();
+    assert!(store.trim_audit(base(1), event()).await.is_err());
+    assert_eq!(store.audit_base().await.unwrap(), base(2));
+    assert_eq!(store.delete_expired(at(100)).await.unwrap(), 2);
+    let left = fixture.audit_log().await;
+    assert_eq!(
+        left.iter().map(|entry| entry.seq).collect::<Vec<_>>(),
+        [3, 4, 5]
+    );
+    for statement in [
+        "DELETE FROM audit_events",
+        "DELETE FROM audit_base",
+        "UPDATE audit_base SET seq = 0",
+    ] {
+        assert!(fixture.execute(statement).await.is_err(), "{statement}");
+    }
 }

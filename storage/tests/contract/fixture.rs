@@ -124,7 +124,8 @@ impl Fixture {
     /// The whole audit log, verified.
     pub async fn audit_log(&self) -> Vec<AuditEntry> {
         let log = self.store.list_audit(0, 10_000).await.unwrap();
-        let mut verifier = domain::audit::ChainVerifier::default();
+        let base = self.store.audit_base().await.unwrap();
+        let mut verifier = domain::audit::ChainVerifier::after(base);
         for entry in &log {
             verifier.take(entry).unwrap();
         }

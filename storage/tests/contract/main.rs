@@ -63,6 +63,7 @@ mod every_database {
             a_save_does_not_bring_an_ended_session_back
             a_session_id_is_taken_once
             disabling_a_person_ends_their_sessions
+            a_persons_sessions_are_listed_and_ended_one_by_one
             what_is_beyond_a_limit_is_cleared_away
         }
         credentials {
@@ -125,6 +126,7 @@ mod every_database {
             an_event_that_is_refused_takes_the_change_with_it
             an_event_that_is_refused_leaves_keys_tokens_and_gateways
             changes_are_fed_in_order
+            a_search_finds_by_each_filter_from_both_ends
             the_story_of_one_object_comes_newest_first
             an_event_comes_back_as_written
         }
@@ -145,6 +147,7 @@ mod every_persistent_database {
     contract!({ sqlite_file postgres } {
         audit {
             an_audit_event_cannot_be_changed_or_deleted
+            a_trimmed_log_begins_later_and_is_whole
             a_lost_audit_event_is_noticed
         }
         parallel {

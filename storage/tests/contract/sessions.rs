@@ -1,6 +1,6 @@
 //! Browser sessions.
 
-use storage::TokenHash;
+use storage::{StoreError, TokenHash};
 
 use crate::fixture::{Fixture, at, event, session, token};
 
@@ -103,6 +103,41 @@ pub async fn disabling_a_person_ends_their_sessions(fixture: &Fixture) {
     );
     store.enable_user(mara.id, event()).await.unwrap();
     assert!(store.find_session(ID, at(0)).await.unwrap().is_none());
+}
+
+pub async fn a_persons_sessions_are_listed_and_ended_one_by_one(fixture: &Fixture) {
+    let store = &fixture.store;
+    let (mara, jon) = (
+        fixture.add_superuser(1).await,
+        fixture.add_superuser(2).await,
+    );
+    for (number, owner, idle_until) in [(1, &mara, 500), (2, &mara, 900), (3, &jon, 900)] {
+        let row = storage::SessionRow {
+            idle_until: at(idle_until),
+            ..session(number, Some(owner.id))
+        };
+        store.create_session(row).await.unwrap();
+    }
+    let ids = async |now| {
+        let rows = store.list_sessions_of(mara.id, at(now)).await.unwrap();
+        rows.iter().map(|row| row.id.0[0]).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(0).await, [2, 1]);
+    assert_eq!(ids(500).await, [2]);
+
+    let other = store
+        .end_session(mara.id, TokenHash([3; 32]), event())
+        .await;
+    assert!(matches!(other, Err(StoreError::NotFound("session"))));
+    store.end_session(mara.id, ID, event()).await.unwrap();
+    assert_eq!(ids(0).await, [2]);
+    let keep = Some(TokenHash([2; 32]));
+    store.end_sessions_of(mara.id, keep, event()).await.unwrap();
+    assert_eq!(ids(0).await, [2]);
+    store.end_sessions_of(mara.id, None, event()).await.unwrap();
+    assert!(ids(0).await.is_empty());
+    let jons = store.list_sessions_of(jon.id, at(0)).await.unwrap();
+    assert_eq!(jons.len(), 1);
 }
 
 pub async fn what_is_beyond_a_limit_is_cleared_away(fixture: &Fixture) {

@@ -40,7 +40,8 @@ pub async fn credential_filters() -> Result<Filters, ApiError> {
 /// One credential with its story.
 #[server(prefix = "/_fn", endpoint = "credentials/get", input = Json)]
 pub async fn get_credential(key_id: String) -> Result<CredentialDetail, ApiError> {
-    use super::{server, story};
+    use super::server;
+    use crate::features::audit::{Subject, tell};
     use crate::server_context::{actor, reply, services};
 
     let (actor, services) = (actor()?, services()?);
@@ -57,7 +58,7 @@ pub async fn get_credential(key_id: String) -> Result<CredentialDetail, ApiError
     let rows = reply(services.usage_of(&actor, key_id, since).await)?;
     let decisions = reply(services.decisions_of(&actor, key_id, 50).await)?;
     let usage = server::usage(&rows, decisions, services.catalogue(), now);
-    let story = story::tell(entries, services.catalogue(), &people);
+    let story = tell(entries, services.catalogue(), &people, Subject::It);
     Ok(server::detail(record, story, usage, now))
 }
 

@@ -13,7 +13,7 @@ use super::limits::limits;
 use super::rows::{last_use, owner};
 use super::summary::{access_words, end_words};
 use super::usage::usage;
-use super::{CredentialDetail, Life, StoryEntry, get_credential};
+use super::{CredentialDetail, Life, get_credential};
 use crate::components::{
     CopyButton, Dialog, DialogActions, DialogLink, ErrorState, Field, Matrix, Moment, Notice,
     PageHead, PostForm, ScopeStrip, Skeleton, State, Time, Tone,
@@ -79,7 +79,7 @@ fn page(
         .story
         .clone()
         .into_iter()
-        .map(story_entry)
+        .map(crate::features::audit::entry)
         .collect_view();
     view! {
         <PageHead
@@ -207,44 +207,6 @@ fn AskCard(page: String, access: Access, life: Life, catalogue: Catalogue) -> im
     .into_any()
 }
 
-fn story_entry(entry: StoryEntry) -> AnyView {
-    let changes = (!entry.changes.is_empty()).then(|| {
-        let changes = entry.changes.into_iter().map(|change| {
-            view! {
-                <li>
-                    {format!("{}: ", change.fact)} <del>{change.from}</del> " → "
-                    <ins>{change.to}</ins>
-                </li>
-            }
-        });
-        view! { <ul class="changes">{changes.collect_view()}</ul> }
-    });
-    let reason = entry
-        .reason
-        .map(|reason| view! { <p>{format!("“{reason}”")}</p> });
-    let from = [
-        entry.address.map(|address| format!("from {address}")),
-        entry.request_id.map(|id| format!("request {id}")),
-    ];
-    let from = from.into_iter().flatten().collect::<Vec<_>>().join(" · ");
-    let class = if entry.refused { "refused" } else { "" };
-    view! {
-        <li class=class>
-            <p>
-                <b>{entry.actor}</b>
-                {format!(" {}", entry.deed)}
-            </p>
-            {reason}
-            {changes}
-            <small class="quiet">
-                <Moment at=entry.at time=true />
-                {(!from.is_empty()).then(|| format!(" · {from}"))}
-            </small>
-        </li>
-    }
-    .into_any()
-}
-
 /// Something that may be done with a credential.
 struct Step {
     /// The id of its dialog, and the end of its path.
@@ -354,49 +316,10 @@ fn dialogs(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Change, Mark};
+    use super::super::Mark;
     use super::*;
     use crate::features::sample;
     use domain::role::Role;
-
-    fn entry() -> StoryEntry {
-        StoryEntry {
-            at: "2026-11-24T09:00:00Z".parse().unwrap(),
-            actor: "Mara Okafor".to_owned(),
-            deed: "edited it".to_owned(),
-            refused: false,
-            reason: None,
-            changes: vec![Change {
-                fact: "Journaling".to_owned(),
-                from: "Read only".to_owned(),
-                to: "Read & write".to_owned(),
-            }],
-            address: Some("10.0.0.7".to_owned()),
-            request_id: Some("r1".to_owned()),
-        }
-    }
-
-    #[test]
-    fn an_entry_of_the_story_reads_like_a_sentence() {
-        let html = sample::html(|| story_entry(entry()));
-        for part in [
-            "Mara Okafor",
-            " edited it",
-            "Journaling: ",
-            "<del>Read only</del>",
-            "<ins>Read &amp; write</ins>",
-            "24 Nov 2026, 09:00 UTC",
-            "from 10.0.0.7 · request r1",
-        ] {
-            assert!(html.contains(part), "{part} in {html}");
-        }
-        let reason = Some("<b>seen</b> in a log".to_owned());
-        let html = sample::html(|| story_entry(StoryEntry { reason, ..entry() }));
-        assert!(
-            html.contains("“&lt;b&gt;seen&lt;/b&gt; in a log”"),
-            "{html}"
-        );
-    }
 
     #[test]
     fn who_stopped_it_and_why_is_told() {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::query::Tab;
 use crate::components::Status;
+use crate::features::audit::StoryEntry;
 
 /// A page of the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -260,38 +261,6 @@ pub struct Refused {
     pub call: String,
     /// Why, in words.
     pub reason: String,
-}
-
-/// Something that happened to a credential.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoryEntry {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// Who.
-    pub actor: String,
-    /// What they did, after their name: `quarantined it`.
-    pub deed: String,
-    /// Whether it was refused.
-    pub refused: bool,
-    /// Why they did it.
-    pub reason: Option<String>,
-    /// What an edit changed.
-    pub changes: Vec<Change>,
-    /// From where.
-    pub address: Option<String>,
-    /// The request, for looking it up in the log.
-    pub request_id: Option<String>,
-}
-
-/// A fact before and after an edit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
-    /// Which fact.
-    pub fact: String,
-    /// What it was.
-    pub from: String,
-    /// What it is.
-    pub to: String,
 }
 
 /// A credential that was just issued, with its secret. `Debug` prints none of it.

@@ -18,8 +18,6 @@ mod rows;
 mod server;
 mod shown;
 mod snippets;
-#[cfg(feature = "ssr")]
-mod story;
 mod summary;
 mod usage;
 
@@ -29,8 +27,8 @@ pub use api::{
 pub use detail::CredentialPage;
 pub use draft::read_draft;
 pub use dto::{
-    Change, Counts, CredentialDetail, CredentialList, CredentialRow, Filters, FormFacts, IssuedKey,
-    LastUse, LegacyHeaders, Life, Mark, Owner, PublicKey, Refused, StoryEntry, Usage, UsageDay,
+    Counts, CredentialDetail, CredentialList, CredentialRow, Filters, FormFacts, IssuedKey,
+    LastUse, LegacyHeaders, Life, Mark, Owner, PublicKey, Refused, Usage, UsageDay,
 };
 pub use edit::EditCredentialPage;
 pub use issue::NewCredentialPage;

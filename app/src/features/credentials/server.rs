@@ -19,9 +19,10 @@ use service::{
 
 use super::{
     Counts, CredentialDetail, CredentialList, CredentialRow, Filters, FormFacts, IssuedKey,
-    LastUse, LegacyHeaders, Life, ListParams, Mark, Owner, PublicKey, Refused, Sort, StoryEntry,
-    Tab, Usage, UsageDay,
+    LastUse, LegacyHeaders, Life, ListParams, Mark, Owner, PublicKey, Refused, Sort, Tab, Usage,
+    UsageDay,
 };
+use crate::features::audit::StoryEntry;
 use crate::form::ShownOnce;
 
 /// Rows of a page of the list.

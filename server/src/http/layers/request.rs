@@ -29,9 +29,6 @@ pub async fn describe(State(state): State<AppState>, mut request: Request, next:
         request_id: Some(id.clone()),
     };
     request.extensions_mut().insert(facts);
-    request
-        .extensions_mut()
-        .insert(app::server_context::RequestId(id.clone()));
     let began = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -40,9 +37,7 @@ pub async fn describe(State(state): State<AppState>, mut request: Request, next:
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
     let status = response.status().as_u16();
     let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let address = address
-        .map(|address| address.to_string())
-        .unwrap_or_default();
+    let address = address.map(tracing::field::display);
     if route.starts_with("/v1/verify") || route == "/healthz" {
         tracing::debug!(request_id = id, %method, route, status, micros, address, "request");
     } else {

@@ -13,7 +13,7 @@ use domain::user::UserId;
 use http::header::SET_COOKIE;
 use http::{HeaderValue, Method, StatusCode};
 use service::crypto::hash_token;
-use service::{RequestFacts, Services, SessionRow, TokenHash};
+use service::{LogIn, RequestFacts, Services, SessionRow, TokenHash};
 use tower_sessions::cookie::SameSite;
 use tower_sessions::cookie::time::{Duration, OffsetDateTime};
 use tower_sessions::session::{Id, Record};
@@ -26,6 +26,7 @@ use crate::state::AppState;
 /// `__Host-`: only this host over TLS (or loopback) sets it, for all paths, for no subdomain.
 const COOKIE: &str = "__Host-keyrack";
 const USER: &str = "user_id";
+const LOG_IN: &str = "log_in";
 const SEEN: &str = "seen_at";
 
 /// The layer that reads and writes the cookie.
@@ -42,9 +43,10 @@ pub fn cookies(services: &Services) -> SessionManagerLayer<Store> {
 }
 
 /// Begins a person's session under a new id; whatever the browser had before is dead.
-pub async fn begin(session: &Session, user: UserId) -> SessionResult<()> {
+pub async fn begin(session: &Session, user: UserId, log_in: LogIn) -> SessionResult<()> {
     session.clear().await;
     session.cycle_id().await?;
+    session.insert(LOG_IN, log_in).await?;
     session.insert(USER, user).await
 }
 

@@ -4,11 +4,12 @@ use app::flash::Flash;
 use axum::Router;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
-use service::ServiceError;
+use service::{LogIn, LogInMethod, ServiceError};
 use tower_sessions::Session;
 
 use super::form::Form;
 use super::{Context, done, safe_next};
+use crate::http::device::device;
 use crate::http::layers::session;
 use crate::state::AppState;
 
@@ -48,7 +49,13 @@ async fn log_in(context: Context, session: Session, mut form: Form) -> Result<Re
         Ok(user) => user,
         Err(error) => return Ok(context.refuse("/login", "/login", typed, error).await),
     };
-    if let Err(error) = session::begin(&session, user.id).await {
+    let log_in = LogIn {
+        method: LogInMethod::Password,
+        proven_at: context.state.services.now(),
+        address: context.facts.address.map(|address| address.to_string()),
+        device: device(&context.parts.headers),
+    };
+    if let Err(error) = session::begin(&session, user.id, log_in).await {
         let error = ServiceError::internal(error);
         return Ok(context.refuse("/login", "/login", typed, error).await);
     }

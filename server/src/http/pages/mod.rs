@@ -2,6 +2,7 @@
 //! and then the browser is sent on, or the page comes back with what was typed and what is wrong.
 
 mod account;
+mod audit;
 mod credentials;
 mod entry;
 mod form;
@@ -11,7 +12,7 @@ mod users;
 use app::error::ApiError;
 use app::flash::Flash;
 use app::form::{Answer, FormOutcome, ShownOnce};
-use app::server_context::{RequestId, explain, render_answer};
+use app::server_context::{explain, render_answer};
 use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -27,6 +28,7 @@ pub fn routes() -> Router<AppState> {
         .merge(entry::routes())
         .merge(account::routes())
         .merge(users::routes())
+        .merge(audit::routes())
         .merge(gateways::routes())
         .merge(credentials::routes())
 }
@@ -66,7 +68,7 @@ impl Context {
     }
 
     fn explain(&self, error: ServiceError) -> ApiError {
-        explain(error, self.parts.extensions.get::<RequestId>())
+        explain(error, Some(&self.facts))
     }
 
     /// The page again, with what was typed and what is wrong.

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use domain::role::Role;
 use domain::user::UserId;
-use service::{AddPerson, PasswordLink, ServiceError, ServiceResult};
+use service::{Actor, AddPerson, PasswordLink, ServiceError, ServiceResult};
 use uuid::Uuid;
 
 use super::form::Form;
@@ -24,6 +24,8 @@ pub fn routes() -> Router<AppState> {
         .route("/users/{id}/disable", post(disable))
         .route("/users/{id}/enable", post(enable))
         .route("/users/{id}/password-link", post(offer_link))
+        .route("/users/{id}/sessions/end-others", post(end_other_sessions))
+        .route("/users/{id}/sessions/{session}/end", post(end_session))
 }
 
 async fn add(context: Context, mut form: Form) -> Result<Response, Response> {
@@ -93,6 +95,48 @@ async fn offer_link(
     {
         Ok(link) => Ok(show(context, link).await),
         Err(error) => Ok(context.refuse(PAGE, PAGE, Vec::new(), error).await),
+    }
+}
+
+async fn end_session(
+    context: Context,
+    Path((id, session)): Path<(Uuid, String)>,
+    form: Form,
+) -> Result<Response, Response> {
+    form.finish().map_err(IntoResponse::into_response)?;
+    let (actor, person) = (context.actor()?, UserId(id));
+    let services = &context.state.services;
+    let result = services.end_session(&actor, person, &session).await;
+    Ok(sessions_answer(context, &actor, person, result).await)
+}
+
+async fn end_other_sessions(
+    context: Context,
+    Path(id): Path<Uuid>,
+    form: Form,
+) -> Result<Response, Response> {
+    form.finish().map_err(IntoResponse::into_response)?;
+    let (actor, person) = (context.actor()?, UserId(id));
+    let result = context
+        .state
+        .services
+        .end_other_sessions(&actor, person)
+        .await;
+    Ok(sessions_answer(context, &actor, person, result).await)
+}
+
+/// Back to where the list of sessions is: one's own account, or the page of the person.
+async fn sessions_answer(
+    context: Context,
+    actor: &Actor,
+    person: UserId,
+    result: ServiceResult<()>,
+) -> Response {
+    let is_self = actor.person().is_some_and(|own| own.id == person);
+    let page = if is_self { "/account" } else { PAGE };
+    match result {
+        Ok(()) => done(page, Flash::SessionEnded),
+        Err(error) => context.refuse(page, page, Vec::new(), error).await,
     }
 }
 

@@ -1,8 +1,9 @@
-//! Searching the list of credentials on SQLite, by the trigrams that FTS5 keeps.
+//! Searching the list of credentials on SQLite, by the trigrams that FTS5 keeps, or, for a term that
+//! is shorter than a trigram, by a walk over the index of the texts.
 //!
 //! Few hits are fetched and sorted. More are only numbered, and then met on a walk in the order of
 //! the list, which ends as soon as the page is full. If most credentials are hits, even that is too
-//! much: whoever walks meets them at once.
+//! much: whoever walks meets them at once. A sample tells so before anything is counted.
 
 use sqlx::QueryBuilder;
 
@@ -22,12 +23,16 @@ enum Way {
     Sort,
     /// Walk in order, and stop at the numbers of the hits.
     Walk,
-    /// Walk in order, and look at each text. The only way for a term that is shorter than a trigram.
+    /// Walk in order, and look at each text.
     LookAtEach,
 }
 
 /// More hits than this are not numbered.
 const MANY: i64 = 20_000;
+/// So many credentials are looked at before anything is counted …
+const SAMPLE: i64 = 400;
+/// … and if so many of them are hits, whoever walks meets them at once.
+const MANY_OF_SAMPLE: i64 = 100;
 
 impl Search {
     pub(super) async fn plan(
@@ -41,7 +46,15 @@ impl Search {
             endpoints,
             way: Way::LookAtEach,
         };
-        if search.term.chars().count() >= 3 {
+        let mut query = QueryBuilder::new("SELECT count(*) FROM (SELECT search_facts");
+        push_from(&mut query, sort, None);
+        query.push(" LIMIT ").push_bind(SAMPLE);
+        query
+            .push(") WHERE instr(search_facts, ")
+            .push_bind(search.term.clone())
+            .push(") > 0");
+        let sampled: i64 = query.build_query_scalar().fetch_one(&mut *db).await?;
+        if sampled < MANY_OF_SAMPLE {
             let mut query = QueryBuilder::new("SELECT count(*) FROM (");
             search.push_hits(&mut query);
             query.push(" LIMIT ").push_bind(MANY + 1).push(")");
@@ -57,12 +70,19 @@ impl Search {
 
     /// The rows that have the term.
     fn push_hits(&self, query: &mut QueryBuilder<Db>) {
-        // A phrase of trigrams is found where its characters follow each other: literally.
-        let phrase = format!("\"{}\"", self.term.replace('"', "\"\""));
-        query
-            .push("SELECT rowid FROM credential_search WHERE credential_search MATCH ")
-            .push_bind(phrase)
-            .push(" UNION ALL SELECT id FROM credentials WHERE last_used_endpoint IN (");
+        if self.term.chars().count() >= 3 {
+            // A phrase of trigrams is found where its characters follow each other: literally.
+            let phrase = format!("\"{}\"", self.term.replace('"', "\"\""));
+            query
+                .push("SELECT rowid FROM credential_search WHERE credential_search MATCH ")
+                .push_bind(phrase);
+        } else {
+            query
+                .push("SELECT id FROM credentials INDEXED BY credentials_by_text WHERE instr(search_facts, ")
+                .push_bind(self.term.clone())
+                .push(") > 0");
+        }
+        query.push(" UNION ALL SELECT id FROM credentials WHERE last_used_endpoint IN (");
         self.push_endpoints(query);
     }
 

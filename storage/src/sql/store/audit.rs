@@ -2,9 +2,11 @@
 
 use domain::audit::{AuditEntry, AuditEvent, ChainHash, ObjectKind};
 
+use sqlx::QueryBuilder;
+
 use super::columns::{Columns, millis};
 use super::{Connection, LOCK_AUDIT_HEAD, Row, notify};
-use crate::{Change, StoreResult};
+use crate::{AuditQuery, Change, Named, StoreResult};
 
 /// The number and hash of the last event.
 pub(super) type Head = (i64, ChainHash);
@@ -25,8 +27,25 @@ pub(super) async fn head(db: &mut Connection) -> StoreResult<Head> {
     )
 }
 
+pub(super) async fn base(db: &mut Connection) -> StoreResult<Head> {
+    to_head(
+        &sqlx::query("SELECT seq, hash FROM audit_base")
+            .fetch_one(db)
+            .await?,
+    )
+}
+
+pub(super) async fn trim(db: &mut Connection, (seq, hash): Head) -> StoreResult<()> {
+    sqlx::query("UPDATE audit_base SET seq = $1, hash = $2")
+        .bind(seq)
+        .bind(hash.0.to_vec())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 fn to_head(row: &Row) -> StoreResult<Head> {
-    let columns = Columns::of("audit_head", row);
+    let columns = Columns::of("audit_events", row);
     Ok((columns.get("seq")?, ChainHash(columns.hash("hash")?)))
 }
 
@@ -121,6 +140,64 @@ pub(super) async fn list_of(
     .iter()
     .map(to_entry)
     .collect()
+}
+
+pub(super) async fn search(
+    db: &mut Connection,
+    wanted: AuditQuery,
+) -> StoreResult<Vec<AuditEntry>> {
+    let mut query = QueryBuilder::new("SELECT * FROM audit_events WHERE TRUE");
+    for (what, named) in [("actor", wanted.actor), ("object", wanted.object)] {
+        let (column, value) = match named {
+            Some(Named::Id(id)) => ("id", id),
+            Some(Named::Name(name)) => ("name", name),
+            None => continue,
+        };
+        query
+            .push(format_args!(" AND {what}_{column} = "))
+            .push_bind(value);
+    }
+    if let Some(action) = wanted.action {
+        query.push(" AND action = ").push_bind(action.as_str());
+    }
+    if let Some(outcome) = wanted.outcome {
+        query.push(" AND outcome = ").push_bind(outcome.as_str());
+    }
+    // Times and numbers grow together: the numbers at both ends spare a walk over all the others.
+    if let Some(from) = wanted.from {
+        query.push(" AND at >= ").push_bind(millis(from));
+        query
+            .push(" AND seq >= (SELECT seq FROM audit_events WHERE at >= ")
+            .push_bind(millis(from))
+            .push(" ORDER BY at, seq LIMIT 1)");
+    }
+    if let Some(until) = wanted.until {
+        query.push(" AND at < ").push_bind(millis(until));
+        query
+            .push(" AND seq <= (SELECT seq FROM audit_events WHERE at < ")
+            .push_bind(millis(until))
+            .push(" ORDER BY at DESC, seq DESC LIMIT 1)");
+    }
+    let (comparison, order) = if wanted.newest_first {
+        ("<", "DESC")
+    } else {
+        (">", "ASC")
+    };
+    if let Some(beyond) = wanted.beyond {
+        query
+            .push(format_args!(" AND seq {comparison} "))
+            .push_bind(beyond);
+    }
+    query
+        .push(format_args!(" ORDER BY seq {order} LIMIT "))
+        .push_bind(i64::from(wanted.limit));
+    query
+        .build()
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(to_entry)
+        .collect()
 }
 
 fn to_entry(row: &Row) -> StoreResult<AuditEntry> {

@@ -7,7 +7,7 @@ use super::{Connection, ROWS_AT_ONCE};
 use crate::StoreResult;
 
 /// One for each kind of row.
-const CLEARINGS: [&str; 4] = [
+const CLEARINGS: [&str; 5] = [
     "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions
          WHERE idle_until <= $1 OR absolute_until <= $1 LIMIT $2)",
     "DELETE FROM one_time_tokens WHERE hash IN (SELECT hash FROM one_time_tokens
@@ -16,6 +16,9 @@ const CLEARINGS: [&str; 4] = [
          WHERE until <= $1 LIMIT $2)",
     "DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens
          WHERE expires_at <= $1 LIMIT $2)",
+    // What the audit log was trimmed of; the triggers let nothing else go.
+    "DELETE FROM audit_events WHERE seq IN (SELECT seq FROM audit_events
+         WHERE seq <= (SELECT seq FROM audit_base) AND at <= $1 ORDER BY seq LIMIT $2)",
 ];
 
 pub(super) async fn delete(db: &mut Connection, now: Instant) -> StoreResult<u64> {

@@ -4,8 +4,8 @@ use domain::Instant;
 use domain::gateway::{Gateway, GatewayId};
 
 use super::columns::{Columns, json, millis, optional_millis};
-use super::{Connection, OrIfTaken as _, Row, text};
-use crate::{Conflict, GatewayRecord, GatewaySeen, StoreError, StoreResult, TokenHash};
+use super::{Connection, OrIfTaken as _, Row, found, text};
+use crate::{Conflict, GatewayRecord, GatewaySeen, StoreResult, TokenHash};
 
 pub(super) async fn add(
     db: &mut Connection,
@@ -54,7 +54,7 @@ pub(super) async fn update(db: &mut Connection, gateway: Gateway) -> StoreResult
     .execute(db)
     .await
     .or_if_taken(Conflict::GatewayNameTaken)?;
-    found(done.rows_affected())
+    found(done.rows_affected(), "gateway")
 }
 
 pub(super) async fn replace_token(
@@ -68,7 +68,7 @@ pub(super) async fn replace_token(
             .bind(token.0.to_vec())
             .execute(db)
             .await?;
-    found(done.rows_affected())
+    found(done.rows_affected(), "gateway")
 }
 
 pub(super) async fn remove(db: &mut Connection, id: GatewayId, at: Instant) -> StoreResult<()> {
@@ -80,7 +80,7 @@ pub(super) async fn remove(db: &mut Connection, id: GatewayId, at: Instant) -> S
     .bind(millis(at))
     .execute(db)
     .await?;
-    found(done.rows_affected())
+    found(done.rows_affected(), "gateway")
 }
 
 pub(super) async fn record_seen(
@@ -99,14 +99,6 @@ pub(super) async fn record_seen(
         .await?;
     }
     Ok(())
-}
-
-const fn found(rows: u64) -> StoreResult<()> {
-    if rows == 0 {
-        Err(StoreError::NotFound("gateway"))
-    } else {
-        Ok(())
-    }
 }
 
 fn to_record(row: &Row) -> StoreResult<GatewayRecord> {

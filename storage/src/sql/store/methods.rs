@@ -17,10 +17,10 @@ use super::{
     keys, list, public_keys, sessions, set_up, tokens, usage, users,
 };
 use crate::{
-    Change, CredentialCounts, CredentialPage, CredentialQuery, CredentialRecord, CredentialUse,
-    DecisionRow, GatewayRecord, GatewaySeen, LiveCredential, Login, NewCredential, OneTimeToken,
-    PublicKeyRow, RevokedToken, SessionRow, SigningKeyRow, Store, StoreResult, TokenHash, UsageRow,
-    UserQuery,
+    AuditQuery, Change, CredentialCounts, CredentialPage, CredentialQuery, CredentialRecord,
+    CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, LiveCredential, Login, NewCredential,
+    OneTimeToken, PublicKeyRow, RevokedToken, SessionRow, SigningKeyRow, Store, StoreResult,
+    TokenHash, UsageRow, UserQuery,
 };
 
 #[async_trait]
@@ -213,6 +213,29 @@ impl Store for SqlStore {
     async fn delete_session(&self, id: TokenHash) -> StoreResult<()> {
         self.write(move |db| Box::pin(sessions::delete(db, id)))
             .await
+    }
+
+    async fn list_sessions_of(&self, user: UserId, now: Instant) -> StoreResult<Vec<SessionRow>> {
+        sessions::list_of(&mut *self.read().await?, user, now).await
+    }
+
+    async fn end_session(&self, user: UserId, id: TokenHash, audit: AuditEvent) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(sessions::delete_one_of(db, user, id))
+        })
+        .await
+    }
+
+    async fn end_sessions_of(
+        &self,
+        user: UserId,
+        keep: Option<TokenHash>,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(sessions::delete_of_user(db, user, keep))
+        })
+        .await
     }
 
     async fn delete_expired(&self, now: Instant) -> StoreResult<u64> {
@@ -411,6 +434,19 @@ impl Store for SqlStore {
 
     async fn trim_usage(&self, before: Instant) -> StoreResult<u64> {
         self.write(move |db| Box::pin(usage::trim(db, before)))
+            .await
+    }
+
+    async fn search_audit(&self, query: AuditQuery) -> StoreResult<Vec<AuditEntry>> {
+        audit::search(&mut *self.read().await?, query).await
+    }
+
+    async fn audit_base(&self) -> StoreResult<(i64, ChainHash)> {
+        audit::base(&mut *self.read().await?).await
+    }
+
+    async fn trim_audit(&self, base: (i64, ChainHash), event: AuditEvent) -> StoreResult<()> {
+        self.audited(event, move |db| Box::pin(audit::trim(db, base)))
             .await
     }
 

@@ -32,13 +32,22 @@ use super::{
     BEGIN, Connection, Db, Handle, LOCK_AUDIT_HEAD, POSITION, Row, Search, discard_backup, notify,
     push_from,
 };
-use crate::StoreResult;
+use crate::{StoreError, StoreResult};
 
 /// How many rows of a kind one clearing removes at most.
 const ROWS_AT_ONCE: i64 = 1000;
 
 /// How many facts are written in one transaction, so that others get a turn.
 const FACTS_AT_ONCE: usize = 200;
+
+/// `NotFound` if a statement met no row of what it was for.
+const fn found(rows: u64, what: &'static str) -> StoreResult<()> {
+    if rows == 0 {
+        Err(StoreError::NotFound(what))
+    } else {
+        Ok(())
+    }
+}
 
 /// The store on one kind of database.
 #[derive(Debug, Clone)]

@@ -3,8 +3,8 @@
 use domain::Instant;
 use domain::user::UserId;
 
-use super::Connection;
 use super::columns::{Columns, millis};
+use super::{Connection, Row, found};
 use crate::{SessionRow, StoreResult, TokenHash};
 
 pub(super) async fn create(db: &mut Connection, session: SessionRow) -> StoreResult<bool> {
@@ -55,18 +55,37 @@ pub(super) async fn find(
     .bind(millis(now))
     .fetch_optional(db)
     .await?;
-    row.map(|row| {
-        let columns = Columns::of("sessions", &row);
-        Ok(SessionRow {
-            id: TokenHash(columns.hash("id")?),
-            user: columns.parse_optional("user_id")?,
-            data: columns.get("data")?,
-            created_at: columns.instant("created_at")?,
-            idle_until: columns.instant("idle_until")?,
-            absolute_until: columns.instant("absolute_until")?,
-        })
+    row.as_ref().map(to_session).transpose()
+}
+
+pub(super) async fn list_of(
+    db: &mut Connection,
+    user: UserId,
+    now: Instant,
+) -> StoreResult<Vec<SessionRow>> {
+    sqlx::query(
+        "SELECT * FROM sessions WHERE user_id = $1 AND idle_until > $2 AND absolute_until > $2
+         ORDER BY idle_until DESC, id LIMIT 100",
+    )
+    .bind(user.to_string())
+    .bind(millis(now))
+    .fetch_all(db)
+    .await?
+    .iter()
+    .map(to_session)
+    .collect()
+}
+
+fn to_session(row: &Row) -> StoreResult<SessionRow> {
+    let columns = Columns::of("sessions", row);
+    Ok(SessionRow {
+        id: TokenHash(columns.hash("id")?),
+        user: columns.parse_optional("user_id")?,
+        data: columns.get("data")?,
+        created_at: columns.instant("created_at")?,
+        idle_until: columns.instant("idle_until")?,
+        absolute_until: columns.instant("absolute_until")?,
     })
-    .transpose()
 }
 
 pub(super) async fn delete(db: &mut Connection, id: TokenHash) -> StoreResult<()> {
@@ -75,6 +94,19 @@ pub(super) async fn delete(db: &mut Connection, id: TokenHash) -> StoreResult<()
         .execute(db)
         .await?;
     Ok(())
+}
+
+pub(super) async fn delete_one_of(
+    db: &mut Connection,
+    user: UserId,
+    id: TokenHash,
+) -> StoreResult<()> {
+    let done = sqlx::query("DELETE FROM sessions WHERE id = $1 AND user_id = $2")
+        .bind(id.0.to_vec())
+        .bind(user.to_string())
+        .execute(db)
+        .await?;
+    found(done.rows_affected(), "session")
 }
 
 /// Ends the sessions of a person, except for one that may be kept.

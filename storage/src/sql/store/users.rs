@@ -6,10 +6,10 @@ use domain::user::{EmailAddress, User, UserId};
 use sqlx::QueryBuilder;
 
 use super::columns::{Columns, millis, optional_millis};
-use super::{Connection, OrIfTaken as _, POSITION, Row, sessions, text};
+use super::{Connection, OrIfTaken as _, POSITION, Row, found, sessions, text};
 use crate::{Conflict, Login, OneTimeToken, StoreError, StoreResult, TokenHash, UserQuery};
 
-const UNKNOWN: StoreError = StoreError::NotFound("person");
+const PERSON: &str = "person";
 
 pub(super) async fn add(
     db: &mut Connection,
@@ -139,7 +139,7 @@ pub(super) async fn set_role(db: &mut Connection, id: UserId, role: Role) -> Sto
         .bind(role.as_str())
         .execute(db)
         .await?;
-    found(done.rows_affected())
+    found(done.rows_affected(), PERSON)
 }
 
 pub(super) async fn disable(db: &mut Connection, id: UserId, at: Instant) -> StoreResult<()> {
@@ -150,7 +150,7 @@ pub(super) async fn disable(db: &mut Connection, id: UserId, at: Instant) -> Sto
             .bind(millis(at))
             .execute(&mut *db)
             .await?;
-    found(done.rows_affected())?;
+    found(done.rows_affected(), PERSON)?;
     sessions::delete_of_user(db, id, None).await
 }
 
@@ -174,7 +174,7 @@ pub(super) async fn enable(db: &mut Connection, id: UserId) -> StoreResult<()> {
         .bind(id.to_string())
         .execute(db)
         .await?;
-    found(done.rows_affected())
+    found(done.rows_affected(), PERSON)
 }
 
 /// Takes a pending link away as well: whoever holds it must not undo the change.
@@ -189,7 +189,7 @@ pub(super) async fn set_password(
         .bind(password_hash)
         .execute(&mut *db)
         .await?;
-    found(done.rows_affected())?;
+    found(done.rows_affected(), PERSON)?;
     delete_password_link(db, id).await?;
     sessions::delete_of_user(db, id, keep_session).await
 }
@@ -215,7 +215,7 @@ pub(super) async fn offer_password_link(
     token: OneTimeToken,
 ) -> StoreResult<()> {
     if find(db, id).await?.is_none() {
-        return Err(UNKNOWN);
+        return Err(StoreError::NotFound(PERSON));
     }
     delete_password_link(db, id).await?;
     insert_token(db, token, Some(id)).await
@@ -263,11 +263,7 @@ pub(super) async fn record_login(db: &mut Connection, id: UserId, at: Instant) -
         .bind(millis(at))
         .execute(db)
         .await?;
-    found(done.rows_affected())
-}
-
-const fn found(rows: u64) -> StoreResult<()> {
-    if rows == 0 { Err(UNKNOWN) } else { Ok(()) }
+    found(done.rows_affected(), PERSON)
 }
 
 fn to_user(row: &Row) -> StoreResult<User> {

@@ -1,0 +1,16 @@
+//! The audit log: the page that searches it, and its entries in words, which the stories on other
+//! pages share.
+
+mod api;
+mod entry;
+mod page;
+mod query;
+#[cfg(feature = "ssr")]
+mod tell;
+
+pub use api::{AuditResults, Change, Deed, StoryEntry, Target, search_audit};
+pub(crate) use entry::entry;
+pub use page::AuditPage;
+pub use query::AuditParams;
+#[cfg(feature = "ssr")]
+pub(crate) use tell::{Subject, tell};

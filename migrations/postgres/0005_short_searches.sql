@@ -1,0 +1,2 @@
+-- For SQLite only: PostgreSQL walks over its table fast enough.
+SELECT 1;
