@@ -34,16 +34,20 @@ async function fetchToken(as: oauth.AuthorizationServer, clientId: string, auth:
   return oauth.processClientCredentialsResponse(as, client, answer);
 }
 
-/** A credential whose private key never left this process. */
+/** A new key pair: the private key, and the public one as PEM. */
+async function makeKey(algorithm: string): Promise<{ key: CryptoKey; pem: string }> {
+  const usages: KeyUsage[] = ["sign", "verify"];
+  const pair = await crypto.subtle.generateKey(pairs[algorithm] as EcKeyGenParams, true, usages);
+  const der = Buffer.from(await crypto.subtle.exportKey("spki", pair.publicKey)).toString("base64");
+  const lines = der.replace(/.{64}/g, "$&\n");
+  return { key: pair.privateKey, pem: `-----BEGIN PUBLIC KEY-----\n${lines}\n-----END PUBLIC KEY-----\n` };
+}
+
+/** A credential with its private key, which never left this process. */
 async function issueSigner(keyrack: Keyrack, algorithm: string): Promise<Credential & { key: CryptoKey }> {
-  const { privateKey, publicKey } = (await crypto.subtle.generateKey(pairs[algorithm] as EcKeyGenParams, true, [
-    "sign",
-    "verify",
-  ])) as CryptoKeyPair;
-  const der = Buffer.from(await crypto.subtle.exportKey("spki", publicKey)).toString("base64");
-  const pem = `-----BEGIN PUBLIC KEY-----\n${der.replace(/.{64}/g, "$&\n")}\n-----END PUBLIC KEY-----\n`;
+  const { key, pem } = await makeKey(algorithm);
   const issued = await keyrack.issue({ name: `signs-${algorithm}`, flow: "private-key-jwt", publicKey: pem });
-  return { ...issued, key: privateKey };
+  return { ...issued, key };
 }
 
 test("oauth4webapi and openid-client fetch tokens by every key, ask about them and end them", async ({
@@ -85,7 +89,7 @@ test("oauth4webapi and openid-client fetch tokens by every key, ask about them a
         execute: [openid.allowInsecureRequests],
       });
       expect((await openid.clientCredentialsGrant(client)).expires_in, algorithm).toBe(900);
-      const stranger = await issueSigner(keyrack, algorithm);
+      const stranger = await makeKey(algorithm);
       const stolen = fetchToken(as, key_id, oauth.PrivateKeyJwt(stranger.key));
       await expect(stolen, algorithm).rejects.toMatchObject({ error: "invalid_client" });
     }
