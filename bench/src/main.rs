@@ -93,6 +93,8 @@ async fn main() -> anyhow::Result<()> {
         ("/v1/verify", &with_secret, ""),
         ("/bare", &with_secret, ""),
     )?;
+    in_use.compare(&base)?;
+    let memory = resident_megabytes()?;
     let (client, secret) = proof(&oauth);
     let form = format!("grant_type=client_credentials&client_id={client}&client_secret={secret}");
     compare(
@@ -103,8 +105,7 @@ async fn main() -> anyhow::Result<()> {
     )?;
     compare_assertions(&services, &base, &signer).await?;
     compare_introspection(&services, &base, &token).await?;
-    in_use.compare(&base)?;
-    println!("\nresident memory: {} MB", resident_megabytes()?);
+    println!("\nresident memory after the gate's lines: {memory} MB");
 
     println!(
         "\n{:<34} {:>9} {:>9} {:>9}",
