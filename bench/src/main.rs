@@ -2,8 +2,13 @@
 //! process that sends the same kind of answer, and prints the ratio. wrk makes the load; it and the
 //! server share the machine, so only the ratios mean something.
 //!
-//! `bench [CREDENTIALS] [DATABASE_URL]`: 100,000 by default, in a fresh SQLite file.
+//! `bench [CREDENTIALS] [DATABASE_URL] [IN_USE]`: 100,000 stored and 10,000 in use by default, in a
+//! fresh SQLite file.
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
+
+mod issuer;
+mod load;
+mod many;
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -26,8 +31,19 @@ use service::{
     SessionLimits, SessionRow, Settings, SystemClock, TokenRequest,
 };
 
+use crate::issuer::{Signer, compare_assertions, compare_introspection};
+use crate::many::{InUse, resident_megabytes};
+
 const SECONDS: u32 = 8;
 const WRITERS: usize = 16;
+
+const ISSUER: &str = "http://127.0.0.1:3000/v1";
+/// The call that the gate is asked about.
+const GATE: [(&str, &str); 2] = [
+    ("X-Original-Method", "GET"),
+    ("X-Original-URI", "/v1/accounts/41f2/transfers"),
+];
+const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -37,23 +53,23 @@ async fn main() -> anyhow::Result<()> {
     let url = arguments
         .next()
         .unwrap_or_else(|| format!("sqlite://{}/keyrack.db", folder.path().display()));
+    let in_use: usize = arguments.next().map_or(Ok(10_000), |text| text.parse())?;
     let services = open(&url).await?;
     println!("{count} credentials are being stored …");
     let (oauth, legacy) = fill(&services, count).await?;
     let cookie = log_in(&services).await?;
-    let address = start(&services).await?;
+    let in_use = InUse::issue(&services, in_use).await?;
+    in_use.weigh_recording(&services).await?;
+    let signer = Arc::new(Signer::new(folder.path()).await?);
+    let address = start(&services, signer.bare()).await?;
     let base = format!("http://{address}");
 
     let token = token(&services, &oauth).await?;
     let (key_id, secret) = proof(&legacy);
-    let gate = [
-        ("X-Original-Method", "GET"),
-        ("X-Original-URI", "/v1/accounts/41f2/transfers"),
-    ];
     let bearer = format!("Bearer {token}");
-    let with_bearer = [&gate[..], &[("Authorization", bearer.as_str())]].concat();
+    let with_bearer = [&GATE[..], &[("Authorization", bearer.as_str())]].concat();
     let with_secret = [
-        &gate[..],
+        &GATE[..],
         &[
             ("APCA-API-KEY-ID", &key_id),
             ("APCA-API-SECRET-KEY", secret),
@@ -77,15 +93,19 @@ async fn main() -> anyhow::Result<()> {
         ("/v1/verify", &with_secret, ""),
         ("/bare", &with_secret, ""),
     )?;
+    in_use.compare(&base)?;
+    let memory = resident_megabytes()?;
     let (client, secret) = proof(&oauth);
     let form = format!("grant_type=client_credentials&client_id={client}&client_secret={secret}");
-    let kind = [("Content-Type", "application/x-www-form-urlencoded")];
     compare(
         "token, client_secret_post",
         &base,
-        ("/v1/oauth2/token", &kind, &form),
-        ("/bare-sign", &kind, &form),
+        ("/v1/oauth2/token", &[FORM], &form),
+        ("/bare-sign", &[FORM], &form),
     )?;
+    compare_assertions(&services, &base, &signer).await?;
+    compare_introspection(&services, &base, &token).await?;
+    println!("\nresident memory after the gate's lines: {memory} MB");
 
     println!(
         "\n{:<34} {:>9} {:>9} {:>9}",
@@ -116,11 +136,11 @@ async fn open(url: &str) -> anyhow::Result<Services> {
     store.migrate().await?;
     let catalogue = toml::from_str(include_str!("../../catalogue/alpaca-broker.toml"))?;
     let settings = Settings {
-        issuer: "http://127.0.0.1:3000/v1".to_owned(),
-        assertion_audiences: vec!["http://127.0.0.1:3000/v1".to_owned()],
+        issuer: ISSUER.to_owned(),
+        assertion_audiences: vec![ISSUER.to_owned()],
         signing_key_life: None,
         audit_kept: None,
-        audiences: vec!["http://127.0.0.1:3000/v1".to_owned()],
+        audiences: vec![ISSUER.to_owned()],
         token_life: TimeDelta::minutes(15),
         maximum_credential_life: None,
         sessions: SessionLimits {
@@ -204,7 +224,7 @@ async fn log_in(services: &Services) -> anyhow::Result<String> {
     Ok(format!("__Host-keyrack={id}"))
 }
 
-async fn start(services: &Services) -> anyhow::Result<SocketAddr> {
+async fn start(services: &Services, bare_issuer: Router) -> anyhow::Result<SocketAddr> {
     let trusted = vec!["127.0.0.0/8".parse()?];
     let state = AppState {
         services: services.clone(),
@@ -221,7 +241,9 @@ async fn start(services: &Services) -> anyhow::Result<SocketAddr> {
         metrics: Arc::new(Metrics::default()),
         leptos: LeptosOptions::builder().output_name("keyrack").build(),
     };
-    let router = server::http::router(state).merge(bare()?);
+    let router = server::http::router(state)
+        .merge(bare()?)
+        .merge(bare_issuer);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     std::mem::forget(server::serve::start_background(services));
@@ -244,9 +266,9 @@ fn bare() -> anyhow::Result<Router> {
 
     let sign = move || async move {
         let claims = json!({
-            "iss": "http://127.0.0.1:3000/v1", "sub": "KRQ7M2XZLP4TAVJ6NDB3EH", "iat": 1, "exp": 901,
+            "iss": ISSUER, "sub": "KRQ7M2XZLP4TAVJ6NDB3EH", "iat": 1, "exp": 901,
             "client_id": "KRQ7M2XZLP4TAVJ6NDB3EH", "jti": "AAAAAAAAAAAAAAAAAAAAAA", "scope": SCOPE,
-            "aud": "http://127.0.0.1:3000/v1",
+            "aud": ISSUER,
         });
         let token = jsonwebtoken::encode(&Header::new(Algorithm::ES256), &claims, &key);
         axum::Json(json!({ "access_token": token.unwrap_or_default(), "token_type": "Bearer" }))
@@ -305,6 +327,11 @@ fn compare(name: &str, base: &str, ours: Target<'_>, bare: Target<'_>) -> anyhow
     wrk(base, ours.0, ours.1, ours.2, 16)?;
     let ours = wrk(base, ours.0, ours.1, ours.2, 16)?;
     let bare = wrk(base, bare.0, bare.1, bare.2, 16)?;
+    print(name, &ours, &bare);
+    Ok(())
+}
+
+fn print(name: &str, ours: &Load, bare: &Load) {
     println!(
         "{name:<34} {:>9.0} {:>9.0} {:>7.2} {:>9.2} {:>9.2} {:>7.2}",
         ours.rate,
@@ -314,7 +341,6 @@ fn compare(name: &str, base: &str, ours: Target<'_>, bare: Target<'_>) -> anyhow
         bare.p99,
         ours.p99 / bare.p99,
     );
-    Ok(())
 }
 
 fn wrk(
@@ -324,13 +350,23 @@ fn wrk(
     body: &str,
     connections: u32,
 ) -> anyhow::Result<Load> {
-    let script = tempfile::NamedTempFile::new()?;
     let method = if body.is_empty() { "GET" } else { "POST" };
+    let script = format!("wrk.method = '{method}'\nwrk.body = '{body}'\n");
+    run(&format!("{base}{path}"), headers, &script, connections)
+}
+
+/// Runs wrk with a script in Lua that says what to send.
+fn run(
+    url: &str,
+    headers: &[(&str, &str)],
+    script: &str,
+    connections: u32,
+) -> anyhow::Result<Load> {
+    let file = tempfile::NamedTempFile::new()?;
     std::fs::write(
-        script.path(),
+        file.path(),
         format!(
-            "wrk.method = '{method}'\nwrk.body = '{body}'\n\
-             done = function(summary, latency)\n\
+            "{script}done = function(summary, latency)\n\
              print(string.format('RESULT %f %f %f %f %d', summary.requests / summary.duration * 1e6,\n\
              latency:percentile(50) / 1e3, latency:percentile(95) / 1e3, latency:percentile(99) / 1e3,\n\
              summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.timeout))\n\
@@ -344,18 +380,15 @@ fn wrk(
         &format!("-d{SECONDS}s"),
         "-s",
     ]);
-    command.arg(script.path());
+    command.arg(file.path());
     for (name, value) in headers {
         command.args(["-H", &format!("{name}: {value}")]);
     }
-    let output = command
-        .arg(format!("{base}{path}"))
-        .output()
-        .context("wrk is not installed")?;
+    let output = command.arg(url).output().context("wrk is not installed")?;
     let text = String::from_utf8_lossy(&output.stdout);
     let result = text.lines().find_map(|line| line.strip_prefix("RESULT "));
     let numbers = result
-        .with_context(|| format!("wrk printed no result for {path}: {text}"))?
+        .with_context(|| format!("wrk printed no result for {url}: {text}"))?
         .split(' ')
         .map(str::parse)
         .collect::<Result<Vec<f64>, _>>()?;
@@ -363,7 +396,7 @@ fn wrk(
         bail!("wrk's result has another form")
     };
     if errors > 0.0 {
-        bail!("{errors} requests for {path} failed: the figures would mean nothing");
+        bail!("{errors} requests for {url} failed: the figures would mean nothing");
     }
     Ok(Load {
         rate,

@@ -2,7 +2,7 @@
 // the host. Nothing of a journey is left behind.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -36,7 +36,9 @@ export interface Wish {
   name?: string;
   purpose?: string;
   owner?: string;
-  flow?: "client-secret" | "legacy";
+  flow?: "client-secret" | "private-key-jwt" | "legacy";
+  /** With `private-key-jwt`, as PEM. */
+  publicKey?: string;
   expires?: string;
   access?: "read-only" | "full" | "custom";
   scopes?: string[];
@@ -158,13 +160,18 @@ export class Keyrack {
     }
   }
 
-  /** Issues a credential with a secret. */
+  /** Issues a credential. */
   async issue(wish: Wish = {}): Promise<Credential> {
     const words = ["--name", wish.name ?? "nightly-report", "--owner", wish.owner ?? mara.email];
     words.push("--purpose", wish.purpose ?? "Writes the report of the day");
     words.push("--flow", wish.flow ?? "client-secret", "--expires", wish.expires ?? "90d");
     words.push("--access", wish.access ?? "read-only");
     for (const scope of wish.scopes ?? []) words.push("--scope", scope);
+    if (wish.publicKey !== undefined) {
+      const file = join(this.folder, "public.pem");
+      await writeFile(file, wish.publicKey);
+      words.push("--public-key", file);
+    }
     return JSON.parse(await this.run(["credential", "issue", ...words, "--json"])) as Credential;
   }
 
@@ -182,6 +189,15 @@ export class Keyrack {
     const rows = database.all("SELECT * FROM audit_events ORDER BY seq");
     database.close();
     return rows as unknown as AuditEvent[];
+  }
+
+  /** Changes what is stored while the server is down, as only time can. */
+  change(sql: string): void {
+    const database = new sqlite.Database(join(this.folder, "data", "keyrack.db"));
+    // Without it, a write-ahead log needs shared memory, which this SQLite hasn't.
+    database.exec("PRAGMA locking_mode = EXCLUSIVE");
+    database.exec(sql);
+    database.close();
   }
 
   /** Everything in the data folder as one text, to look for what must not be there. */

@@ -237,7 +237,11 @@ impl<'a> Assertion<'a> {
             .collect();
         let algorithm = named
             .and_then(Value::as_str)
-            .and_then(|name| name.parse::<Algorithm>().ok())
+            .and_then(|name| match name {
+                // RFC 9864 names it by its curve.
+                "Ed25519" => Some(Algorithm::EdDSA),
+                name => name.parse().ok(),
+            })
             .filter(|algorithm| allowed.contains(algorithm));
         let names: Vec<_> = allowed.iter().map(|one| format!("{one:?}")).collect();
         let expected = if names.is_empty() {
@@ -366,19 +370,15 @@ fn object(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&bytes).ok()
 }
 
-/// A `NumericDate` (RFC 7519 section 2).
+/// A `NumericDate` (RFC 7519 section 2) between 1970 and the year 5138: with what the calendar can
+/// only just hold, the next sum would overflow.
 fn instant(value: &Value) -> Option<Instant> {
-    match value.as_i64() {
-        Some(seconds) => DateTime::from_timestamp(seconds, 0),
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the range was just checked"
-        )]
-        None => value
-            .as_f64()
-            .filter(|seconds| (0.0..1e11).contains(seconds))
-            .and_then(|seconds| DateTime::from_timestamp_millis((seconds * 1000.0) as i64)),
-    }
+    let seconds = value.as_f64().filter(|at| (0.0..1e11).contains(at))?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the range was just checked"
+    )]
+    DateTime::from_timestamp_millis((seconds * 1000.0) as i64)
 }
 
 /// A member as people may see it, cut where it is long.

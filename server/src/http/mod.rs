@@ -1,6 +1,6 @@
 //! HTTP: which address goes where, and what lies around every handler.
 
-mod authorization;
+pub mod authorization;
 mod device;
 pub mod gate;
 pub mod health;

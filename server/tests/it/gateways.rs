@@ -257,7 +257,7 @@ fn alike<'a>(seen: &'a Value, name: &str) -> Vec<&'a str> {
 }
 
 /// What a client would send to pass for somebody else, or for another call.
-const SPOOFED: [(&str, &str); 17] = [
+pub const SPOOFED: [(&str, &str); 17] = [
     ("X-Keyrack-Key-Id", "KREVILEVILEVILEVILEVIL"),
     ("x-keyrack-name", "evil"),
     ("X-Keyrack-Scope", "journaling:write"),

@@ -83,6 +83,31 @@ async fn check_32_only_gateways_introspect() {
     }
 }
 
+/// RFC 6749 section 2.3.1, as oauth4webapi does it.
+#[tokio::test]
+async fn check_32_a_gateway_may_form_encode_its_token_before_basic() {
+    let app = TestApp::new().await;
+    let key = app.issue("client_secret", "full").await;
+    let form = format!("token={}", app.token(&key).await);
+    let gateway = gateway(&app, "introspection").await;
+    let encoded = gateway.replace('_', "%5F").replace('-', "%2D");
+    for (secret, status) in [(&*encoded, 200), (&gateway, 200), ("krg%5", 401)] {
+        let authorization = basic("edge%2D1", secret);
+        let answer = post(
+            &app,
+            INTROSPECT,
+            &form,
+            &[("Authorization", &authorization)],
+        )
+        .await;
+        assert_eq!(answer.status, status, "{secret}");
+    }
+    // A credential that authenticates well is told so in this spelling, too.
+    let client = basic(&key.id, &key.secret.replace('_', "%5F"));
+    let answer = post(&app, INTROSPECT, &form, &[("Authorization", &client)]).await;
+    answer.refuses(403, "access_denied");
+}
+
 #[tokio::test]
 async fn check_33_an_active_token_is_described_in_full() {
     let app = TestApp::new().await;

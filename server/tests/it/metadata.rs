@@ -38,7 +38,7 @@ async fn check_40_and_41_metadata_is_true_at_both_addresses() {
             "client_secret_basic",
             "private_key_jwt",
         ];
-        let algorithms = ["ES256", "ES384", "RS256", "PS256", "EdDSA"];
+        let algorithms = ["ES256", "ES384", "RS256", "PS256", "EdDSA", "Ed25519"];
         let expected = json!({
             "issuer": ISSUER,
             "token_endpoint": format!("{PUBLIC_URL}/v1/oauth2/token"),

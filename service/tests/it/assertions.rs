@@ -132,6 +132,20 @@ async fn check_19_a_good_assertion_of_each_algorithm_gets_a_token() {
     }
 }
 
+/// RFC 9864 names the algorithm by its curve, and clients that follow it do, too.
+#[tokio::test]
+async fn check_19_ed25519_goes_by_its_old_and_its_new_name() {
+    let scene = Scene::with(Algorithm::EdDSA).await;
+    for name in ["EdDSA", "Ed25519"] {
+        let header = change(scene.program.header(), json!({ "alg": name }));
+        let assertion = scene.program.sign(&header, &scene.claims());
+        assert!(scene.ask(&assertion).await.is_ok(), "{name}");
+    }
+    let header = change(scene.program.header(), json!({ "alg": "Ed448" }));
+    let assertion = scene.program.sign(&header, &scene.claims());
+    Scene::refuses(scene.ask(&assertion).await, Rule::Algorithm, &header);
+}
+
 #[tokio::test]
 async fn check_20_the_audience_is_the_issuer_and_nobody_else() {
     let scene = Scene::new().await;
@@ -218,6 +232,8 @@ async fn check_23_it_ends_soon_and_has_begun() {
         json!(now + 3_600 + 31),
         json!(-1),
         json!(1e300),
+        // The last second that the calendar has: nothing can be added to it.
+        json!(8_210_266_876_799_i64),
         json!([now + 60]),
         json!(true),
     ] {

@@ -9,7 +9,7 @@ use service::ClientProof;
 
 use super::error::OAuthFailure;
 use super::form::Form;
-use crate::http::authorization::Authorization;
+use crate::http::authorization::{Authorization, Basic};
 
 /// RFC 7523 section 2.2.
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -66,10 +66,7 @@ impl<'a> Client<'a> {
         let Authorization::Basic(Some(basic)) = header else {
             return Err(wrong);
         };
-        let (Some(id), Some(secret)) = (form_decode(basic.user()), form_decode(basic.password()))
-        else {
-            return Err(wrong);
-        };
+        let (id, secret) = form_decoded(basic).ok_or(wrong)?;
         if named.is_some_and(|named| named != id) {
             return Err(OAuthFailure::InvalidRequest(
                 "client_id is not the one of the header",
@@ -102,8 +99,12 @@ impl<'a> Client<'a> {
     }
 }
 
-/// RFC 6749 section 2.3.1 form-encodes id and secret before they become Basic. Ours have no
-/// character that this changes, so clients that leave it out are understood, too.
+/// RFC 6749 section 2.3.1 form-encodes id and secret before they become Basic. Ours have no `%` and
+/// no `+`, so clients that leave it out are understood, too.
+pub(super) fn form_decoded(basic: &Basic) -> Option<(String, String)> {
+    Some((form_decode(basic.user())?, form_decode(basic.password())?))
+}
+
 fn form_decode(text: &str) -> Option<String> {
     let mut escapes = text.split('%').skip(1).map(str::as_bytes);
     if !escapes.all(|rest| rest.len() > 1 && rest[..2].iter().all(u8::is_ascii_hexdigit)) {

@@ -10,6 +10,7 @@ use axum::{Extension, Json};
 use serde_json::json;
 use service::{ClientProof, Introspection, RequestFacts, ServiceError, Services};
 
+use super::client::form_decoded;
 use super::error::OAuthFailure;
 use super::form::{self, Form};
 use crate::http::authorization::Authorization;
@@ -45,17 +46,21 @@ async fn answer(
     let authorization = Authorization::of(&parts.headers).map_err(|_| {
         OAuthFailure::InvalidRequest("The Authorization header is there more than once")
     })?;
-    let token = match &authorization {
-        Some(Authorization::Bearer(token)) => *token,
-        Some(Authorization::Basic(Some(basic))) => basic.password(),
-        _ => return Err(OAuthFailure::InvalidClient { by_header: true }),
+    let nobody = OAuthFailure::InvalidClient { by_header: true };
+    let (user, secret) = match &authorization {
+        Some(Authorization::Bearer(token)) => (None, (*token).to_owned()),
+        Some(Authorization::Basic(Some(basic))) => {
+            let (user, secret) = form_decoded(basic).ok_or(nobody)?;
+            (Some(user), secret)
+        }
+        _ => return Err(nobody),
     };
     let gateway = services
-        .authenticate_gateway(token, peer)
+        .authenticate_gateway(&secret, peer)
         .await
         .map_err(OAuthFailure::Unavailable)?;
     let Some(gateway) = gateway else {
-        return Err(refuse(services, facts, authorization.as_ref()).await);
+        return Err(refuse(services, facts, user.as_deref(), &secret).await);
     };
     let introspector = gateway.introspector().ok_or(OAuthFailure::NoGateway)?;
     let form = Form::parse(&body)?;
@@ -72,16 +77,14 @@ async fn answer(
 async fn refuse(
     services: &Services,
     facts: &RequestFacts,
-    authorization: Option<&Authorization<'_>>,
+    user: Option<&str>,
+    secret: &str,
 ) -> OAuthFailure {
     let nobody = OAuthFailure::InvalidClient { by_header: true };
-    let Some(Authorization::Basic(Some(basic))) = authorization else {
+    let Some(client_id) = user else {
         return nobody;
     };
-    let proof = ClientProof::Secret {
-        client_id: basic.user(),
-        secret: basic.password(),
-    };
+    let proof = ClientProof::Secret { client_id, secret };
     match services.is_client(proof, facts).await {
         Ok(true) => OAuthFailure::NoGateway,
         Ok(false) => nobody,

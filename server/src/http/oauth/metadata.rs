@@ -27,13 +27,13 @@ struct Metadata {
     response_types_supported: [&'static str; 0],
     grant_types_supported: [&'static str; 1],
     token_endpoint_auth_methods_supported: [&'static str; 3],
-    token_endpoint_auth_signing_alg_values_supported: [&'static str; 5],
+    token_endpoint_auth_signing_alg_values_supported: [&'static str; 6],
     introspection_endpoint: String,
     /// The token of a gateway, as a Bearer token or as the password of Basic.
     introspection_endpoint_auth_methods_supported: [&'static str; 2],
     revocation_endpoint: String,
     revocation_endpoint_auth_methods_supported: [&'static str; 3],
-    revocation_endpoint_auth_signing_alg_values_supported: [&'static str; 5],
+    revocation_endpoint_auth_signing_alg_values_supported: [&'static str; 6],
 }
 
 /// How clients authenticate.
@@ -44,7 +44,8 @@ const METHODS: [&str; 3] = [
 ];
 
 /// How assertions may be signed.
-const ALGORITHMS: [&str; 5] = ["ES256", "ES384", "RS256", "PS256", "EdDSA"];
+/// The last two are one, under its old name and that of RFC 9864.
+const ALGORITHMS: [&str; 6] = ["ES256", "ES384", "RS256", "PS256", "EdDSA", "Ed25519"];
 
 /// The endpoint.
 pub async fn metadata(
