@@ -87,10 +87,15 @@ impl Services {
         key_id: KeyId,
     ) -> ServiceResult<CredentialRecord> {
         Self::see(actor)?;
-        self.store()
+        let mut record = self
+            .store()
             .find_credential(key_id)
             .await?
-            .ok_or(ServiceError::NotFound("credential"))
+            .ok_or(ServiceError::NotFound("credential"))?;
+        if let Some(key_set) = &mut record.key_set {
+            self.0.key_sets.bring_up_to_date(key_set);
+        }
+        Ok(record)
     }
 
     /// Issues a credential. The same idempotency key by the same actor issues only once.
@@ -147,13 +152,17 @@ impl Services {
         let checked = draft
             .check(&self.0.catalogue, now, maximum)
             .map_err(ServiceError::Invalid)?;
-        let public_keys = match checked.flow {
-            Flow::PrivateKeyJwt => {
-                let keys = PublicKey::parse_all(&draft.public_key)
-                    .map_err(|error| ServiceError::field("public_key", error))?;
-                keys.into_iter().map(|key| key.into_row(now)).collect()
-            }
-            Flow::ClientSecret | Flow::Legacy => Vec::new(),
+        let (public_keys, key_set_url) = match checked.flow {
+            Flow::PrivateKeyJwt => match &draft.jwks_url {
+                Some(url) => (Vec::new(), Some(self.key_url(url)?)),
+                None => {
+                    let keys = PublicKey::parse_all(&draft.public_key)
+                        .map_err(|error| ServiceError::field("public_key", error))?;
+                    let rows = keys.into_iter().map(|key| key.into_row(now));
+                    (rows.collect(), None)
+                }
+            },
+            Flow::ClientSecret | Flow::Legacy => (Vec::new(), None),
         };
         let mut rng = system_rng();
         let secret = checked
@@ -186,6 +195,7 @@ impl Services {
                 "owner": credential.owner,
                 "purpose": credential.purpose,
                 "public_keys": public_keys.iter().map(|key| &key.thumbprint).collect::<Vec<_>>(),
+                "key_url": key_set_url,
             }),
         );
         let new = NewCredential {
@@ -194,6 +204,7 @@ impl Services {
                 .as_ref()
                 .map(|secret| self.0.keys.hash_secret(secret)),
             public_keys,
+            key_set_url,
             idempotency_key,
         };
         self.store()
@@ -202,6 +213,7 @@ impl Services {
             .map_err(owner_field)?;
         // A key id that was guessed before it existed is remembered as nobody's.
         self.0.live.forget(credential.key_id);
+        self.ask_for_keys(credential.key_id).await;
         Ok(IssuedCredential { credential, secret })
     }
 

@@ -8,6 +8,7 @@ mod faulty;
 mod gate;
 mod gateways;
 mod introspection;
+mod key_urls;
 mod limits;
 mod metadata;
 mod token;

@@ -4,6 +4,7 @@ mod assertions;
 mod credentials;
 mod gateways;
 mod harness;
+mod key_urls;
 mod limits;
 mod live;
 mod model;

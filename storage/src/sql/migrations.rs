@@ -13,6 +13,12 @@ macro_rules! migrations {
         [
             migration!(1, "foundation", $folder, "0001_foundation.sql"),
             migration!(2, "issuer_and_gate", $folder, "0002_issuer_and_gate.sql"),
+            migration!(
+                3,
+                "public_keys_by_url",
+                $folder,
+                "0003_public_keys_by_url.sql"
+            ),
         ]
     };
 }
