@@ -99,7 +99,8 @@ async fn body_of(mut response: Response) -> Result<Vec<u8>, OutboundError> {
 
 /// Why nothing came: what the resolver said, if it was that.
 fn cause(error: reqwest::Error) -> OutboundError {
-    let mut causes = std::iter::successors(Some(&error as &dyn Error), |error| error.source());
+    let first: &(dyn Error + 'static) = &error;
+    let mut causes = std::iter::successors(Some(first), |&error| error.source());
     match causes.find_map(|cause| cause.downcast_ref()) {
         Some(known) => *known,
         None if error.is_timeout() => OutboundError::TimedOut,

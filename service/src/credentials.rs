@@ -198,6 +198,7 @@ impl Services {
                 "key_url": key_set_url,
             }),
         );
+        let has_key_url = key_set_url.is_some();
         let new = NewCredential {
             credential: credential.clone(),
             secret: secret
@@ -213,7 +214,9 @@ impl Services {
             .map_err(owner_field)?;
         // A key id that was guessed before it existed is remembered as nobody's.
         self.0.live.forget(credential.key_id);
-        self.ask_for_keys(credential.key_id).await;
+        if has_key_url {
+            self.ask_for_keys(credential.key_id).await;
+        }
         Ok(IssuedCredential { credential, secret })
     }
 
