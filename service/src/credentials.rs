@@ -26,7 +26,6 @@ use crate::Services;
 use crate::actor::{Actor, Object};
 use crate::clock::system_rng;
 use crate::error::{ServiceError, ServiceResult};
-use crate::public_key::PublicKey;
 
 /// A credential that was just issued, with the secret that is shown this once.
 #[derive(Debug, Clone)]
@@ -153,15 +152,7 @@ impl Services {
             .check(&self.0.catalogue, now, maximum)
             .map_err(ServiceError::Invalid)?;
         let (public_keys, key_set_url) = match checked.flow {
-            Flow::PrivateKeyJwt => match &draft.jwks_url {
-                Some(url) => (Vec::new(), Some(self.key_url(url)?)),
-                None => {
-                    let keys = PublicKey::parse_all(&draft.public_key)
-                        .map_err(|error| ServiceError::field("public_key", error))?;
-                    let rows = keys.into_iter().map(|key| key.into_row(now));
-                    (rows.collect(), None)
-                }
-            },
+            Flow::PrivateKeyJwt => self.drafted_keys(draft, now)?,
             Flow::ClientSecret | Flow::Legacy => (Vec::new(), None),
         };
         let mut rng = system_rng();

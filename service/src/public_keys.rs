@@ -1,9 +1,10 @@
 //! The public keys of a credential: added and removed one by one, so that a program can change its
 //! key without a pause.
 
+use domain::Instant;
 use domain::audit::{Action, ObjectKind, Outcome};
 use domain::credential::{Credential, Flow};
-use domain::draft::FieldError;
+use domain::draft::{CredentialDraft, FieldError};
 use domain::expiry::{ExpiryChoice, rfc3339};
 use domain::key_id::KeyId;
 use domain::role::Permission;
@@ -148,8 +149,23 @@ impl Services {
         Ok(())
     }
 
+    /// The public keys of a new credential, or the URL in place of them.
+    pub(crate) fn drafted_keys(
+        &self,
+        draft: &CredentialDraft,
+        now: Instant,
+    ) -> ServiceResult<(Vec<PublicKeyRow>, Option<String>)> {
+        if let Some(url) = &draft.jwks_url {
+            return Ok((Vec::new(), Some(self.key_url(url)?)));
+        }
+        let keys = PublicKey::parse_all(&draft.public_key)
+            .map_err(|error| ServiceError::field("public_key", error))?;
+        let rows = keys.into_iter().map(|key| key.into_row(now)).collect();
+        Ok((rows, None))
+    }
+
     /// A URL for public keys, as typed, in its one spelling.
-    pub(crate) fn key_url(&self, text: &str) -> ServiceResult<String> {
+    fn key_url(&self, text: &str) -> ServiceResult<String> {
         OutboundUrl::parse(text, &self.0.settings.outbound)
             .map(|url| url.as_url().to_string())
             .map_err(|error| ServiceError::field("jwks_url", error))

@@ -110,7 +110,7 @@ impl Host {
                 let _ = stream.write_all(b"220 mail.example.com ESMTP\r\n").await;
             }
             // Takes the question and never answers.
-            _ => tokio::time::sleep(Duration::from_secs(60)).await,
+            _ => tokio::time::sleep(Duration::from_mins(1)).await,
         }
     }
 }
