@@ -58,6 +58,10 @@ flashes! {
     KeyAdded "key-added" "Public key added. It works from the next request on.",
     /// A public key was removed.
     KeyRemoved "key-removed" "Public key removed. What it signs is refused.",
+    /// A credential got a URL for its public keys.
+    KeyUrlSet "key-url-set" "Key URL saved. Its keys work from the next request on.",
+    /// The public keys were asked for at their URL.
+    KeysFetched "keys-fetched" "The host was asked for its public keys.",
     /// The viewer's password was changed.
     PasswordChanged "password-changed" "Password changed. Your other sessions were ended.",
     /// Sessions were ended.

@@ -21,10 +21,12 @@ use axum::Router;
 use axum::routing::{any, post};
 use chrono::TimeDelta;
 use domain::draft::CredentialDraft;
+use domain::outbound::OutboundRule;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use leptos::config::LeptosOptions;
 use serde_json::json;
 use server::metrics::Metrics;
+use server::outbound::HttpOutbound;
 use server::state::{AppState, GateMode, GateSettings, HttpSettings};
 use service::{
     Actor, AddPerson, ClientProof, IssuedCredential, MasterKey, RequestFacts, Services,
@@ -148,9 +150,19 @@ async fn open(url: &str) -> anyhow::Result<Services> {
             absolute: TimeDelta::hours(24),
         },
         password_hashers: 1,
+        outbound: OutboundRule::default(),
     };
     let master = MasterKey::generate();
-    Ok(Services::open(store, &master, catalogue, settings, Arc::new(SystemClock)).await?)
+    let (clock, outbound) = (SystemClock, HttpOutbound::new(settings.outbound.clone()));
+    Ok(Services::open(
+        store,
+        &master,
+        catalogue,
+        settings,
+        Arc::new(clock),
+        Arc::new(outbound),
+    )
+    .await?)
 }
 
 /// Stores the credentials; gives back one of each flow that is in use.

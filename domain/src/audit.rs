@@ -87,6 +87,10 @@ words! {
         PublicKeyAdded = "credential.public_key_added",
         /// A credential lost one of its public keys.
         PublicKeyRemoved = "credential.public_key_removed",
+        /// A credential got the URL of its public keys, or another one.
+        KeyUrlSet = "credential.key_url_set",
+        /// Somebody had a credential's public keys fetched from their URL.
+        KeysFetched = "credential.keys_fetched",
         /// A credential's limits changed.
         LimitsChanged = "credential.limits_changed",
         /// An access token was revoked.

@@ -63,6 +63,8 @@ pub struct CredentialDraft {
     pub levels: BTreeMap<String, String>,
     /// With `private_key_jwt`: the public key, PEM or JWK.
     pub public_key: String,
+    /// With `private_key_jwt`, in place of the key: the URL of the program's key set (JWKS).
+    pub jwks_url: Option<String>,
 }
 
 /// A draft whose texts are good.
@@ -104,16 +106,8 @@ impl CredentialDraft {
         let flow: Option<Flow> = keep(self.flow.parse(), "flow", &mut errors);
         let expires_at = keep(self.end(now, maximum_life), "expires", &mut errors);
         let access = keep(self.checked_access(catalogue), "access", &mut errors);
-        match (flow, self.public_key.trim().is_empty()) {
-            (Some(Flow::PrivateKeyJwt), true) => errors.push(FieldError::new(
-                "public_key",
-                "paste the public key that the program signs with, as PEM or JWK",
-            )),
-            (Some(Flow::ClientSecret | Flow::Legacy), false) => errors.push(FieldError::new(
-                "public_key",
-                "only the private key flow has a public key: leave this empty",
-            )),
-            _ => {}
+        if let Some((field, problem)) = flow.and_then(|flow| self.key_problem(flow)) {
+            errors.push(FieldError::new(field, problem));
         }
         match (name, purpose, owner, flow, expires_at, access) {
             (
@@ -173,6 +167,32 @@ impl CredentialDraft {
                 })
             }
             _ => Err(errors),
+        }
+    }
+
+    /// What is wrong with the two fields for the public key together, and at which of them.
+    fn key_problem(&self, flow: Flow) -> Option<(&'static str, &'static str)> {
+        let has_key = !self.public_key.trim().is_empty();
+        let url = self.jwks_url.as_deref();
+        match (flow, has_key, url) {
+            (Flow::PrivateKeyJwt, false, None) => Some((
+                "public_key",
+                "paste the public key that the program signs with, as PEM or JWK",
+            )),
+            (Flow::PrivateKeyJwt, true, Some(_)) => {
+                Some(("jwks_url", "paste a public key or give a URL, not both"))
+            }
+            (Flow::ClientSecret | Flow::Legacy, true, _) => Some((
+                "public_key",
+                "only the private key flow has a public key: leave this empty",
+            )),
+            (Flow::ClientSecret | Flow::Legacy, false, Some(url)) if !url.trim().is_empty() => {
+                Some((
+                    "jwks_url",
+                    "only the private key flow has public keys: leave this empty",
+                ))
+            }
+            _ => None,
         }
     }
 
@@ -328,17 +348,31 @@ mod tests {
     }
 
     #[test]
-    fn a_public_key_belongs_to_its_flow_only() {
-        let missing = CredentialDraft {
-            flow: "private_key_jwt".to_owned(),
-            ..good()
-        };
-        assert_eq!(fields(&missing), ["public_key"]);
-        let extra = CredentialDraft {
-            public_key: "-----BEGIN".to_owned(),
-            ..good()
-        };
-        assert_eq!(fields(&extra), ["public_key"]);
+    fn the_private_key_flow_has_a_public_key_or_a_url_and_the_others_neither() {
+        let (pem, url) = ("-----BEGIN", "https://app.example.com/jwks.json");
+        for (flow, public_key, jwks_url, wrong) in [
+            ("private_key_jwt", "", None, Some("public_key")),
+            ("private_key_jwt", " \n", None, Some("public_key")),
+            ("private_key_jwt", pem, None, None),
+            ("private_key_jwt", "", Some(url), None),
+            ("private_key_jwt", pem, Some(url), Some("jwks_url")),
+            ("client_secret", "", Some(""), None),
+            ("client_secret", pem, None, Some("public_key")),
+            ("client_secret", "", Some(url), Some("jwks_url")),
+            ("legacy", pem, Some(url), Some("public_key")),
+        ] {
+            let draft = CredentialDraft {
+                flow: flow.to_owned(),
+                public_key: public_key.to_owned(),
+                jwks_url: jwks_url.map(ToOwned::to_owned),
+                ..good()
+            };
+            let fields = fields(&draft);
+            assert!(
+                fields.iter().map(String::as_str).eq(wrong),
+                "{flow} {public_key:?} {jwks_url:?}: {fields:?}"
+            );
+        }
     }
 
     #[test]

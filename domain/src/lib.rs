@@ -16,6 +16,7 @@ mod id;
 pub mod key_id;
 pub mod limits;
 pub mod nearest;
+pub mod outbound;
 pub mod password;
 pub mod role;
 pub mod scope;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use chrono::TimeDelta;
 use domain::address::{AddressList, InvalidAddressList};
 use domain::nearest::nearest;
+use domain::outbound::OutboundRule;
 use ipnet::IpNet;
 use serde::Deserialize;
 use service::{MasterKey, SessionLimits, Settings};
@@ -73,6 +74,7 @@ settings! {
     "audit.keep_days" Number "0" "How many days the audit log is kept; 0 for ever. What is older is trimmed away, and the rest stays provable: export it before."
     "sessions.idle_minutes" Number "60" "A log-in ends after so many minutes without a request."
     "sessions.absolute_hours" Number "24" "A log-in ends after so many hours in any case."
+    "outbound.allow_private_addresses" List "[]" "Networks that the URLs of public keys may lead to although they are not public, such as 10.1.0.0/16; with 127.0.0.0/8, plain http to this machine works too."
     "passwords.hashers" Number "2" "How many passwords are checked at once; each takes 19 MiB."
 }
 
@@ -117,6 +119,7 @@ struct Raw {
     audit: RawAudit,
     sessions: RawSessions,
     passwords: RawPasswords,
+    outbound: RawOutbound,
 }
 
 #[derive(Deserialize)]
@@ -154,6 +157,11 @@ struct RawSessions {
 #[derive(Deserialize)]
 struct RawPasswords {
     hashers: usize,
+}
+
+#[derive(Deserialize)]
+struct RawOutbound {
+    allow_private_addresses: Vec<String>,
 }
 
 /// How log lines are written.
@@ -343,6 +351,10 @@ impl Raw {
                 )?),
             },
             password_hashers: self.passwords.hashers.clamp(1, 64),
+            outbound: OutboundRule::new(networks(
+                "outbound.allow_private_addresses",
+                &self.outbound.allow_private_addresses,
+            )?),
         };
         let database_url = self
             .database_url
@@ -632,6 +644,10 @@ mod tests {
             ("[gate]\nmode = \"haproxy\"\n", "gate"),
             ("[gate]\ntrusted = [\"0.0.0.0/0\"]\n", "gate.trusted"),
             ("trusted_proxies = [\"::/0\"]\n", "trusted_proxies"),
+            (
+                "[outbound]\nallow_private_addresses = [\"0.0.0.0/0\"]\n",
+                "outbound.allow_private_addresses",
+            ),
             ("trusted_proxies = [\"proxy.local\"]\n", "trusted_proxies"),
             ("[tokens]\nminutes = 0\n", "tokens.minutes"),
             ("[tokens]\nminutes = \"x\"\n", "tokens"),

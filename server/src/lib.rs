@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod http;
 pub mod metrics;
+pub mod outbound;
 pub mod serve;
 pub mod state;
 mod telemetry;

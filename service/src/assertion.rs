@@ -12,7 +12,7 @@ use domain::expiry::rfc3339;
 use domain::key_id::KeyId;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Map, Value};
-use storage::{PublicKeyRow, TokenHash};
+use storage::{FetchedKey, PublicKeyRow, TokenHash};
 
 use crate::crypto::hash_token;
 
@@ -104,22 +104,39 @@ impl Finding {
 
 /// A registered key, ready to verify with.
 pub(crate) struct VerifyingKey {
-    row: PublicKeyRow,
+    thumbprint: String,
+    kid: Option<String>,
+    expires_at: Option<Instant>,
     key: DecodingKey,
     algorithms: &'static [Algorithm],
 }
 
 impl std::fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "VerifyingKey({})", self.row.thumbprint)
+        write!(f, "VerifyingKey({})", self.thumbprint)
     }
 }
 
 impl VerifyingKey {
-    /// A key that can't be read verifies nothing.
+    /// A key of the credential itself. One that can't be read verifies nothing.
     pub(crate) fn of(row: &PublicKeyRow) -> Option<Self> {
-        let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_str(&row.jwk).ok()?;
-        let algorithms: &[Algorithm] = match row.algorithm.as_str() {
+        let kid = row.kid.clone();
+        let key = Self::new(&row.jwk, &row.algorithm, &row.thumbprint, kid)?;
+        Some(Self {
+            expires_at: row.expires_at,
+            ..key
+        })
+    }
+
+    /// A key that came from the credential's URL: it has no end of its own.
+    pub(crate) fn fetched(key: &FetchedKey) -> Option<Self> {
+        let kid = key.kid.clone();
+        Self::new(&key.jwk, &key.algorithm, &key.thumbprint, kid)
+    }
+
+    fn new(jwk: &str, algorithm: &str, thumbprint: &str, kid: Option<String>) -> Option<Self> {
+        let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_str(jwk).ok()?;
+        let algorithms: &[Algorithm] = match algorithm {
             "ES256" => &[Algorithm::ES256],
             "ES384" => &[Algorithm::ES384],
             "RS256" => &[Algorithm::RS256, Algorithm::PS256],
@@ -127,18 +144,20 @@ impl VerifyingKey {
             _ => return None,
         };
         Some(Self {
-            row: row.clone(),
+            thumbprint: thumbprint.to_owned(),
+            kid,
+            expires_at: None,
             key: DecodingKey::from_jwk(&jwk).ok()?,
             algorithms,
         })
     }
 
     fn has_ended(&self, now: Instant) -> bool {
-        self.row.expires_at.is_some_and(|end| end <= now)
+        self.expires_at.is_some_and(|end| end <= now)
     }
 
     fn is_named(&self, kid: &str) -> bool {
-        self.row.thumbprint == kid || self.row.kid.as_deref() == Some(kid)
+        self.thumbprint == kid || self.kid.as_deref() == Some(kid)
     }
 }
 
@@ -160,6 +179,20 @@ pub(crate) struct Examined {
     pub id: Option<(TokenHash, Instant)>,
     /// The thumbprint of the key that made the signature.
     pub thumbprint: Option<String>,
+}
+
+impl Examined {
+    /// Whether all would be well if only there were a key that made the signature.
+    pub(crate) fn needs_another_key(&self) -> bool {
+        let about_the_key = |rule| matches!(rule, Rule::Algorithm | Rule::Signature);
+        let broken = |finding: &&Finding| !finding.passed;
+        self.thumbprint.is_none()
+            && self
+                .findings
+                .iter()
+                .filter(broken)
+                .all(|finding| about_the_key(finding.rule))
+    }
 }
 
 impl<'a> Assertion<'a> {
@@ -287,9 +320,9 @@ impl<'a> Assertion<'a> {
             None => wrong("not made by any of the registered keys"),
             Some(key) if key.has_ended(now) => wrong("made by a registered key that has ended"),
             Some(key) => {
-                let found = format!("made by the key {}", key.row.thumbprint);
+                let found = format!("made by the key {}", key.thumbprint);
                 let finding = Finding::new(Rule::Signature, true, found, expected);
-                (Some(key.row.thumbprint.clone()), finding)
+                (Some(key.thumbprint.clone()), finding)
             }
         }
     }

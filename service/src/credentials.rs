@@ -26,7 +26,6 @@ use crate::Services;
 use crate::actor::{Actor, Object};
 use crate::clock::system_rng;
 use crate::error::{ServiceError, ServiceResult};
-use crate::public_key::PublicKey;
 
 /// A credential that was just issued, with the secret that is shown this once.
 #[derive(Debug, Clone)]
@@ -87,10 +86,15 @@ impl Services {
         key_id: KeyId,
     ) -> ServiceResult<CredentialRecord> {
         Self::see(actor)?;
-        self.store()
+        let mut record = self
+            .store()
             .find_credential(key_id)
             .await?
-            .ok_or(ServiceError::NotFound("credential"))
+            .ok_or(ServiceError::NotFound("credential"))?;
+        if let Some(key_set) = &mut record.key_set {
+            self.0.key_sets.bring_up_to_date(key_set);
+        }
+        Ok(record)
     }
 
     /// Issues a credential. The same idempotency key by the same actor issues only once.
@@ -147,13 +151,9 @@ impl Services {
         let checked = draft
             .check(&self.0.catalogue, now, maximum)
             .map_err(ServiceError::Invalid)?;
-        let public_keys = match checked.flow {
-            Flow::PrivateKeyJwt => {
-                let keys = PublicKey::parse_all(&draft.public_key)
-                    .map_err(|error| ServiceError::field("public_key", error))?;
-                keys.into_iter().map(|key| key.into_row(now)).collect()
-            }
-            Flow::ClientSecret | Flow::Legacy => Vec::new(),
+        let (public_keys, key_set_url) = match checked.flow {
+            Flow::PrivateKeyJwt => self.drafted_keys(draft, now)?,
+            Flow::ClientSecret | Flow::Legacy => (Vec::new(), None),
         };
         let mut rng = system_rng();
         let secret = checked
@@ -186,14 +186,17 @@ impl Services {
                 "owner": credential.owner,
                 "purpose": credential.purpose,
                 "public_keys": public_keys.iter().map(|key| &key.thumbprint).collect::<Vec<_>>(),
+                "key_url": key_set_url,
             }),
         );
+        let has_key_url = key_set_url.is_some();
         let new = NewCredential {
             credential: credential.clone(),
             secret: secret
                 .as_ref()
                 .map(|secret| self.0.keys.hash_secret(secret)),
             public_keys,
+            key_set_url,
             idempotency_key,
         };
         self.store()
@@ -202,6 +205,9 @@ impl Services {
             .map_err(owner_field)?;
         // A key id that was guessed before it existed is remembered as nobody's.
         self.0.live.forget(credential.key_id);
+        if has_key_url {
+            self.ask_for_keys(credential.key_id).await;
+        }
         Ok(IssuedCredential { credential, secret })
     }
 

@@ -48,8 +48,10 @@ impl Services {
             Some(key_id) => self.0.live.find(key_id).await?,
             None => None,
         };
-        let keys = live.as_ref().map_or(&[][..], |live| &live.verifying_keys);
-        let examined = assertion.check(keys, &self.0.settings.assertion_audiences, now);
+        let examined = match &live {
+            Some(live) => self.examine(live, &assertion).await,
+            None => assertion.check(&[], &self.0.settings.assertion_audiences, now),
+        };
         let mut findings = vec![form];
         findings.extend(examined.findings);
         // The rule of the token endpoint about the client, told apart for people.

@@ -349,8 +349,7 @@ impl Services {
         if let Some(denial) = live.denial(now) {
             return Ok(Err(denial));
         }
-        let audiences = &self.0.settings.assertion_audiences;
-        let examined = assertion.check(&live.verifying_keys, audiences, now);
+        let examined = self.examine(&live, assertion).await;
         if let Some(broken) = examined.findings.iter().find(|finding| !finding.passed) {
             return denied(Cause::Assertion(broken.rule));
         }

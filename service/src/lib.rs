@@ -18,8 +18,10 @@ mod gate;
 mod gateways;
 mod introspection;
 mod issuer;
+mod key_sets;
 mod limiter;
 mod live;
+mod outbound;
 mod passwords;
 mod people;
 pub mod public_key;
@@ -36,6 +38,7 @@ use chrono::{DateTime, TimeDelta};
 use domain::Instant;
 use domain::audit::{Action, Outcome};
 use domain::catalogue::Catalogue;
+use domain::outbound::OutboundRule;
 use domain::role::Permission;
 use serde_json::json;
 
@@ -52,7 +55,9 @@ pub use gate::{Allowed, GateRequest, Presented, Refusal};
 pub use gateways::{GatewayDraft, Introspector, KnownGateway};
 pub use introspection::Introspection;
 pub use issuer::{ClientProof, IssuedToken, TokenError, TokenRequest};
+pub use key_sets::FETCHED_KEYS_LAST;
 pub use limiter::Quota;
+pub use outbound::{InvalidUrl, Outbound, OutboundError, OutboundUrl};
 pub use people::{AddPerson, PasswordLink};
 pub use public_keys::PublicKeyDraft;
 pub use sessions::{LogIn, LogInMethod, SessionInfo, SessionLimits};
@@ -61,8 +66,8 @@ pub use usage::Kept;
 pub use storage::{
     AuditQuery, Conflict, CredentialCounts, CredentialFilter, CredentialPage, CredentialQuery,
     CredentialRecord, CredentialRow, CredentialSort, CredentialTab, DecisionRow, GatewayRecord,
-    GatewaySeen, LastUse, Named, PageStart, Position, PublicKeyRow, SecretInfo, SessionRow,
-    SharedStore, StoreError, TokenHash, UsageRow, UserQuery, connect,
+    GatewaySeen, KeySetRow, LastUse, Named, PageStart, Position, PublicKeyRow, SecretInfo,
+    SessionRow, SharedStore, StoreError, TokenHash, UsageRow, UserQuery, connect,
 };
 
 /// What a deployment decides about the use cases.
@@ -87,6 +92,8 @@ pub struct Settings {
     pub sessions: SessionLimits,
     /// How many passwords are hashed at once; each takes 19 MiB.
     pub password_hashers: usize,
+    /// Which addresses a URL that somebody typed in may lead to.
+    pub outbound: OutboundRule,
 }
 
 /// The handle to every use case; cloning it is cheap.
@@ -104,6 +111,7 @@ struct Inner {
     signer: tokens::Signer,
     feed: Arc<feed::Feed>,
     live: live::LiveCredentials,
+    key_sets: key_sets::KeySets,
     tokens: tokens::VerifiedTokens,
     gateways: gateways::Gateways,
     usage: usage::Recorder,
@@ -124,6 +132,7 @@ impl Services {
         catalogue: Catalogue,
         settings: Settings,
         clock: Arc<dyn Clock>,
+        outbound: Arc<dyn Outbound>,
     ) -> ServiceResult<Self> {
         let keys = crypto::Keys::derive(master).map_err(ServiceError::internal)?;
         let check = store
@@ -148,6 +157,7 @@ impl Services {
                 limiters,
             ),
             feed,
+            key_sets: key_sets::KeySets::new(outbound, settings.outbound.clone()),
             gateways: gateways::Gateways::default(),
             tokens: tokens::VerifiedTokens::new(),
             usage: usage::Recorder::default(),

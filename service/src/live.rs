@@ -4,6 +4,7 @@
 //! forgets it at once; what changes it elsewhere is heard of through the feed of changes. While the
 //! feed can't be followed the cache is not used: a database that is down makes the gate refuse.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::Instant;
@@ -35,6 +36,8 @@ pub(crate) struct Live {
     pub header_name: String,
     /// The registered public keys, ready to verify with.
     pub verifying_keys: Vec<VerifyingKey>,
+    /// When its key set was asked for, as far as that was noted in the store: milliseconds.
+    pub key_set_noted: AtomicI64,
     /// Counts calls and tokens against its limits, if it has any.
     pub limiter: Option<Arc<Limiter>>,
     /// What it is used for, to be written soon.
@@ -50,6 +53,12 @@ impl Live {
     pub(crate) fn denial(&self, now: Instant) -> Option<Denial> {
         let cause = Cause::of_state(&self.stored.credential, now)?;
         Some(Denial::new(Some(self.key_id()), cause))
+    }
+
+    /// Whether its key set was asked for at an instant that was not noted yet; it is from now on.
+    pub(crate) fn is_news(&self, asked_at: Instant) -> bool {
+        let millis = asked_at.timestamp_millis();
+        self.key_set_noted.fetch_max(millis, Ordering::Relaxed) < millis
     }
 
     pub(crate) fn flow(&self) -> Flow {
@@ -117,6 +126,7 @@ impl LiveCredentials {
                         .iter()
                         .filter_map(VerifyingKey::of)
                         .collect(),
+                    key_set_noted: AtomicI64::new(i64::MIN),
                     limiter: self.limiters.of(key_id, &stored.credential.limits),
                     counter: Counter::new(key_id),
                     stored,

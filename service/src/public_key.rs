@@ -11,7 +11,7 @@ use domain::Instant;
 use serde_json::{Map, Value, json};
 use spki::der::asn1::ObjectIdentifier;
 use spki::der::{Decode as _, DecodePem as _};
-use storage::PublicKeyRow;
+use storage::{FetchedKey, PublicKeyRow};
 
 /// More text than any key needs.
 const LONGEST: usize = 16 * 1024;
@@ -81,6 +81,16 @@ impl PublicKey {
         }
     }
 
+    /// The same for a key that came from a URL.
+    pub(crate) fn into_fetched(self) -> FetchedKey {
+        FetchedKey {
+            thumbprint: self.thumbprint,
+            jwk: Value::Object(self.jwk).to_string(),
+            algorithm: self.algorithm.to_owned(),
+            kid: self.kid,
+        }
+    }
+
     /// `members` are the required ones of the key type, in the order of RFC 7638.
     fn new(members: Map<String, Value>, algorithm: &'static str) -> Self {
         // serde_json's map is sorted by name, as the thumbprint wants it.
@@ -107,16 +117,47 @@ impl PublicKey {
         let Some(Value::Array(members)) = set.and_then(|mut set| set.remove("keys")) else {
             return Ok(vec![text.parse()?]);
         };
-        if members.is_empty() || members.len() > MOST {
-            return Err(InvalidPublicKey::BadSet);
-        }
+        Self::set_of(members.iter().map(|member| member.to_string().parse()))
+    }
+
+    /// The keys of a JWK set that a host publishes (RFC 7517 section 5). Others use it too, so keys
+    /// for another use and of kinds that sign no assertions are passed over.
+    ///
+    /// # Errors
+    /// It is no set, one of its keys is private or weak or there twice, or there are none that fit,
+    /// or too many.
+    pub fn parse_published(text: &str) -> Result<Vec<Self>, InvalidPublicKey> {
+        let set: Map<String, Value> =
+            serde_json::from_str(text).map_err(|_| InvalidPublicKey::Malformed)?;
+        let Some(Value::Array(members)) = set.get("keys") else {
+            return Err(InvalidPublicKey::Malformed);
+        };
+        let fitting = members.iter().filter_map(|member| {
+            let key = member.to_string().parse();
+            let signs = member.get("use").is_none_or(|purpose| purpose == "sig");
+            match key {
+                Err(InvalidPublicKey::Unsupported) => None,
+                Err(InvalidPublicKey::Private) => Some(key),
+                _ => signs.then_some(key),
+            }
+        });
+        Self::set_of(fitting)
+    }
+
+    fn set_of(
+        members: impl Iterator<Item = Result<Self, InvalidPublicKey>>,
+    ) -> Result<Vec<Self>, InvalidPublicKey> {
         let mut keys: Vec<Self> = Vec::new();
-        for member in members {
-            let key: Self = member.to_string().parse()?;
-            if keys.iter().any(|other| other.thumbprint == key.thumbprint) {
+        for key in members {
+            let key = key?;
+            let is_known = keys.iter().any(|other| other.thumbprint == key.thumbprint);
+            if is_known || keys.len() == MOST {
                 return Err(InvalidPublicKey::BadSet);
             }
             keys.push(key);
+        }
+        if keys.is_empty() {
+            return Err(InvalidPublicKey::BadSet);
         }
         Ok(keys)
     }
@@ -306,6 +347,52 @@ mod tests {
         let pem: PublicKey = pem.parse().unwrap();
         assert_eq!(pem, jwk);
         assert_eq!(pem.algorithm, "ES256");
+    }
+
+    fn published(keys: &[&str]) -> Result<usize, InvalidPublicKey> {
+        let text = format!("{{\"keys\":[{}]}}", keys.join(","));
+        PublicKey::parse_published(&text).map(|keys| keys.len())
+    }
+
+    #[test]
+    fn of_a_published_set_the_keys_for_other_uses_are_passed_over() {
+        let p521 = r#"{"kty":"EC","crv":"P-521","x":"AA","y":"AA"}"#;
+        let ec = r#"{"kty":"EC","crv":"P-256","use":"sig","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+        let for_encryption = RFC_KEY.replace("\"alg\"", "\"use\":\"enc\",\"alg\"");
+        let weak = r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbU","e":"AQAB"}"#;
+        let weak_for_encryption = weak.replace("\"e\"", "\"use\":\"enc\",\"e\"");
+        assert_eq!(published(&[RFC_KEY, ec]), Ok(2));
+        let others = [
+            p521,
+            &for_encryption,
+            &weak_for_encryption,
+            r#"{"kty":"new"}"#,
+        ];
+        assert_eq!(
+            published(&[p521, ec, &for_encryption, &weak_for_encryption]),
+            Ok(1)
+        );
+        assert_eq!(published(&others), Err(InvalidPublicKey::BadSet));
+        assert_eq!(published(&[]), Err(InvalidPublicKey::BadSet));
+        assert_eq!(published(&[ec, ec]), Err(InvalidPublicKey::BadSet));
+        assert_eq!(published(&[ec, weak]), Err(InvalidPublicKey::Weak));
+        assert_eq!(published(&[ec, "7"]), Err(InvalidPublicKey::Malformed));
+        for no_set in ["", "[]", "<html>", "{}", r#"{"keys":{}}"#, ec] {
+            let parsed = PublicKey::parse_published(no_set);
+            assert_eq!(parsed, Err(InvalidPublicKey::Malformed), "{no_set}");
+        }
+    }
+
+    #[test]
+    fn check_26_a_published_private_key_spoils_the_set_whatever_it_is_for() {
+        for private in [
+            RFC_KEY.replace("\"e\":", "\"d\":\"AQAB\",\"e\":"),
+            RFC_KEY.replace("\"e\":", "\"use\":\"enc\",\"d\":\"AQAB\",\"e\":"),
+            r#"{"kty":"oct","k":"c2VjcmV0"}"#.to_owned(),
+        ] {
+            let parsed = published(&[RFC_KEY, &private]);
+            assert_eq!(parsed, Err(InvalidPublicKey::Private), "{private}");
+        }
     }
 
     #[test]

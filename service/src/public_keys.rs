@@ -1,19 +1,21 @@
 //! The public keys of a credential: added and removed one by one, so that a program can change its
 //! key without a pause.
 
+use domain::Instant;
 use domain::audit::{Action, ObjectKind, Outcome};
 use domain::credential::{Credential, Flow};
-use domain::draft::FieldError;
+use domain::draft::{CredentialDraft, FieldError};
 use domain::expiry::{ExpiryChoice, rfc3339};
 use domain::key_id::KeyId;
 use domain::role::Permission;
 use domain::text::CredentialName;
 use serde_json::json;
-use storage::{Conflict, PublicKeyRow, StoreError};
+use storage::{Conflict, CredentialRecord, PublicKeyRow, StoreError};
 
 use crate::Services;
 use crate::actor::{Actor, Object};
 use crate::error::{ServiceError, ServiceResult};
+use crate::outbound::OutboundUrl;
 use crate::public_key::PublicKey;
 
 /// A public key as typed.
@@ -36,7 +38,8 @@ impl Services {
         draft: &PublicKeyDraft,
     ) -> ServiceResult<Vec<PublicKeyRow>> {
         let action = Action::PublicKeyAdded;
-        let credential = self.credential_with_keys(actor, key_id, action).await?;
+        let record = self.credential_with_keys(actor, key_id, action).await?;
+        let credential = record.credential;
         let now = self.now();
         let keys = PublicKey::parse_all(&draft.public_key);
         let name: Result<Option<CredentialName>, _> = match draft.name.trim() {
@@ -72,6 +75,7 @@ impl Services {
                 "name": row.name,
                 "algorithm": row.algorithm,
                 "expires_at": end.map(rfc3339),
+                "in_place_of": record.key_set.as_ref().map(|set| &set.url),
             });
             let event = actor.event(now, action, Outcome::Done, object(&credential), detail);
             self.store()
@@ -92,7 +96,8 @@ impl Services {
         thumbprint: &str,
     ) -> ServiceResult<()> {
         let action = Action::PublicKeyRemoved;
-        let credential = self.credential_with_keys(actor, key_id, action).await?;
+        let record = self.credential_with_keys(actor, key_id, action).await?;
+        let credential = record.credential;
         let detail = json!({ "thumbprint": thumbprint });
         let event = actor.event(
             self.now(),
@@ -108,23 +113,81 @@ impl Services {
         Ok(())
     }
 
+    /// Gives a credential a URL for its public keys, in place of those that it has; they are fetched
+    /// at once, and if that fails the credential's page says why.
+    pub async fn set_key_url(&self, actor: &Actor, key_id: KeyId, url: &str) -> ServiceResult<()> {
+        let action = Action::KeyUrlSet;
+        let record = self.credential_with_keys(actor, key_id, action).await?;
+        let url = self.key_url(url)?;
+        let before = record.key_set.as_ref().map(|set| &set.url);
+        let detail = json!({ "url": { "from": before, "to": url } });
+        let object = object(&record.credential);
+        let event = actor.event(self.now(), action, Outcome::Done, object, detail);
+        self.store()
+            .set_key_set_url(key_id, url.clone(), event)
+            .await?;
+        self.0.key_sets.forget(&url);
+        self.0.live.forget(key_id);
+        self.ask_for_keys(key_id).await;
+        Ok(())
+    }
+
+    /// Fetches a credential's public keys from their URL now. If that fails the credential's page
+    /// says why.
+    pub async fn fetch_keys(&self, actor: &Actor, key_id: KeyId) -> ServiceResult<()> {
+        let action = Action::KeysFetched;
+        let record = self.credential_with_keys(actor, key_id, action).await?;
+        let Some(set) = &record.key_set else {
+            let problem = "this credential has public keys of its own, and no URL";
+            return Err(ServiceError::field("jwks_url", problem));
+        };
+        let detail = json!({ "url": set.url });
+        let object = object(&record.credential);
+        let event = actor.event(self.now(), action, Outcome::Done, object, detail);
+        self.store().append_audit(event).await?;
+        self.ask_for_keys(key_id).await;
+        Ok(())
+    }
+
+    /// The public keys of a new credential, or the URL in place of them.
+    pub(crate) fn drafted_keys(
+        &self,
+        draft: &CredentialDraft,
+        now: Instant,
+    ) -> ServiceResult<(Vec<PublicKeyRow>, Option<String>)> {
+        if let Some(url) = &draft.jwks_url {
+            return Ok((Vec::new(), Some(self.key_url(url)?)));
+        }
+        let keys = PublicKey::parse_all(&draft.public_key)
+            .map_err(|error| ServiceError::field("public_key", error))?;
+        let rows = keys.into_iter().map(|key| key.into_row(now)).collect();
+        Ok((rows, None))
+    }
+
+    /// A URL for public keys, as typed, in its one spelling.
+    fn key_url(&self, text: &str) -> ServiceResult<String> {
+        OutboundUrl::parse(text, &self.0.settings.outbound)
+            .map(|url| url.as_url().to_string())
+            .map_err(|error| ServiceError::field("jwks_url", error))
+    }
+
     /// The credential, if the actor may change its keys and it still has a use for them.
     async fn credential_with_keys(
         &self,
         actor: &Actor,
         key_id: KeyId,
         action: Action,
-    ) -> ServiceResult<Credential> {
+    ) -> ServiceResult<CredentialRecord> {
         let tried = Object::new(ObjectKind::Credential, key_id, "");
         self.authorise(actor, Permission::ManageCredentials, action, tried)
             .await?;
-        let credential = self.credential(actor, key_id).await?.credential;
-        credential.check_editable(self.now())?;
-        if credential.flow != Flow::PrivateKeyJwt {
+        let record = self.credential(actor, key_id).await?;
+        record.credential.check_editable(self.now())?;
+        if record.credential.flow != Flow::PrivateKeyJwt {
             let problem = "only the private key flow has public keys";
             return Err(ServiceError::field("public_key", problem));
         }
-        Ok(credential)
+        Ok(record)
     }
 }
 

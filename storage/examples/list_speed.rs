@@ -163,6 +163,7 @@ async fn fill(store: &SharedStore, count: u64) -> Result<()> {
                     credential,
                     secret: None,
                     public_keys: Vec::new(),
+                    key_set_url: None,
                     idempotency_key: None,
                 };
                 store.issue_credential(new, event()).await?;

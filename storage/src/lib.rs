@@ -230,7 +230,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// older use never replaces a newer one. Not audited: this is what programs do, not people.
     async fn record_uses(&self, uses: Vec<CredentialUse>) -> StoreResult<()>;
 
-    /// Adds a public key to a credential. Fails with `NotFound` for an unknown credential, with
+    /// Adds a public key to a credential; a URL that it had its keys from is given up. Fails with `NotFound` for an unknown credential, with
     /// [`Conflict::PublicKeyTaken`] when it has the key, and with [`Conflict::TooManyPublicKeys`].
     async fn add_public_key(
         &self,
@@ -246,6 +246,25 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         key_id: KeyId,
         thumbprint: String,
         audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// Gives a credential the URL of its key set, in place of the one before and of its public keys;
+    /// nothing is known of the URL at first. Fails with `NotFound` for an unknown credential.
+    async fn set_key_set_url(
+        &self,
+        key_id: KeyId,
+        url: String,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// Notes what came from the URL of a credential, if that is still its URL and nobody noted
+    /// something later. The same as before is noted only if it was noted before `unless_since`. Not
+    /// audited: this is what a program's host does.
+    async fn record_key_set(
+        &self,
+        key_id: KeyId,
+        found: KeySetRow,
+        unless_since: Instant,
     ) -> StoreResult<()>;
 
     // --- Tokens ---

@@ -92,6 +92,9 @@ pub struct Issue {
     /// With private-key-jwt: a file with the public key, PEM or JWK.
     #[arg(long, value_name = "FILE")]
     public_key: Option<PathBuf>,
+    /// With private-key-jwt, in place of a key: the URL of the program's key set (JWKS).
+    #[arg(long, value_name = "URL", conflicts_with = "public_key")]
+    jwks_url: Option<String>,
     #[command(flatten)]
     format: Format,
 }
@@ -177,6 +180,7 @@ async fn issue(services: &Services, options: Issue) -> anyhow::Result<()> {
         access: options.access,
         levels,
         public_key,
+        jwks_url: options.jwks_url,
     };
     let issued = services.issue_credential(&host, &draft, None).await?;
     let secret = issued.secret.as_ref().map(domain::secret::Secret::expose);

@@ -22,6 +22,7 @@ use clap::{Parser, Subcommand};
 use service::{Actor, Clock, Services, SharedStore, SystemClock};
 
 use crate::config::Config;
+use crate::outbound::HttpOutbound;
 
 /// The file with the master key in the data folder, when none is configured.
 const MASTER_KEY_FILE: &str = "master.key";
@@ -122,7 +123,8 @@ async fn open_with(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ser
     store.migrate().await?;
     let master = master_key(config)?;
     let settings = config.settings.clone();
-    Ok(Services::open(store, &master, catalogue, settings, clock).await?)
+    let outbound = Arc::new(HttpOutbound::new(settings.outbound.clone()));
+    Ok(Services::open(store, &master, catalogue, settings, clock, outbound).await?)
 }
 
 async fn open_store(config: &Config) -> anyhow::Result<SharedStore> {

@@ -13,11 +13,13 @@ use chrono::{DateTime, TimeDelta};
 use domain::catalogue::Catalogue;
 use domain::draft::CredentialDraft;
 use domain::key_id::KeyId;
+use domain::outbound::OutboundRule;
 use domain::user::User;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use leptos::config::LeptosOptions;
 use serde_json::{Value, json};
 use server::metrics::Metrics;
+use server::outbound::HttpOutbound;
 use server::state::{AppState, GateMode, GateSettings, HttpSettings};
 use service::{Actor, AddPerson, ManualClock, MasterKey, Services, SessionLimits, Settings};
 use tower::ServiceExt as _;
@@ -93,7 +95,16 @@ impl TestApp {
         Self::with(GateMode::Nginx, default_catalogue()).await
     }
 
+    /// One that may reach what this rule allows.
+    pub async fn reaching(rule: OutboundRule) -> Self {
+        Self::open(GateMode::Nginx, default_catalogue(), rule).await
+    }
+
     pub async fn with(mode: GateMode, catalogue: Catalogue) -> Self {
+        Self::open(mode, catalogue, OutboundRule::default()).await
+    }
+
+    async fn open(mode: GateMode, catalogue: Catalogue, rule: OutboundRule) -> Self {
         let clock = Arc::new(ManualClock::at(
             DateTime::from_timestamp(1_795_500_000, 0).unwrap(),
         ));
@@ -113,11 +124,20 @@ impl TestApp {
                 absolute: TimeDelta::hours(24),
             },
             password_hashers: 1,
+            outbound: rule.clone(),
         };
+        let outbound = Arc::new(HttpOutbound::new(rule));
         let master = MasterKey::new([7; 32]);
-        let services = Services::open(store.clone(), &master, catalogue, settings, clock.clone())
-            .await
-            .unwrap();
+        let services = Services::open(
+            store.clone(),
+            &master,
+            catalogue,
+            settings,
+            clock.clone(),
+            outbound,
+        )
+        .await
+        .unwrap();
         let host = Actor::host("test");
         let person = AddPerson {
             name: "Mara Okafor".to_owned(),

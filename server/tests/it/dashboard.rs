@@ -75,6 +75,16 @@ const FORMS: [(&str, &str, Permission); 20] = [
         Permission::ManageCredentials,
     ),
     (
+        "/credentials/{key_id}/key-url",
+        "jwks_url=x",
+        Permission::ManageCredentials,
+    ),
+    (
+        "/credentials/{key_id}/key-url/fetch",
+        "",
+        Permission::ManageCredentials,
+    ),
+    (
         "/gateways",
         "name=x&kind=x&addresses=",
         Permission::ManageGateways,
@@ -808,4 +818,89 @@ async fn pages_load_while_another_router_is_made() {
         assert_eq!(page.expect("the page hangs").status, StatusCode::OK);
     }
     making.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_url_and_what_came_from_it_are_on_the_credentials_page() {
+    let mut dashboard = Dashboard::new().await;
+    dashboard.key = dashboard
+        .app
+        .issue("private_key_jwt", "accounts=read")
+        .await;
+    let cookie = dashboard.log_in(Role::Superuser).await;
+    let cookie = Some(cookie.as_str());
+    let (page, action) = ("/credentials/{key_id}", "/credentials/{key_id}/key-url");
+    let before = text(&dashboard.get(page, cookie).await);
+    assert!(before.contains("Use a key URL instead") && !before.contains("Fetch now"));
+
+    let typed = "https://169.254.169.254/latest";
+    let body = form(&[("jwks_url", typed)]);
+    let refused = dashboard.post(action, cookie, &body).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let refused = text(&refused);
+    assert!(refused.contains("This address is not a public one") && refused.contains(typed));
+
+    let body = form(&[("jwks_url", "https://localhost:1/jwks.json")]);
+    for (path, body) in [
+        (action, body.as_str()),
+        ("/credentials/{key_id}/key-url/fetch", ""),
+    ] {
+        let done = dashboard.post(path, cookie, body).await;
+        assert_eq!(done.status, StatusCode::SEE_OTHER, "{path}");
+        let shown = text(&dashboard.get(page, cookie).await);
+        for words in [
+            "https://localhost:1/jwks.json",
+            "localhost has no public address",
+            "no assertion gets a token",
+            "Fetch now",
+            "Change the URL",
+            "Add a public key",
+        ] {
+            assert!(shown.contains(words), "{path}: {words}");
+        }
+    }
+    let support = dashboard.log_in(Role::Support).await;
+    let shown = text(&dashboard.get(page, Some(&support)).await);
+    assert!(shown.contains("localhost has no public address"));
+    assert!(!shown.contains("Fetch now") && !shown.contains("Change the URL"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_is_issued_with_a_key_url_and_what_was_pasted_beside_it_does_not_count() {
+    let dashboard = Dashboard::new().await;
+    let cookie = dashboard.log_in(Role::Superuser).await;
+    let owner = dashboard.user.clone();
+    let issue = async |url: &str| {
+        let body = form(&[
+            ("name", "settlement-worker"),
+            ("purpose", "Moves cash at night"),
+            ("owner", &owner),
+            ("flow", "private_key_jwt"),
+            ("key_source", "url"),
+            ("public_key", "half a key"),
+            ("jwks_url", url),
+            ("expires", "30d"),
+            ("expires_at", ""),
+            ("access", "read_only"),
+            ("idempotency_key", url),
+        ]);
+        dashboard
+            .post("/credentials/new", Some(&cookie), &body)
+            .await
+    };
+    let refused = issue("http://app.example.com/").await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let page = text(&refused);
+    assert!(page.contains("Use https://, so that nobody on the way can change the keys"));
+    assert!(page.contains("value=\"http://app.example.com/\""));
+    let shown = issue("https://localhost:1/jwks.json").await;
+    assert_eq!(shown.status, StatusCode::OK, "{}", text(&shown));
+    let page = text(&shown);
+    let at = page.find("KR").unwrap();
+    let issued = dashboard
+        .app
+        .services
+        .credential(&dashboard.app.host, page[at..at + 22].parse().unwrap());
+    let key_set = issued.await.unwrap().key_set.unwrap();
+    assert_eq!(key_set.url, "https://localhost:1/jwks.json");
 }

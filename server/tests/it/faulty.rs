@@ -14,9 +14,9 @@ use domain::role::Role;
 use domain::user::{EmailAddress, User, UserId};
 use storage::{
     AuditQuery, Change, CredentialCounts, CredentialPage, CredentialQuery, CredentialRecord,
-    CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, LiveCredential, Login, NewCredential,
-    OneTimeToken, PublicKeyRow, RevokedToken, SessionRow, SharedStore, SigningKeyRow, Store,
-    StoreError, StoreResult, TokenHash, UsageRow, UserQuery,
+    CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, KeySetRow, LiveCredential, Login,
+    NewCredential, OneTimeToken, PublicKeyRow, RevokedToken, SessionRow, SharedStore,
+    SigningKeyRow, Store, StoreError, StoreResult, TokenHash, UsageRow, UserQuery,
 };
 
 /// What the store does.
@@ -114,6 +114,8 @@ around! {
     fn record_uses(uses: Vec<CredentialUse>) -> ();
     fn add_public_key(key_id: KeyId, key: PublicKeyRow, audit: AuditEvent) -> ();
     fn remove_public_key(key_id: KeyId, thumbprint: String, audit: AuditEvent) -> ();
+    fn set_key_set_url(key_id: KeyId, url: String, audit: AuditEvent) -> ();
+    fn record_key_set(key_id: KeyId, found: KeySetRow, unless_since: Instant) -> ();
     fn use_assertion_id(key_id: KeyId, id: TokenHash, until: Instant, now: Instant) -> bool;
     fn assertion_id_is_used(key_id: KeyId, id: TokenHash) -> bool;
     fn revoke_token(token: RevokedToken, audit: AuditEvent) -> bool;

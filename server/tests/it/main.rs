@@ -10,6 +10,7 @@ mod fuzz;
 mod gate;
 mod gateways;
 mod introspection;
+mod key_urls;
 mod limits;
 mod metadata;
 mod rotation;

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
 use domain::catalogue::Catalogue;
 use domain::draft::CredentialDraft;
+use domain::outbound::OutboundRule;
 use domain::user::{User, UserId};
 use service::{
     Actor, AddPerson, Allowed, ClientProof, GateRequest, IssuedCredential, ManualClock, MasterKey,
-    Presented, Refusal, RequestFacts, Services, SessionLimits, SessionRow, Settings, SharedStore,
-    Token, TokenError, TokenRequest,
+    Outbound, OutboundError, OutboundUrl, Presented, Refusal, RequestFacts, Services,
+    SessionLimits, SessionRow, Settings, SharedStore, Token, TokenError, TokenRequest,
 };
 
 pub const PASSWORD: &str = "mice juggle seven lamps";
@@ -36,6 +38,7 @@ pub fn settings() -> Settings {
             absolute: TimeDelta::hours(24),
         },
         password_hashers: 2,
+        outbound: OutboundRule::default(),
     }
 }
 
@@ -52,10 +55,39 @@ pub async fn open_with(
     clock: Arc<ManualClock>,
     settings: Settings,
 ) -> Services {
+    open_services(store, clock, settings, Arc::new(Nobody)).await
+}
+
+/// Opens the use cases with somebody who asks the hosts of key URLs.
+pub async fn open_asking(
+    store: SharedStore,
+    clock: Arc<ManualClock>,
+    outbound: Arc<dyn Outbound>,
+) -> Services {
+    open_services(store, clock, settings(), outbound).await
+}
+
+async fn open_services(
+    store: SharedStore,
+    clock: Arc<ManualClock>,
+    settings: Settings,
+    outbound: Arc<dyn Outbound>,
+) -> Services {
     let master = MasterKey::new([7; 32]);
-    Services::open(store, &master, catalogue(), settings, clock)
+    Services::open(store, &master, catalogue(), settings, clock, outbound)
         .await
         .unwrap()
+}
+
+/// A network that reaches nobody.
+#[derive(Debug)]
+pub struct Nobody;
+
+#[async_trait]
+impl Outbound for Nobody {
+    async fn get(&self, _: &OutboundUrl) -> Result<Vec<u8>, OutboundError> {
+        Err(OutboundError::Unreachable)
+    }
 }
 
 impl Team {
@@ -64,12 +96,21 @@ impl Team {
     }
 
     pub async fn at(url: &str) -> Self {
+        Self::with(url, Arc::new(Nobody)).await
+    }
+
+    /// A team whose key URLs are asked by somebody.
+    pub async fn asking(outbound: Arc<dyn Outbound>) -> Self {
+        Self::with("sqlite::memory:", outbound).await
+    }
+
+    async fn with(url: &str, outbound: Arc<dyn Outbound>) -> Self {
         let clock = Arc::new(ManualClock::at(
             DateTime::from_timestamp(1_795_500_000, 0).unwrap(),
         ));
         let store = service::connect(url).await.unwrap();
         store.migrate().await.unwrap();
-        let services = open(store.clone(), clock.clone()).await;
+        let services = open_asking(store.clone(), clock.clone(), outbound).await;
         let host = Actor::host("test");
         let mara = add(
             &services,

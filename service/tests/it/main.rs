@@ -5,6 +5,7 @@ mod audit;
 mod credentials;
 mod gateways;
 mod harness;
+mod key_urls;
 mod limits;
 mod live;
 mod model;

@@ -351,6 +351,7 @@ async fn a_wrong_master_key_is_found_at_start() {
         crate::harness::catalogue(),
         crate::harness::settings(),
         team.clock.clone(),
+        std::sync::Arc::new(crate::harness::Nobody),
     )
     .await;
     assert!(matches!(opened, Err(ServiceError::Internal(_))));

@@ -69,6 +69,19 @@ impl Program {
         format!("{message}.{signature}")
     }
 
+    /// The public key as a host publishes it; for EdDSA and ES256.
+    pub fn jwk(&self) -> Value {
+        if let Ok(jwk) = serde_json::from_str(&self.public_key) {
+            return jwk;
+        }
+        let lines = self.public_key.lines();
+        let body: String = lines.filter(|line| !line.starts_with('-')).collect();
+        let der = STANDARD.decode(body).unwrap();
+        let (x, y) = der[der.len() - 64..].split_at(32);
+        let [x, y] = [x, y].map(|part| URL_SAFE_NO_PAD.encode(part));
+        json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y })
+    }
+
     pub fn header(&self) -> Value {
         json!({ "alg": format!("{:?}", self.algorithm), "typ": "client-authentication+jwt" })
     }

@@ -9,6 +9,7 @@ use domain::audit::ObjectKind;
 use domain::credential::Credential;
 use domain::key_id::KeyId;
 use domain::user::{User, UserId};
+use serde::{Deserialize, Serialize};
 
 pub use audit::*;
 pub use issuer::*;
@@ -93,6 +94,8 @@ pub struct NewCredential {
     pub secret: Option<SecretHash>,
     /// Its public keys, for private key JWT.
     pub public_keys: Vec<PublicKeyRow>,
+    /// The URL of its key set, in place of public keys.
+    pub key_set_url: Option<String>,
     /// Chosen by the caller: a second call with the same one issues nothing.
     pub idempotency_key: Option<String>,
 }
@@ -116,6 +119,34 @@ pub struct PublicKeyRow {
     pub expires_at: Option<Instant>,
     /// When an assertion that it signed was last taken.
     pub last_used_at: Option<Instant>,
+}
+
+/// The key set of a credential (RFC 7517 section 5), by its URL, and what last came from there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeySetRow {
+    /// The URL.
+    pub url: String,
+    /// When it was last asked.
+    pub asked_at: Option<Instant>,
+    /// What went wrong then, in words.
+    pub problem: Option<String>,
+    /// The keys that it last gave.
+    pub keys: Vec<FetchedKey>,
+    /// When it gave them.
+    pub fetched_at: Option<Instant>,
+}
+
+/// A public key that came from a URL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchedKey {
+    /// Its thumbprint (RFC 7638), base64url.
+    pub thumbprint: String,
+    /// The key as a JWK with only public members (RFC 7517), as text.
+    pub jwk: String,
+    /// The algorithm that assertions are signed with, `ES256` say.
+    pub algorithm: String,
+    /// The `kid` by which assertions may name it.
+    pub kid: Option<String>,
 }
 
 /// A secret of a credential, as far as anyone may see it.
@@ -162,6 +193,8 @@ pub struct CredentialRecord {
     pub secrets: Vec<SecretInfo>,
     /// Its public keys.
     pub public_keys: Vec<PublicKeyRow>,
+    /// From where it has its public keys, in place of its own.
+    pub key_set: Option<KeySetRow>,
 }
 
 /// What the issuer and the gate need to know of a credential.
@@ -173,6 +206,8 @@ pub struct LiveCredential {
     pub secrets: Vec<SecretHash>,
     /// Its public keys.
     pub public_keys: Vec<PublicKeyRow>,
+    /// From where it has its public keys, in place of its own.
+    pub key_set: Option<KeySetRow>,
 }
 
 /// One step of the feed of changes.

@@ -13,6 +13,12 @@ macro_rules! migrations {
         [
             migration!(1, "foundation", $folder, "0001_foundation.sql"),
             migration!(2, "issuer_and_gate", $folder, "0002_issuer_and_gate.sql"),
+            migration!(
+                3,
+                "public_keys_by_url",
+                $folder,
+                "0003_public_keys_by_url.sql"
+            ),
             migration!(5, "short_searches", $folder, "0005_short_searches.sql"),
             migration!(6, "audit_page", $folder, "0006_audit_page.sql"),
         ]

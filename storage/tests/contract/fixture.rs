@@ -202,6 +202,7 @@ pub fn new(credential: &Credential) -> NewCredential {
         credential: credential.clone(),
         secret: None,
         public_keys: Vec::new(),
+        key_set_url: None,
         idempotency_key: None,
     }
 }

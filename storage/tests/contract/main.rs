@@ -7,6 +7,7 @@ mod database;
 mod fixture;
 mod gate;
 mod gateways;
+mod key_sets;
 mod list;
 mod parallel;
 mod people;
@@ -86,6 +87,12 @@ mod every_database {
             the_last_key_stays
             a_use_moves_its_key_forward_and_never_back
             two_replicas_note_uses_of_the_same_keys
+        }
+        key_sets {
+            a_credential_has_a_url_or_keys_and_never_both
+            a_url_is_set_together_with_its_audit_event
+            what_came_from_a_url_is_kept_until_the_url_changes
+            only_a_new_or_a_changed_outcome_is_written
         }
         tokens {
             check_24_an_assertion_id_is_used_once

@@ -179,6 +179,14 @@ const fn words(action: Action) -> (&'static str, &'static str) {
             "removed a public key from {}",
             "remove a public key from {}",
         ),
+        Action::KeyUrlSet => (
+            "set the URL of the public keys of {}",
+            "set the URL of the public keys of {}",
+        ),
+        Action::KeysFetched => (
+            "had the public keys of {} fetched",
+            "have the public keys of {} fetched",
+        ),
         Action::LimitsChanged => ("changed the limits of {}", "change the limits of {}"),
         Action::TokenRevoked => ("revoked an access token", "revoke an access token"),
         Action::GatewayAdded => ("added the gateway {}", "add the gateway {}"),

@@ -6,6 +6,9 @@ use domain::draft::CredentialDraft;
 /// What each radio of the matrix is called before the wire name of its scope.
 const SCOPE: &str = "scope.";
 
+/// The choice of a URL in place of a public key.
+pub(super) const BY_URL: &str = "url";
+
 /// Reads the fields into a draft. A field that is missing is empty.
 #[must_use]
 pub fn read_draft(fields: &[(String, String)]) -> CredentialDraft {
@@ -16,6 +19,8 @@ pub fn read_draft(fields: &[(String, String)]) -> CredentialDraft {
             .map(|(_, value)| value.clone())
     };
     let take = |name: &str| text(name).unwrap_or_default();
+    let (public_key, jwks_url) =
+        chosen_key(&take("key_source"), take("public_key"), take("jwks_url"));
     CredentialDraft {
         name: take("name"),
         purpose: take("purpose"),
@@ -32,7 +37,19 @@ pub fn read_draft(fields: &[(String, String)]) -> CredentialDraft {
             .filter_map(|(name, level)| Some((name.strip_prefix(SCOPE)?, level)))
             .map(|(scope, level)| (scope.to_owned(), level.clone()))
             .collect(),
-        public_key: take("public_key"),
+        public_key,
+        jwks_url,
+    }
+}
+
+/// Of the two ways to give a public key the one that was chosen. What was typed for the other stays
+/// in the form, folded away.
+#[must_use]
+pub fn chosen_key(source: &str, public_key: String, url: String) -> (String, Option<String>) {
+    if source == BY_URL {
+        (String::new(), Some(url))
+    } else {
+        (public_key, None)
     }
 }
 
@@ -71,6 +88,21 @@ mod tests {
         assert_eq!(read_draft(&with).expires_at, "2027-05-24T09:00:00Z");
         let without = fields(&[typed, ("expires_at_utc", "")]);
         assert_eq!(read_draft(&without).expires_at, "2027-05-24T11:00");
+    }
+
+    #[test]
+    fn of_a_public_key_and_a_url_the_chosen_one_counts() {
+        let typed = [("public_key", "pem"), ("jwks_url", "https://a.example")];
+        let with = |source| fields(&[typed[0], typed[1], ("key_source", source)]);
+        for (source, public_key, jwks_url) in [
+            ("url", "", Some("https://a.example")),
+            ("paste", "pem", None),
+            ("", "pem", None),
+        ] {
+            let draft = read_draft(&with(source));
+            assert_eq!(draft.public_key, public_key, "{source}");
+            assert_eq!(draft.jwks_url.as_deref(), jwks_url, "{source}");
+        }
     }
 
     #[test]

@@ -203,6 +203,8 @@ pub struct CredentialDetail {
     pub secrets: Vec<DateTime<Utc>>,
     /// Its public keys.
     pub public_keys: Vec<PublicKey>,
+    /// From where it has its public keys, in place of its own.
+    pub key_url: Option<KeyUrl>,
     /// From where and how often it may be used.
     pub limits: Limits,
     /// What it was used for.
@@ -226,6 +228,21 @@ pub struct PublicKey {
     pub expires_at: Option<DateTime<Utc>>,
     /// When it signed in last.
     pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// Public keys by URL, and what last came from there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyUrl {
+    /// The URL.
+    pub url: String,
+    /// When its host was last asked.
+    pub asked_at: Option<DateTime<Utc>>,
+    /// What went wrong then, in words.
+    pub problem: Option<String>,
+    /// The keys that came last: algorithm and thumbprint.
+    pub keys: Vec<(String, String)>,
+    /// Until when these work if no others come; nothing if none works.
+    pub work_until: Option<DateTime<Utc>>,
 }
 
 /// What a credential was used for.

@@ -15,6 +15,7 @@ use web_sys::SubmitEvent;
 
 use super::draft::{access_so_far, read_draft};
 use super::fields::{AccessSection, LifeSection, PurposeSection};
+use super::key_url::KeySource;
 use super::live::{fields, focus, form_in, form_of};
 use super::shown::StoreIt;
 use super::summary::{access_words, draft_end, end_words};
@@ -206,14 +207,16 @@ fn FlowSection() -> impl IntoView {
                     value=Flow::ClientSecret.as_str()
                 />
                 <div class="with-private-key">
-                    <TextArea
-                        name="public_key"
-                        label="Public key"
-                        hint="PEM or JWK: P-256, P-384, Ed25519, or RSA of 2,048 bits or more. Never paste the private key."
-                        maxlength=16_384
-                        rows=6
-                        optional=true
-                    />
+                    <KeySource>
+                        <TextArea
+                            name="public_key"
+                            label="Public key"
+                            hint="PEM or JWK: P-256, P-384, Ed25519, or RSA of 2,048 bits or more. Never paste the private key."
+                            maxlength=16_384
+                            rows=6
+                            optional=true
+                        />
+                    </KeySource>
                 </div>
             </div>
         </section>

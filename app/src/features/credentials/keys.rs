@@ -6,6 +6,7 @@ use domain::expiry::ExpiryChoice;
 use domain::role::Permission;
 use leptos::prelude::*;
 
+use super::key_url::{change, key_url};
 use super::{CredentialDetail, PublicKey};
 use crate::components::{
     Chip, CopyButton, Dialog, DialogActions, DialogLink, Field, Moment, PostForm, Select, TextArea,
@@ -28,13 +29,18 @@ pub(super) fn keys(
     }
     let manages =
         Viewer::current().can(Permission::ManageCredentials) && !credential.life.has_ended();
+    if let Some(url) = &credential.key_url {
+        let change = manages.then(|| change(Some(&url.url), page, outcome));
+        let paste = manages.then(|| add(page, outcome));
+        return key_url(url, page, change, paste);
+    }
     let is_last = credential.public_keys.len() == 1;
     let items = credential.public_keys.iter().cloned().map(|key| {
         let remove = (manages && !is_last).then(|| remove(&key, page));
         public_key(key, remove)
     });
     let items = items.collect_view();
-    let add = manages.then(|| add(page, outcome));
+    let add = manages.then(|| (add(page, outcome), change(None, page, outcome)));
     view! {
         <section class="card section">
             <h2>"Public keys"</h2>

@@ -7,6 +7,7 @@ mod dto;
 mod edit;
 mod fields;
 mod issue;
+mod key_url;
 mod keys;
 mod leave;
 mod limits;
@@ -25,9 +26,9 @@ pub use api::{
     credential_filters, credential_form, get_credential, issue_credential, list_credentials,
 };
 pub use detail::CredentialPage;
-pub use draft::read_draft;
+pub use draft::{chosen_key, read_draft};
 pub use dto::{
-    Counts, CredentialDetail, CredentialList, CredentialRow, Filters, FormFacts, IssuedKey,
+    Counts, CredentialDetail, CredentialList, CredentialRow, Filters, FormFacts, IssuedKey, KeyUrl,
     LastUse, LegacyHeaders, Life, Mark, Owner, PublicKey, Refused, Usage, UsageDay,
 };
 pub use edit::EditCredentialPage;

@@ -13,12 +13,12 @@ use domain::scope::Level;
 use domain::user::User;
 use service::{
     CredentialCounts, CredentialFilter, CredentialPage, CredentialQuery, CredentialRecord,
-    CredentialSort, CredentialTab, DecisionRow, IssuedCredential, PageStart, Position, Services,
-    UsageRow, UserQuery,
+    CredentialSort, CredentialTab, DecisionRow, IssuedCredential, KeySetRow, PageStart, Position,
+    Services, UsageRow, UserQuery,
 };
 
 use super::{
-    Counts, CredentialDetail, CredentialList, CredentialRow, Filters, FormFacts, IssuedKey,
+    Counts, CredentialDetail, CredentialList, CredentialRow, Filters, FormFacts, IssuedKey, KeyUrl,
     LastUse, LegacyHeaders, Life, ListParams, Mark, Owner, PublicKey, Refused, Sort, Tab, Usage,
     UsageDay,
 };
@@ -319,9 +319,22 @@ pub(super) fn detail(
                 last_used_at: key.last_used_at,
             })
             .collect(),
+        key_url: record.key_set.map(|set| key_url(set, now)),
         limits: credential.limits,
         usage,
         story,
+    }
+}
+
+fn key_url(set: KeySetRow, now: Instant) -> KeyUrl {
+    let until = set.fetched_at.map(|at| at + service::FETCHED_KEYS_LAST);
+    let keys = set.keys.into_iter();
+    KeyUrl {
+        url: set.url,
+        asked_at: set.asked_at,
+        problem: set.problem,
+        keys: keys.map(|key| (key.algorithm, key.thumbprint)).collect(),
+        work_until: until.filter(|until| now < *until),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The forms of the credentials pages.
 
-use app::features::credentials::shown_once;
+use app::features::credentials::{chosen_key, shown_once};
 use app::flash::Flash;
 use axum::Router;
 use axum::extract::Path;
@@ -23,6 +23,8 @@ pub fn routes() -> Router<AppState> {
         .route("/credentials/{key_id}/limits", post(limit))
         .route("/credentials/{key_id}/keys", post(add_key))
         .route("/credentials/{key_id}/keys/remove", post(remove_key))
+        .route("/credentials/{key_id}/key-url", post(set_key_url))
+        .route("/credentials/{key_id}/key-url/fetch", post(fetch_keys))
         .route("/credentials/{key_id}/disable", post(disable))
         .route("/credentials/{key_id}/enable", post(enable))
         .route("/credentials/{key_id}/revoke", post(revoke))
@@ -30,6 +32,9 @@ pub fn routes() -> Router<AppState> {
 
 /// The fields that a new credential and an edit have in common.
 fn draft(form: &mut Form) -> CredentialDraft {
+    let [source, public_key, jwks_url] =
+        ["key_source", "public_key", "jwks_url"].map(|field| form.take(field));
+    let (public_key, jwks_url) = chosen_key(&source, public_key, jwks_url);
     // With WASM on, the browser adds the chosen time in UTC; without, the field is read as UTC.
     let (local, utc) = (form.take("expires_at"), form.take("expires_at_utc"));
     CredentialDraft {
@@ -41,7 +46,8 @@ fn draft(form: &mut Form) -> CredentialDraft {
         expires_at: if utc.is_empty() { local } else { utc },
         access: form.take("access"),
         levels: form.take_all("scope.").into_iter().collect(),
-        public_key: form.take("public_key"),
+        public_key,
+        jwks_url,
     }
 }
 
@@ -195,6 +201,40 @@ async fn remove_key(
         Vec::new(),
         result,
         Flash::KeyRemoved,
+    )
+    .await)
+}
+
+async fn set_key_url(
+    context: Context,
+    Path(key_id): Path<KeyId>,
+    mut form: Form,
+) -> Result<Response, Response> {
+    let (typed, url) = (form.typed(&[]), form.take("jwks_url"));
+    form.finish().map_err(IntoResponse::into_response)?;
+    let actor = context.actor()?;
+    let services = &context.state.services;
+    let result = services.set_key_url(&actor, key_id, &url).await;
+    Ok(answer(context, key_id, "key-url", typed, result, Flash::KeyUrlSet).await)
+}
+
+async fn fetch_keys(
+    context: Context,
+    Path(key_id): Path<KeyId>,
+    form: Form,
+) -> Result<Response, Response> {
+    form.finish().map_err(IntoResponse::into_response)?;
+    let actor = context.actor()?;
+    let services = &context.state.services;
+    let result = services.fetch_keys(&actor, key_id).await;
+    let step = "key-url/fetch";
+    Ok(answer(
+        context,
+        key_id,
+        step,
+        Vec::new(),
+        result,
+        Flash::KeysFetched,
     )
     .await)
 }

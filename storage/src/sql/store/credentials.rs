@@ -7,7 +7,7 @@ use domain::key_id::KeyId;
 
 use super::columns::{Columns, json, millis, optional_millis};
 use super::credential_row::{access_columns, to_credential, to_last_use, to_owner};
-use super::{Connection, public_keys, text};
+use super::{Connection, key_sets, public_keys, text};
 use crate::{
     Conflict, CredentialRecord, CredentialUse, LiveCredential, NewCredential, SecretHash,
     SecretInfo, StoreError, StoreResult,
@@ -58,6 +58,9 @@ pub(super) async fn issue(db: &mut Connection, new: NewCredential) -> StoreResul
     }
     for key in new.public_keys {
         public_keys::add(db, credential.key_id, key).await?;
+    }
+    if let Some(url) = new.key_set_url {
+        key_sets::set(db, credential.key_id, url).await?;
     }
     Ok(())
 }
@@ -206,6 +209,7 @@ pub(super) async fn find(
             .map(|(_, created_at)| SecretInfo { created_at })
             .collect(),
         public_keys: public_keys::list(db, key_id).await?,
+        key_set: key_sets::find(db, key_id).await?,
     }))
 }
 
@@ -223,6 +227,7 @@ pub(super) async fn find_live(
         credential: to_credential(&row)?,
         secrets: secrets.map(|(hash, _)| hash).collect(),
         public_keys: public_keys::list(db, key_id).await?,
+        key_set: key_sets::find(db, key_id).await?,
     }))
 }
 

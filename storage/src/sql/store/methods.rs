@@ -14,13 +14,13 @@ use domain::user::{EmailAddress, User, UserId};
 
 use super::{
     SqlStore, audit, counts, credentials, decisions, discard_backup, expired, finish, gateways,
-    keys, list, public_keys, sessions, set_up, tokens, usage, users,
+    key_sets, keys, list, public_keys, sessions, set_up, tokens, usage, users,
 };
 use crate::{
     AuditQuery, Change, CredentialCounts, CredentialPage, CredentialQuery, CredentialRecord,
-    CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, LiveCredential, Login, NewCredential,
-    OneTimeToken, PublicKeyRow, RevokedToken, SessionRow, SigningKeyRow, Store, StoreResult,
-    TokenHash, UsageRow, UserQuery,
+    CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, KeySetRow, LiveCredential, Login,
+    NewCredential, OneTimeToken, PublicKeyRow, RevokedToken, SessionRow, SigningKeyRow, Store,
+    StoreResult, TokenHash, UsageRow, UserQuery,
 };
 
 #[async_trait]
@@ -306,6 +306,28 @@ impl Store for SqlStore {
             Box::pin(public_keys::remove(db, key_id, thumbprint))
         })
         .await
+    }
+
+    async fn set_key_set_url(
+        &self,
+        key_id: KeyId,
+        url: String,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(key_sets::set_for_known(db, key_id, url))
+        })
+        .await
+    }
+
+    async fn record_key_set(
+        &self,
+        key_id: KeyId,
+        found: KeySetRow,
+        unless_since: Instant,
+    ) -> StoreResult<()> {
+        self.write(move |db| Box::pin(key_sets::record(db, key_id, found, unless_since)))
+            .await
     }
 
     async fn use_assertion_id(

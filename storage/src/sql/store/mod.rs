@@ -10,6 +10,7 @@ mod decisions;
 mod expired;
 mod filter;
 mod gateways;
+mod key_sets;
 mod keys;
 mod list;
 mod methods;

@@ -4,8 +4,8 @@ use domain::Instant;
 use domain::credential::MAX_PUBLIC_KEYS;
 use domain::key_id::KeyId;
 
-use super::Connection;
 use super::columns::{Columns, millis, optional_millis};
+use super::{Connection, key_sets};
 use crate::{Conflict, PublicKeyRow, StoreError, StoreResult};
 
 pub(super) async fn list(db: &mut Connection, key_id: KeyId) -> StoreResult<Vec<PublicKeyRow>> {
@@ -65,14 +65,18 @@ pub(super) async fn add_to_known(
     key_id: KeyId,
     key: PublicKeyRow,
 ) -> StoreResult<()> {
-    let known = sqlx::query("SELECT key_id FROM credentials WHERE key_id = $1")
-        .bind(key_id.as_str().to_owned())
-        .fetch_optional(&mut *db)
-        .await?;
-    if known.is_none() {
-        return Err(StoreError::NotFound("credential"));
-    }
+    refuse_unknown(db, key_id).await?;
+    key_sets::remove(db, key_id).await?;
     add(db, key_id, key).await
+}
+
+pub(super) async fn refuse_unknown(db: &mut Connection, key_id: KeyId) -> StoreResult<()> {
+    sqlx::query("SELECT key_id FROM credentials WHERE key_id = $1")
+        .bind(key_id.as_str().to_owned())
+        .fetch_optional(db)
+        .await?
+        .map(|_| ())
+        .ok_or(StoreError::NotFound("credential"))
 }
 
 pub(super) async fn remove(
