@@ -3,6 +3,7 @@
 pub mod account;
 pub mod catalogue;
 pub mod credentials;
+pub mod debugger;
 pub mod gateways;
 pub mod requests;
 #[cfg(test)]

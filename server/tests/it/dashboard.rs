@@ -8,13 +8,13 @@ use axum::http::{Request, StatusCode, header};
 use domain::role::{Permission, Role};
 use service::AddPerson;
 
-use crate::app::{Answer, Key, PUBLIC_URL, TestApp};
+use crate::app::{Answer, Key, PUBLIC_KEY, PUBLIC_URL, TestApp};
 
 const PASSWORD: &str = "mice juggle seven lamps";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Each page, and who may see it.
-const PAGES: [(&str, Permission); 10] = [
+const PAGES: [(&str, Permission); 11] = [
     ("/credentials", Permission::See),
     (
         "/credentials?tab=in_use&q=x&sort=-name&after=junk",
@@ -27,11 +27,12 @@ const PAGES: [(&str, Permission); 10] = [
     ("/users", Permission::See),
     ("/account", Permission::See),
     ("/lookup", Permission::See),
+    ("/debugger", Permission::See),
     ("/gateways", Permission::ManageGateways),
 ];
 
 /// Each form that needs somebody, what it may send, and who may send it.
-const FORMS: [(&str, &str, Permission); 18] = [
+const FORMS: [(&str, &str, Permission); 19] = [
     ("/credentials/new", "name=x", Permission::ManageCredentials),
     (
         "/credentials/{key_id}/edit",
@@ -89,6 +90,7 @@ const FORMS: [(&str, &str, Permission); 18] = [
     ("/users/{user}/disable", "", Permission::ManageUsers),
     ("/users/{user}/enable", "", Permission::ManageUsers),
     ("/users/{user}/password-link", "", Permission::ManageUsers),
+    ("/debugger", "assertion=x", Permission::See),
     (
         "/account/password",
         "current_password=x&new_password=x",
@@ -97,7 +99,7 @@ const FORMS: [(&str, &str, Permission); 18] = [
 ];
 
 /// Each server function, arguments that it understands, and who may call it.
-const FUNCTIONS: [(&str, &str, Permission); 9] = [
+const FUNCTIONS: [(&str, &str, Permission); 10] = [
     ("/_fn/catalogue/get", "", Permission::See),
     ("/_fn/credentials/filters", "", Permission::See),
     ("/_fn/credentials/form", "", Permission::See),
@@ -112,6 +114,11 @@ const FUNCTIONS: [(&str, &str, Permission); 9] = [
         Permission::ManageCredentials,
     ),
     ("/_fn/credentials/list", r#"{"params":{}}"#, Permission::See),
+    (
+        "/_fn/credentials/preview-keys",
+        r#"{"public_key":"x"}"#,
+        Permission::ManageCredentials,
+    ),
     ("/_fn/gateways/list", "", Permission::ManageGateways),
     (
         "/_fn/requests/find",
@@ -725,4 +732,71 @@ async fn pages_load_while_another_router_is_made() {
         assert_eq!(page.expect("the page hangs").status, StatusCode::OK);
     }
     making.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_role_checks_assertions_and_none_is_echoed_or_kept() {
+    let dashboard = Dashboard::new().await;
+    let key = dashboard.app.issue("private_key_jwt", "read_only").await;
+    let cookie = dashboard.log_in(Role::Support).await;
+    let check = async |assertion: &str| {
+        let body = form(&[("assertion", assertion)]);
+        dashboard.post("/debugger", Some(&cookie), &body).await
+    };
+    let good = dashboard.app.assertion(&key);
+    for _ in 0..2 {
+        let answer = check(&good).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        let page = text(&answer);
+        assert!(page.contains("It would be accepted"), "{page}");
+        assert_eq!(page.matches("data-label=\"Result\"").count(), 11);
+        assert!(!page.contains(&good), "the assertion is in the page");
+    }
+    for confidential in [
+        &*dashboard.key.secret,
+        "-----BEGIN PRIVATE KEY-----\nMIGHAgEA",
+        r#"{"kty":"EC","d":"c2VjcmV0LW51bWJlcg"}"#,
+    ] {
+        let answer = check(confidential).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let page = text(&answer);
+        assert!(page.contains("not an assertion"), "{page}");
+        for part in [&dashboard.key.secret[4..], "MIGHAgEA", "c2VjcmV0LW51bWJlcg"] {
+            assert!(!page.contains(part), "{part} is in the page");
+        }
+    }
+    // A page that was opened, not sent, shows nothing of what was checked before.
+    let page = text(&dashboard.get("/debugger", Some(&cookie)).await);
+    assert!(page.contains("Nothing checked yet"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_previewed_by_the_rules_by_which_they_are_added() {
+    let dashboard = Dashboard::new().await;
+    let cookie = dashboard.log_in(Role::Superuser).await;
+    let preview = async |text: &str| {
+        let arguments = serde_json::json!({ "public_key": text }).to_string();
+        let path = "/_fn/credentials/preview-keys";
+        dashboard
+            .call_function(path, Some(&cookie), &arguments)
+            .await
+    };
+    let good = preview(PUBLIC_KEY).await.ok();
+    assert_eq!(good.json()[0]["algorithm"], "ES256");
+    assert_eq!(
+        good.json()[0]["thumbprint"].as_str().map(str::len),
+        Some(43)
+    );
+    for (text, problem) in [
+        ("hello", "Paste a public key as PEM"),
+        ("-----BEGIN PRIVATE KEY-----", "This is a private key"),
+        (r#"{"keys":[]}"#, "A key set has 1 to 10 keys"),
+        (&"x".repeat(20_000), "too long"),
+    ] {
+        let answer = preview(text).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{text}");
+        let body = String::from_utf8_lossy(&answer.body);
+        assert!(body.contains(problem), "{text}: {body}");
+    }
 }

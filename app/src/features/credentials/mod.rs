@@ -7,6 +7,8 @@ mod dto;
 mod edit;
 mod fields;
 mod issue;
+mod key_field;
+mod key_pair;
 mod keys;
 mod leave;
 mod limits;
@@ -22,15 +24,18 @@ mod snippets;
 mod story;
 mod summary;
 mod usage;
+mod web_crypto;
 
 pub use api::{
     credential_filters, credential_form, get_credential, issue_credential, list_credentials,
+    preview_public_keys,
 };
 pub use detail::CredentialPage;
 pub use draft::read_draft;
 pub use dto::{
     Change, Counts, CredentialDetail, CredentialList, CredentialRow, Filters, FormFacts, IssuedKey,
-    LastUse, LegacyHeaders, Life, Mark, Owner, PublicKey, Refused, StoryEntry, Usage, UsageDay,
+    KeyPreview, LastUse, LegacyHeaders, Life, Mark, Owner, PublicKey, Refused, StoryEntry, Usage,
+    UsageDay,
 };
 pub use edit::EditCredentialPage;
 pub use issue::NewCredentialPage;

@@ -3,6 +3,7 @@
 
 mod account;
 mod credentials;
+mod debugger;
 mod entry;
 mod form;
 mod gateways;
@@ -29,6 +30,7 @@ pub fn routes() -> Router<AppState> {
         .merge(users::routes())
         .merge(gateways::routes())
         .merge(credentials::routes())
+        .merge(debugger::routes())
 }
 
 /// What each form's handler needs of its request.
