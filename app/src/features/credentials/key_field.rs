@@ -14,7 +14,7 @@ use web_sys::{DragEvent, Event, File, HtmlInputElement, HtmlTextAreaElement};
 
 use super::key_pair::{Maker, MakerButton, Openssl};
 use super::{KeyPreview, preview_public_keys};
-use crate::components::{Chip, Glyph, Icon, TextArea};
+use crate::components::{Chip, FieldProblem, TextArea};
 use crate::error::ApiError;
 
 /// More text than any key needs, in bytes; the server takes no more.
@@ -33,6 +33,7 @@ const NO_TEXT: &str = "This file is not text. Turn it into PEM first: openssl pk
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Said {
     Nothing,
+    Private,
     Wrong(String),
     Keys(Vec<KeyPreview>),
 }
@@ -68,8 +69,9 @@ pub(super) fn KeyField(
         if holds_private_key(&text) {
             area.set_value("");
             consider.run(String::new());
-            said.set(Said::Wrong(PRIVATE.to_owned()));
-        } else {
+            said.set(Said::Private);
+        } else if !(text.is_empty() && said.get_untracked() == Said::Private) {
+            // Browsers may tell of one paste several times; the field is empty from the second on.
             consider.run(text);
         }
     };
@@ -190,15 +192,8 @@ fn considering(said: RwSignal<Said>) -> Callback<String> {
 fn words(said: Said) -> Option<AnyView> {
     match said {
         Said::Nothing => None,
-        Said::Wrong(problem) => Some(
-            view! {
-                <p class="field-error">
-                    <Icon glyph=Glyph::Alert />
-                    <span>{problem}</span>
-                </p>
-            }
-            .into_any(),
-        ),
+        Said::Private => Some(view! { <FieldProblem words=PRIVATE /> }.into_any()),
+        Said::Wrong(problem) => Some(view! { <FieldProblem words=problem /> }.into_any()),
         Said::Keys(keys) => {
             let items = keys.into_iter().map(|key| {
                 view! {

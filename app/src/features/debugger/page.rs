@@ -9,7 +9,8 @@ use web_sys::{Event, HtmlTextAreaElement};
 
 use super::{Check, Checked, Went};
 use crate::components::{
-    Cell, Chip, Column, EmptyState, Glyph, Icon, Notice, PageHead, PostForm, Table, TextArea, Tone,
+    Cell, Chip, Column, EmptyState, FieldProblem, Glyph, Icon, Notice, PageHead, PostForm, Table,
+    TextArea, Tone,
 };
 use crate::form::{Answer, ShownOnce, use_answer};
 use crate::words::count;
@@ -67,20 +68,17 @@ fn AssertionField() -> impl IntoView {
             return;
         };
         let text = area.value();
-        refused.set(holds_private_key(&text) || holds_secret(&text));
-        if refused.get_untracked() {
+        if holds_private_key(&text) || holds_secret(&text) {
             area.set_value("");
+            refused.set(true);
+        } else if !text.is_empty() {
+            refused.set(false);
         }
     };
     let words = move || {
         refused.get().then(|| {
             let FieldError { message, .. } = FieldError::new("assertion", SECRET_ADVICE);
-            view! {
-                <p class="field-error">
-                    <Icon glyph=Glyph::Alert />
-                    <span>{message}</span>
-                </p>
-            }
+            view! { <FieldProblem words=message /> }
         })
     };
     view! {
@@ -168,8 +166,8 @@ fn row(check: Check) -> AnyView {
             <Cell label="Result">
                 <Chip tone=tone>{icon} {word}</Chip>
             </Cell>
-            <Cell label="Found">{or_dash(check.found)}</Cell>
-            <Cell label="Expected">{or_dash(check.expected)}</Cell>
+            <Cell label="Found" class="wrap">{or_dash(check.found)}</Cell>
+            <Cell label="Expected" class="wrap">{or_dash(check.expected)}</Cell>
         </tr>
     }
     .into_any()
