@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
 use crate::features::credentials::IssuedKey;
+use crate::features::debugger::Checked;
 
 /// What a POST handler has to say through the page that it renders.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +93,8 @@ pub enum ShownOnce {
     },
     /// A credential that was just issued.
     Credential(IssuedKey),
+    /// What the rules came to for an assertion.
+    Checked(Checked),
 }
 
 impl fmt::Debug for ShownOnce {

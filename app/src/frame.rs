@@ -69,7 +69,8 @@ fn Navigation() -> impl IntoView {
         <nav aria-label="Main">
             {item("/credentials", "Credentials", Glyph::Key)}
             {item("/catalogue", "Catalogue", Glyph::List)}
-            {item("/lookup", "Look up", Glyph::Search)} {item("/users", "Users", Glyph::Users)}
+            {item("/lookup", "Look up", Glyph::Search)}
+            {item("/debugger", "Debugger", Glyph::Shield)} {item("/users", "Users", Glyph::Users)}
             {Viewer::current()
                 .can(Permission::ManageGateways)
                 .then(|| item("/gateways", "Gateways", Glyph::Lock))}

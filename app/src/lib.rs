@@ -28,6 +28,7 @@ use crate::features::catalogue::CataloguePage;
 use crate::features::credentials::{
     Back, CredentialPage, CredentialsPage, EditCredentialPage, NewCredentialPage,
 };
+use crate::features::debugger::DebuggerPage;
 use crate::features::entry::{LoginPage, SetUpPage, WelcomePage};
 use crate::features::gateways::GatewaysPage;
 use crate::features::requests::LookUpPage;
@@ -96,6 +97,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("credentials/:key_id/edit") view=EditCredentialPage />
                     <Route path=path!("catalogue") view=CataloguePage />
                     <Route path=path!("lookup") view=LookUpPage />
+                    <Route path=path!("debugger") view=DebuggerPage />
                     <Route path=path!("users") view=UsersPage />
                     <Route path=path!("gateways") view=GatewaysPage />
                     <Route path=path!("audit") view=AuditPage />

@@ -53,6 +53,21 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// All, in the order in which they are checked.
+    pub const ALL: [Self; 11] = [
+        Self::Form,
+        Self::Client,
+        Self::Algorithm,
+        Self::Signature,
+        Self::Type,
+        Self::Critical,
+        Self::Audience,
+        Self::Expiry,
+        Self::Beginning,
+        Self::Id,
+        Self::SingleUse,
+    ];
+
     /// What people read.
     #[must_use]
     pub const fn label(self) -> &'static str {

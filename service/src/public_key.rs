@@ -8,6 +8,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, Par
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::Instant;
+use domain::confidential::{PRIVATE_KEY_ADVICE, PRIVATE_MEMBERS, holds_private_key};
 use serde_json::{Map, Value, json};
 use spki::der::asn1::ObjectIdentifier;
 use spki::der::{Decode as _, DecodePem as _};
@@ -40,10 +41,7 @@ pub enum InvalidPublicKey {
     #[error("this is too long to be a public key")]
     TooLong,
     /// It holds a private key, which should never leave its owner.
-    #[error(
-        "this is a private key: keep it where it is, and paste the public key. Treat this one as \
-         leaked if anyone else could have seen it"
-    )]
+    #[error("{PRIVATE_KEY_ADVICE}")]
     Private,
     /// Neither PEM nor JWK.
     #[error("paste a public key as PEM (BEGIN PUBLIC KEY) or as JWK")]
@@ -64,6 +62,12 @@ impl PublicKey {
     #[must_use]
     pub fn thumbprint(&self) -> &str {
         &self.thumbprint
+    }
+
+    /// The algorithm that it verifies, after RFC 7518; RS256 stands for PS256 too.
+    #[must_use]
+    pub const fn algorithm(&self) -> &'static str {
+        self.algorithm
     }
 
     /// The row that the store keeps.
@@ -245,10 +249,7 @@ impl PublicKey {
     fn from_jwk(text: &str) -> Result<Self, InvalidPublicKey> {
         let jwk: Map<String, Value> =
             serde_json::from_str(text).map_err(|_| InvalidPublicKey::Malformed)?;
-        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
-            .iter()
-            .any(|name| jwk.contains_key(*name))
-        {
+        if PRIVATE_MEMBERS.iter().any(|name| jwk.contains_key(*name)) {
             return Err(InvalidPublicKey::Private);
         }
         let text = |name: &str| jwk.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -279,7 +280,7 @@ impl FromStr for PublicKey {
             return Err(InvalidPublicKey::TooLong);
         }
         let text = text.trim();
-        if text.contains("PRIVATE KEY") {
+        if holds_private_key(text) {
             return Err(InvalidPublicKey::Private);
         }
         if text.starts_with('{') {

@@ -30,6 +30,18 @@ pub struct PublicKeyDraft {
 }
 
 impl Services {
+    /// Reads public keys as [`Services::add_public_keys`] would, and keeps nothing.
+    ///
+    /// # Errors
+    /// The actor may not manage credentials, or the text is not one to add, with the reason.
+    pub fn preview_public_keys(&self, actor: &Actor, text: &str) -> ServiceResult<Vec<PublicKey>> {
+        let needed = Permission::ManageCredentials;
+        if !actor.can(needed) {
+            return Err(ServiceError::Denied(needed));
+        }
+        PublicKey::parse_all(text).map_err(|error| ServiceError::field("public_key", error))
+    }
+
     /// Adds public keys to a credential of private key JWT; they work from the next request on.
     pub async fn add_public_keys(
         &self,

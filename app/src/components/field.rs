@@ -91,14 +91,9 @@ impl Frame {
         let hint = self
             .hint
             .map(|hint| view! { <span class="hint" id=hint_id>{hint}</span> });
-        let error = self.error.map(|error| {
-            view! {
-                <span class="field-error" id=error_id>
-                    <Icon glyph=Glyph::Alert />
-                    {error}
-                </span>
-            }
-        });
+        let error = self
+            .error
+            .map(|error| view! { <FieldProblem words=error id=error_id /> });
         view! {
             <div class="field" class:whole=self.whole>
                 <label for=self.id>{self.label} {optional}</label>
@@ -109,6 +104,25 @@ impl Frame {
         }
         .into_any()
     }
+}
+
+/// What is wrong with a field.
+#[component]
+pub fn FieldProblem(
+    /// The problem, as a sentence.
+    #[prop(into)]
+    words: String,
+    /// The id, where a control is described by it.
+    #[prop(optional)]
+    id: Option<String>,
+) -> impl IntoView {
+    view! {
+        <span class="field-error" id=id>
+            <Icon glyph=Glyph::Alert />
+            <span>{words}</span>
+        </span>
+    }
+    .into_any()
 }
 
 /// A line of text.

@@ -41,6 +41,8 @@ pub enum Glyph {
     Screen,
     /// A magnifying glass.
     Search,
+    /// A shield with a tick.
+    Shield,
     /// A door with an arrow out of it.
     SignOut,
     /// A sun.
@@ -74,6 +76,9 @@ impl Glyph {
             Self::Plus => "M8 3v10M3 8h10",
             Self::Screen => "M1.8 2.8h12.4v8H1.8zM5.5 13.5h5",
             Self::Search => "M2.5 7a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0M10.5 10.5l3.5 3.5",
+            Self::Shield => {
+                "M8 1.8 13.2 3.8v4c0 3.2-2.2 5.4-5.2 6.4-3-1-5.2-3.2-5.2-6.4v-4zM5.6 8l1.7 1.7 3.1-3.4"
+            }
             Self::SignOut => "M6.5 2H2.8v12h3.7M6.5 8h7.5M11 5l3 3-3 3",
             Self::Sun => {
                 "M5 8a3 3 0 1 0 6 0a3 3 0 1 0-6 0M8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1"

@@ -21,7 +21,7 @@ pub use choice::{Choice, ChoiceCards, Pills};
 pub use date_time::DateTimeField;
 pub use dialog::{Dialog, DialogActions, DialogLink};
 pub use feedback::{EmptyState, ErrorState, Notice, Skeleton, Toast, Tone};
-pub use field::{Field, Input, Select, TextArea};
+pub use field::{Field, FieldProblem, Input, Select, TextArea};
 pub use form::{PostForm, RefusedElsewhere};
 pub use icon::{Glyph, Icon};
 pub use matrix::{Endpoint, Endpoints, Matrix, ScopeRow};

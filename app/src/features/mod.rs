@@ -4,6 +4,7 @@ pub mod account;
 pub mod audit;
 pub mod catalogue;
 pub mod credentials;
+pub mod debugger;
 pub mod entry;
 pub mod gateways;
 pub mod requests;

@@ -35,8 +35,8 @@ pub const READ: (&str, &str) = ("GET", "/v1/accounts");
 pub const WRITE: (&str, &str) = ("POST", "/v1/journals");
 pub const UNKNOWN: (&str, &str) = ("GET", "/v1/nowhere");
 
-/// The public key of RFC 7515 appendix A.3.
-const PUBLIC_KEY: &str = r#"{"kty":"EC","crv":"P-256",
+/// The public key of RFC 7515 appendix A.3, which credentials of private key JWT are issued with.
+pub const PUBLIC_KEY: &str = r#"{"kty":"EC","crv":"P-256",
     "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
 
 /// Its private key, of the same appendix, as PKCS #8.

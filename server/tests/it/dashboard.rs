@@ -8,13 +8,13 @@ use axum::http::{Request, StatusCode, header};
 use domain::role::{Permission, Role};
 use service::AddPerson;
 
-use crate::app::{Answer, Key, PUBLIC_URL, TestApp};
+use crate::app::{Answer, Key, PUBLIC_KEY, PUBLIC_URL, TestApp};
 
 const PASSWORD: &str = "mice juggle seven lamps";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Each page, and who may see it.
-const PAGES: [(&str, Permission); 13] = [
+const PAGES: &[(&str, Permission)] = &[
     ("/credentials", Permission::See),
     (
         "/credentials?tab=in_use&q=x&sort=-name&after=junk",
@@ -27,6 +27,7 @@ const PAGES: [(&str, Permission); 13] = [
     ("/users", Permission::See),
     ("/account", Permission::See),
     ("/lookup", Permission::See),
+    ("/debugger", Permission::See),
     ("/gateways", Permission::ManageGateways),
     (
         "/audit?action=credential.issued&until=2030-01-01&after=junk",
@@ -37,7 +38,7 @@ const PAGES: [(&str, Permission); 13] = [
 ];
 
 /// Each form that needs somebody, what it may send, and who may send it.
-const FORMS: [(&str, &str, Permission); 20] = [
+const FORMS: &[(&str, &str, Permission)] = &[
     ("/credentials/new", "name=x", Permission::ManageCredentials),
     (
         "/credentials/{key_id}/edit",
@@ -105,6 +106,7 @@ const FORMS: [(&str, &str, Permission); 20] = [
     ("/users/{user}/disable", "", Permission::ManageUsers),
     ("/users/{user}/enable", "", Permission::ManageUsers),
     ("/users/{user}/password-link", "", Permission::ManageUsers),
+    ("/debugger", "assertion=x", Permission::See),
     (
         "/users/{user}/sessions/end-others",
         "",
@@ -119,7 +121,7 @@ const FORMS: [(&str, &str, Permission); 20] = [
 ];
 
 /// Each server function, arguments that it understands, and who may call it.
-const FUNCTIONS: [(&str, &str, Permission); 11] = [
+const FUNCTIONS: &[(&str, &str, Permission)] = &[
     (
         "/_fn/audit/search",
         r#"{"params":{}}"#,
@@ -139,6 +141,11 @@ const FUNCTIONS: [(&str, &str, Permission); 11] = [
         Permission::ManageCredentials,
     ),
     ("/_fn/credentials/list", r#"{"params":{}}"#, Permission::See),
+    (
+        "/_fn/credentials/preview-keys",
+        r#"{"public_key":"x"}"#,
+        Permission::ManageCredentials,
+    ),
     ("/_fn/gateways/list", "", Permission::ManageGateways),
     (
         "/_fn/requests/find",
@@ -265,25 +272,26 @@ async fn check_83_every_server_function_has_a_row() {
         .map(|(path, _)| path)
         .collect();
     registered.sort_unstable();
-    assert_eq!(registered, FUNCTIONS.map(|row| row.0));
+    let listed: Vec<_> = FUNCTIONS.iter().map(|row| row.0).collect();
+    assert_eq!(registered, listed);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn check_83_strangers_get_nothing() {
     let dashboard = Dashboard::new().await;
-    for (page, _) in PAGES {
+    for (page, _) in PAGES.iter().copied() {
         let answer = dashboard.get(page, None).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{page}");
         let to = answer.headers[header::LOCATION].to_str().unwrap();
         assert!(to.starts_with("/login?next=%2F"), "{page}: {to}");
         assert!(answer.body.is_empty(), "{page}");
     }
-    for (path, body, _) in FORMS {
+    for (path, body, _) in FORMS.iter().copied() {
         let answer = dashboard.post(path, None, body).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{path}");
         assert_eq!(answer.headers[header::LOCATION], "/login", "{path}");
     }
-    for (path, arguments, _) in FUNCTIONS {
+    for (path, arguments, _) in FUNCTIONS.iter().copied() {
         let answer = dashboard.call_function(path, None, arguments).await;
         assert_eq!(
             answer.status,
@@ -308,7 +316,7 @@ async fn check_83_each_role_may_exactly_what_the_table_says() {
     for role in Role::ALL {
         let cookie = dashboard.log_in(role).await;
         let cookie = Some(cookie.as_str());
-        for (page, permission) in PAGES {
+        for (page, permission) in PAGES.iter().copied() {
             let answer = dashboard.get(page, cookie).await;
             let expected = if role.can(permission) {
                 StatusCode::OK
@@ -323,7 +331,7 @@ async fn check_83_each_role_may_exactly_what_the_table_says() {
                 );
             }
         }
-        for (path, arguments, permission) in FUNCTIONS {
+        for (path, arguments, permission) in FUNCTIONS.iter().copied() {
             let answer = dashboard.call_function(path, cookie, arguments).await;
             let refused = answer.status == StatusCode::FORBIDDEN;
             assert_eq!(
@@ -339,7 +347,7 @@ async fn check_83_each_role_may_exactly_what_the_table_says() {
             );
             assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{role} {path}");
         }
-        for (path, body, permission) in FORMS {
+        for (path, body, permission) in FORMS.iter().copied() {
             let before = dashboard.app.services.now();
             let answer = dashboard.post(path, cookie, body).await;
             let refused = answer.status == StatusCode::FORBIDDEN;
@@ -521,7 +529,7 @@ async fn a_server_function_never_redirects_to_another_site() {
         ("accept", "text/html"),
         ("referer", "https://evil.example/"),
     ];
-    for (path, arguments, _) in FUNCTIONS {
+    for (path, arguments, _) in FUNCTIONS.iter().copied() {
         let kind = if arguments.is_empty() {
             FORM
         } else {
@@ -903,4 +911,71 @@ async fn a_credential_is_issued_with_a_key_url_and_what_was_pasted_beside_it_doe
         .credential(&dashboard.app.host, page[at..at + 22].parse().unwrap());
     let key_set = issued.await.unwrap().key_set.unwrap();
     assert_eq!(key_set.url, "https://localhost:1/jwks.json");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_role_checks_assertions_and_none_is_echoed_or_kept() {
+    let dashboard = Dashboard::new().await;
+    let key = dashboard.app.issue("private_key_jwt", "read_only").await;
+    let cookie = dashboard.log_in(Role::Support).await;
+    let check = async |assertion: &str| {
+        let body = form(&[("assertion", assertion)]);
+        dashboard.post("/debugger", Some(&cookie), &body).await
+    };
+    let good = dashboard.app.assertion(&key);
+    for _ in 0..2 {
+        let answer = check(&good).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        let page = text(&answer);
+        assert!(page.contains("It would be accepted"), "{page}");
+        assert_eq!(page.matches("data-label=\"Result\"").count(), 11);
+        assert!(!page.contains(&good), "the assertion is in the page");
+    }
+    for confidential in [
+        &*dashboard.key.secret,
+        "-----BEGIN PRIVATE KEY-----\nMIGHAgEA",
+        r#"{"kty":"EC","d":"c2VjcmV0LW51bWJlcg"}"#,
+    ] {
+        let answer = check(confidential).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let page = text(&answer);
+        assert!(page.contains("not an assertion"), "{page}");
+        for part in [&dashboard.key.secret[4..], "MIGHAgEA", "c2VjcmV0LW51bWJlcg"] {
+            assert!(!page.contains(part), "{part} is in the page");
+        }
+    }
+    // A page that was opened, not sent, shows nothing of what was checked before.
+    let page = text(&dashboard.get("/debugger", Some(&cookie)).await);
+    assert!(page.contains("Nothing checked yet"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_previewed_by_the_rules_by_which_they_are_added() {
+    let dashboard = Dashboard::new().await;
+    let cookie = dashboard.log_in(Role::Superuser).await;
+    let preview = async |text: &str| {
+        let arguments = serde_json::json!({ "public_key": text }).to_string();
+        let path = "/_fn/credentials/preview-keys";
+        dashboard
+            .call_function(path, Some(&cookie), &arguments)
+            .await
+    };
+    let good = preview(PUBLIC_KEY).await.ok();
+    assert_eq!(good.json()[0]["algorithm"], "ES256");
+    assert_eq!(
+        good.json()[0]["thumbprint"].as_str().map(str::len),
+        Some(43)
+    );
+    for (text, problem) in [
+        ("hello", "Paste a public key as PEM"),
+        ("-----BEGIN PRIVATE KEY-----", "This is a private key"),
+        (r#"{"keys":[]}"#, "A key set has 1 to 10 keys"),
+        (&"x".repeat(20_000), "too long"),
+    ] {
+        let answer = preview(text).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{text}");
+        let body = String::from_utf8_lossy(&answer.body);
+        assert!(body.contains(problem), "{text}: {body}");
+    }
 }

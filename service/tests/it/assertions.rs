@@ -514,6 +514,20 @@ async fn the_debugger_names_each_broken_rule_and_uses_nothing_up() {
         .unwrap();
     assert_eq!(broken(&report), [Rule::Audience, Rule::Expiry, Rule::Id]);
 
+    // What can't be looked at is not called wrong.
+    let nobody = scene.claims_but(json!({
+        "iss": "KRAAAAAAAAAAAAAAAAAAAA", "sub": "KRAAAAAAAAAAAAAAAAAAAA",
+    }));
+    let report = services
+        .debug_assertion(host, &scene.assertion(&nobody))
+        .await
+        .unwrap();
+    assert_eq!(broken(&report), [Rule::Client]);
+    let reached: Vec<_> = report.findings.iter().map(|one| one.rule).collect();
+    for rule in [Rule::Algorithm, Rule::Signature, Rule::SingleUse] {
+        assert!(!reached.contains(&rule), "{rule:?}");
+    }
+
     services
         .disable_credential(host, scene.key_id, "leaked")
         .await

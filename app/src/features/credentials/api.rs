@@ -4,7 +4,7 @@ use domain::draft::CredentialDraft;
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 
-use super::{CredentialDetail, CredentialList, Filters, FormFacts, ListParams};
+use super::{CredentialDetail, CredentialList, Filters, FormFacts, KeyPreview, ListParams};
 use crate::error::ApiError;
 use crate::form::ShownOnce;
 
@@ -95,4 +95,18 @@ pub async fn issue_credential(
     let issued = reply(services.issue_credential(&actor, &draft, key).await)?;
     let headers = use_context::<LegacyHeaders>().unwrap_or_default();
     Ok(server::shown_once(&services, issued, headers))
+}
+
+/// What a text that somebody is typing holds, or why it is no public key. Nothing is kept.
+#[server(prefix = "/_fn", endpoint = "credentials/preview-keys", input = Json)]
+pub async fn preview_public_keys(public_key: String) -> Result<Vec<KeyPreview>, ApiError> {
+    use crate::server_context::{actor, reply, services};
+
+    let (actor, services) = (actor()?, services()?);
+    let keys = reply(services.preview_public_keys(&actor, &public_key))?;
+    let previews = keys.into_iter().map(|key| KeyPreview {
+        thumbprint: key.thumbprint().to_owned(),
+        algorithm: key.algorithm().to_owned(),
+    });
+    Ok(previews.collect())
 }

@@ -245,6 +245,15 @@ pub struct KeyUrl {
     pub work_until: Option<DateTime<Utc>>,
 }
 
+/// A public key as read from what somebody is typing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyPreview {
+    /// Its thumbprint (RFC 7638).
+    pub thumbprint: String,
+    /// What assertions are signed with.
+    pub algorithm: String,
+}
+
 /// What a credential was used for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {

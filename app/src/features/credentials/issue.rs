@@ -15,13 +15,14 @@ use web_sys::SubmitEvent;
 
 use super::draft::{access_so_far, read_draft};
 use super::fields::{AccessSection, LifeSection, PurposeSection};
+use super::key_field::KeyField;
 use super::key_url::KeySource;
 use super::live::{fields, focus, form_in, form_of};
 use super::shown::StoreIt;
 use super::summary::{access_words, draft_end, end_words};
 use super::{FormFacts, credential_form, issue_credential};
 use crate::clock::PageClock;
-use crate::components::{Choice, ChoiceCards, ErrorState, PageHead, PostForm, Skeleton, TextArea};
+use crate::components::{Choice, ChoiceCards, ErrorState, PageHead, PostForm, Skeleton};
 use crate::features::catalogue::{Ask, can_call, get_catalogue};
 use crate::form::{Answer, FormOutcome, ShownOnce, use_answer};
 use crate::frame::Only;
@@ -208,12 +209,8 @@ fn FlowSection() -> impl IntoView {
                 />
                 <div class="with-private-key">
                     <KeySource>
-                        <TextArea
-                            name="public_key"
-                            label="Public key"
+                        <KeyField
                             hint="PEM or JWK: P-256, P-384, Ed25519, or RSA of 2,048 bits or more. Never paste the private key."
-                            maxlength=16_384
-                            rows=6
                             optional=true
                         />
                     </KeySource>

@@ -6,11 +6,11 @@ use domain::expiry::ExpiryChoice;
 use domain::role::Permission;
 use leptos::prelude::*;
 
+use super::key_field::KeyField;
 use super::key_url::{change, key_url};
 use super::{CredentialDetail, PublicKey};
 use crate::components::{
-    Chip, CopyButton, Dialog, DialogActions, DialogLink, Field, Moment, PostForm, Select, TextArea,
-    Time,
+    Chip, CopyButton, Dialog, DialogActions, DialogLink, Field, Moment, PostForm, Select, Time,
 };
 use crate::form::FormOutcome;
 use crate::viewer::Viewer;
@@ -44,7 +44,10 @@ pub(super) fn keys(
     view! {
         <section class="card section">
             <h2>"Public keys"</h2>
-            <p>"Told apart by their thumbprints (RFC 7638). Each of them signs in."</p>
+            <p>
+                "Told apart by their thumbprints (RFC 7638). Each of them signs in. An assertion is "
+                "refused? The " <a class="link" href="/debugger">"assertion debugger"</a> " says why."
+            </p>
             <ul class="stack-s">{items}</ul>
             {add}
         </section>
@@ -138,13 +141,7 @@ fn add(page: &str, outcome: Option<&FormOutcome>) -> AnyView {
                     maxlength=80
                     optional=true
                 />
-                <TextArea
-                    name="public_key"
-                    label="Public key"
-                    hint="PEM, a JWK, or a set of JWKs. Never a private key."
-                    maxlength=16_384
-                    rows=6
-                />
+                <KeyField hint="PEM, a JWK, or a set of JWKs. Never a private key." />
                 <Select
                     name="expires"
                     id="key-expires"

@@ -10,7 +10,8 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, Event};
 
-const QUESTION: &str = "Leave without storing the secret? It can't be shown again.";
+/// Links that lead away: no downloads, and no places on the same page.
+const LINK: &str = "a[href]:not([download], [href^='#'])";
 
 /// Whether Back may leave the page that is shown, where that page has a say.
 #[derive(Clone, Copy)]
@@ -31,8 +32,11 @@ impl Back {
     }
 }
 
-/// Asks before the page is left while `at_risk` holds, until the view is gone.
-pub(super) fn ask_before_leaving(at_risk: impl Fn() -> bool + Copy + Send + Sync + 'static) {
+/// Asks `question` before the page is left while `at_risk` holds, until the view is gone.
+pub(super) fn ask_before_leaving(
+    question: &'static str,
+    at_risk: impl Fn() -> bool + Copy + Send + Sync + 'static,
+) {
     let back = use_context::<Back>();
     Effect::new(move |_| {
         let closing = Listener::new("beforeunload", move |event| {
@@ -51,7 +55,7 @@ pub(super) fn ask_before_leaving(at_risk: impl Fn() -> bool + Copy + Send + Sync
         let Some(Back(asks)) = back else { return };
         let here = window().location().href().unwrap_or_default();
         asks.set_value(Some(Callback::new(move |()| {
-            let leaves = !at_risk() || window().confirm_with_message(QUESTION).unwrap_or(true);
+            let leaves = !at_risk() || window().confirm_with_message(question).unwrap_or(true);
             if !leaves && let Ok(history) = window().history() {
                 // The address bar has left already.
                 let _ = history.push_state_with_url(&JsValue::NULL, "", Some(&here));
@@ -62,11 +66,30 @@ pub(super) fn ask_before_leaving(at_risk: impl Fn() -> bool + Copy + Send + Sync
     });
 }
 
+/// Asks `question` before a form is sent while something is `at_risk`; who says yes is not asked
+/// again by the browser.
+pub(super) fn ask_before_sending(question: &'static str, at_risk: RwSignal<bool>) {
+    Effect::new(move |_| {
+        let sending = Listener::new("submit", move |event| {
+            if at_risk.try_get_untracked() != Some(true) {
+                return;
+            }
+            if window().confirm_with_message(question).unwrap_or(true) {
+                at_risk.set(false);
+            } else {
+                event.prevent_default();
+                event.stop_propagation();
+            }
+        });
+        StoredValue::new_local(sending);
+    });
+}
+
 fn is_in_link(event: &Event) -> bool {
     let target = event
         .target()
         .and_then(|target| target.dyn_into::<Element>().ok());
-    target.is_some_and(|element| element.closest("a[href]").ok().flatten().is_some())
+    target.is_some_and(|element| element.closest(LINK).ok().flatten().is_some())
 }
 
 /// Hears an event before everything else on the page does, until it is dropped.

@@ -7,6 +7,8 @@ mod dto;
 mod edit;
 mod fields;
 mod issue;
+mod key_field;
+mod key_pair;
 mod key_url;
 mod keys;
 mod leave;
@@ -21,15 +23,18 @@ mod shown;
 mod snippets;
 mod summary;
 mod usage;
+mod web_crypto;
 
 pub use api::{
     credential_filters, credential_form, get_credential, issue_credential, list_credentials,
+    preview_public_keys,
 };
 pub use detail::CredentialPage;
 pub use draft::{chosen_key, read_draft};
 pub use dto::{
-    Counts, CredentialDetail, CredentialList, CredentialRow, Filters, FormFacts, IssuedKey, KeyUrl,
-    LastUse, LegacyHeaders, Life, Mark, Owner, PublicKey, Refused, Usage, UsageDay,
+    Counts, CredentialDetail, CredentialList, CredentialRow, Filters, FormFacts, IssuedKey,
+    KeyPreview, KeyUrl, LastUse, LegacyHeaders, Life, Mark, Owner, PublicKey, Refused, Usage,
+    UsageDay,
 };
 pub use edit::EditCredentialPage;
 pub use issue::NewCredentialPage;

@@ -9,6 +9,8 @@ use super::leave::ask_before_leaving;
 use super::snippets::{Snippet, snippets};
 use crate::components::{CopyButton, Moment, Notice, PageHead, Tone};
 
+const QUESTION: &str = "Leave without storing the secret? It can't be shown again.";
+
 /// A credential that was just issued.
 #[component]
 pub(super) fn StoreIt(
@@ -17,7 +19,7 @@ pub(super) fn StoreIt(
 ) -> impl IntoView {
     let has_secret = issued.secret.is_some();
     let stored = RwSignal::new(!has_secret);
-    ask_before_leaving(move || !stored.get_untracked());
+    ask_before_leaving(QUESTION, move || !stored.get_untracked());
     let (title, lead) = if has_secret {
         (
             "Store the secret now",

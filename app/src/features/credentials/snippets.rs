@@ -66,6 +66,8 @@ pub(super) fn snippets(issued: &IssuedKey) -> Vec<Snippet> {
             code("curl", include_str!("snippets/assertion.curl.txt")),
             code("Python", include_str!("snippets/assertion.py.txt")),
             code("Node", include_str!("snippets/assertion.mjs.txt")),
+            code("Go", include_str!("snippets/assertion.go.txt")),
+            code("Rust", include_str!("snippets/assertion.rs.txt")),
         ],
     }
 }

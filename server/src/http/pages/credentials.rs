@@ -7,6 +7,7 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use chrono::DateTime;
+use domain::confidential::holds_private_key;
 use domain::draft::CredentialDraft;
 use domain::key_id::KeyId;
 use domain::limits::LimitsDraft;
@@ -241,8 +242,7 @@ async fn fetch_keys(
 
 /// A public key goes back to who typed it; a private one, pasted by mistake, does not.
 fn public_key_to_give_back(text: String) -> Option<(String, String)> {
-    let is_private = text.contains("PRIVATE") || text.contains("\"d\"");
-    (!is_private).then(|| ("public_key".to_owned(), text))
+    (!holds_private_key(&text)).then(|| ("public_key".to_owned(), text))
 }
 
 async fn disable(

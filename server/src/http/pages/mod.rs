@@ -4,6 +4,7 @@
 mod account;
 mod audit;
 mod credentials;
+mod debugger;
 mod entry;
 mod form;
 mod gateways;
@@ -31,6 +32,7 @@ pub fn routes() -> Router<AppState> {
         .merge(audit::routes())
         .merge(gateways::routes())
         .merge(credentials::routes())
+        .merge(debugger::routes())
 }
 
 /// What each form's handler needs of its request.
