@@ -23,7 +23,7 @@ use leptos_router::{SsrMode, path};
 
 use crate::clock::PageClock;
 use crate::features::account::AccountPage;
-use crate::features::catalogue::CataloguePage;
+use crate::features::catalogue::{CataloguePage, ChangesPage};
 use crate::features::credentials::{
     Back, CredentialPage, CredentialsPage, EditCredentialPage, NewCredentialPage,
 };
@@ -94,6 +94,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("credentials/:key_id") view=CredentialPage />
                     <Route path=path!("credentials/:key_id/edit") view=EditCredentialPage />
                     <Route path=path!("catalogue") view=CataloguePage />
+                    <Route path=path!("catalogue/changes") view=ChangesPage />
                     <Route path=path!("lookup") view=LookUpPage />
                     <Route path=path!("users") view=UsersPage />
                     <Route path=path!("gateways") view=GatewaysPage />

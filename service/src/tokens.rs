@@ -361,7 +361,8 @@ impl VerifiedTokens {
         Ok((id, verified))
     }
 
-    /// The scopes of a token that its credential still has, computed once for each state of it.
+    /// The scopes of a token that its credential still has, computed once for each state of it and
+    /// for each catalogue.
     pub(crate) fn effective(
         &self,
         id: [u8; 32],
@@ -376,7 +377,7 @@ impl VerifiedTokens {
         let scopes: ScopeSet = verified
             .scopes
             .iter()
-            .filter(|item| live.access().level(&item.scope).allows(item.level))
+            .filter(|item| live.scopes.allows(&item.scope, item.level))
             .cloned()
             .collect();
         let effective = Arc::new(Effective {

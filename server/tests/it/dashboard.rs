@@ -14,7 +14,7 @@ const PASSWORD: &str = "mice juggle seven lamps";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Each page, and who may see it.
-const PAGES: [(&str, Permission); 10] = [
+const PAGES: [(&str, Permission); 11] = [
     ("/credentials", Permission::See),
     (
         "/credentials?tab=in_use&q=x&sort=-name&after=junk",
@@ -24,6 +24,7 @@ const PAGES: [(&str, Permission); 10] = [
     ("/credentials/{key_id}", Permission::See),
     ("/credentials/{key_id}/edit", Permission::ManageCredentials),
     ("/catalogue?method=GET&path=/v1/accounts", Permission::See),
+    ("/catalogue/changes?before=7", Permission::See),
     ("/users", Permission::See),
     ("/account", Permission::See),
     ("/lookup", Permission::See),
@@ -97,8 +98,14 @@ const FORMS: [(&str, &str, Permission); 18] = [
 ];
 
 /// Each server function, arguments that it understands, and who may call it.
-const FUNCTIONS: [(&str, &str, Permission); 9] = [
+const FUNCTIONS: [(&str, &str, Permission); 11] = [
     ("/_fn/catalogue/get", "", Permission::See),
+    ("/_fn/catalogue/status", "", Permission::See),
+    (
+        "/_fn/catalogue/versions",
+        r#"{"before":null}"#,
+        Permission::See,
+    ),
     ("/_fn/credentials/filters", "", Permission::See),
     ("/_fn/credentials/form", "", Permission::See),
     (

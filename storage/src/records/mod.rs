@@ -1,5 +1,6 @@
 //! What goes into the store and comes out of it, beyond the domain's own types.
 
+mod catalogue;
 mod issuer;
 mod list;
 
@@ -9,6 +10,7 @@ use domain::credential::Credential;
 use domain::key_id::KeyId;
 use domain::user::{User, UserId};
 
+pub use catalogue::*;
 pub use issuer::*;
 pub use list::*;
 

@@ -13,6 +13,12 @@ macro_rules! migrations {
         [
             migration!(1, "foundation", $folder, "0001_foundation.sql"),
             migration!(2, "issuer_and_gate", $folder, "0002_issuer_and_gate.sql"),
+            migration!(
+                4,
+                "catalogue_versions",
+                $folder,
+                "0004_catalogue_versions.sql"
+            ),
         ]
     };
 }
