@@ -1,6 +1,7 @@
 //! The use cases over a real store (SQLite in memory or in a file), with a clock that tests move.
 
 mod assertions;
+mod catalogue;
 mod credentials;
 mod gateways;
 mod harness;
