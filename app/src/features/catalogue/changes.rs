@@ -10,7 +10,7 @@ use crate::components::{
     EmptyState, ErrorState, Glyph, Moment, Notice, PageHead, Pager, Skeleton, Time, Tone,
 };
 use crate::features::credentials::{ListParams, Tab};
-use crate::words::{count, sentence};
+use crate::words::{capitalised, count};
 
 /// The page; `?before=…` leads to older versions.
 #[component]
@@ -104,14 +104,8 @@ fn version_card(version: Version) -> AnyView {
 /// A change in words, its calls, and links to those who feel it.
 fn told(ToldChange { change, touches }: ToldChange) -> AnyView {
     let calls = change.calls();
-    let words = if calls.is_empty() {
-        sentence(&change.to_string())
-    } else {
-        sentence(&change.to_string())
-            .trim_end_matches('.')
-            .to_owned()
-            + ":"
-    };
+    let end = if calls.is_empty() { "." } else { ":" };
+    let words = capitalised(&change.to_string()) + end;
     let calls = calls
         .iter()
         .map(|call| view! { <li><code>{call.to_string()}</code></li> })
