@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use axum::body::Body;
+use axum::http::Request;
 use server::catalogue::watch::Watch;
 use server::state::GateMode;
 use tempfile::TempDir;
@@ -96,10 +98,8 @@ async fn the_gate_tokens_and_metadata_follow_the_file() {
     let key = watched.app.issue("legacy", "full").await;
     let client = watched.app.issue("client_secret", "full").await;
     let supported = async |app: &TestApp| {
-        let request = axum::http::Request::get("/.well-known/oauth-authorization-server/v1");
-        let answer = app
-            .call(request.body(axum::body::Body::empty()).unwrap())
-            .await;
+        let request = Request::get("/.well-known/oauth-authorization-server/v1");
+        let answer = app.call(request.body(Body::empty()).unwrap()).await;
         answer.ok().json()["scopes_supported"].to_string()
     };
     let headers = [("Authorization", key.basic())];
