@@ -24,7 +24,7 @@ use leptos_router::{SsrMode, path};
 use crate::clock::PageClock;
 use crate::features::account::AccountPage;
 use crate::features::audit::AuditPage;
-use crate::features::catalogue::CataloguePage;
+use crate::features::catalogue::{CataloguePage, ChangesPage};
 use crate::features::credentials::{
     Back, CredentialPage, CredentialsPage, EditCredentialPage, NewCredentialPage,
 };
@@ -96,6 +96,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("credentials/:key_id") view=CredentialPage />
                     <Route path=path!("credentials/:key_id/edit") view=EditCredentialPage />
                     <Route path=path!("catalogue") view=CataloguePage />
+                    <Route path=path!("catalogue/changes") view=ChangesPage />
                     <Route path=path!("lookup") view=LookUpPage />
                     <Route path=path!("debugger") view=DebuggerPage />
                     <Route path=path!("users") view=UsersPage />

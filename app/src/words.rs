@@ -35,9 +35,15 @@ pub fn listed<T: AsRef<str>>(items: &[T]) -> String {
 /// A text that begins in lower case, as a sentence.
 #[must_use]
 pub fn sentence(text: &str) -> String {
+    capitalised(text) + "."
+}
+
+/// A text that begins in lower case, as the beginning of a sentence.
+#[must_use]
+pub fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().into_iter().flat_map(char::to_uppercase);
-    first.chain(letters).chain(['.']).collect()
+    first.chain(letters).collect()
 }
 
 #[cfg(test)]

@@ -191,7 +191,8 @@ impl FromStr for AccessLevel {
 }
 
 /// `<scope>:<level>`, one item of an OAuth scope string (RFC 6749 section 3.3).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct WireScope {
     /// The area.
     pub scope: ScopeName,
@@ -220,6 +221,20 @@ impl FromStr for WireScope {
             scope: scope.parse().map_err(|_| InvalidScope)?,
             level: level.parse().map_err(|_| InvalidScope)?,
         })
+    }
+}
+
+impl TryFrom<String> for WireScope {
+    type Error = InvalidScope;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<WireScope> for String {
+    fn from(scope: WireScope) -> Self {
+        scope.to_string()
     }
 }
 

@@ -2,9 +2,10 @@
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-/// The counters. Each is a plain atomic: counting costs the gate nothing.
+/// The counters, and what stands at a value. Each is a plain atomic: counting costs the gate nothing.
 #[derive(Debug)]
 pub struct Metrics {
     /// Calls that the gate let through.
@@ -25,12 +26,20 @@ pub struct Metrics {
     pub introspections: Counter,
     /// Tokens revoked.
     pub tokens_revoked: Counter,
+    /// 1 while the catalogue's file can't be used and an earlier version is in force.
+    pub catalogue_file_unusable: Gauge,
     registry: Registry,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("keyrack");
+        let catalogue_file_unusable = Gauge::default();
+        registry.register(
+            "catalogue_file_unusable",
+            "Whether the catalogue's file can't be used and an earlier version is in force",
+            catalogue_file_unusable.clone(),
+        );
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -52,6 +61,7 @@ impl Default for Metrics {
             tokens_refused: counter("tokens_refused", "Token requests refused"),
             introspections: counter("introspections", "Tokens introspected by gateways"),
             tokens_revoked: counter("tokens_revoked", "Tokens revoked by their clients"),
+            catalogue_file_unusable,
             registry,
         }
     }

@@ -149,7 +149,7 @@ impl Services {
         let now = self.now();
         let maximum = self.0.settings.maximum_credential_life;
         let checked = draft
-            .check(&self.0.catalogue, now, maximum)
+            .check(&self.catalogue(), now, maximum)
             .map_err(ServiceError::Invalid)?;
         let (public_keys, key_set_url) = match checked.flow {
             Flow::PrivateKeyJwt => self.drafted_keys(draft, now)?,
@@ -232,7 +232,7 @@ impl Services {
         let maximum = self.0.settings.maximum_credential_life;
         let mut edited = change
             .draft
-            .check_edit(&current, &self.0.catalogue, now, maximum)
+            .check_edit(&current, &self.catalogue(), now, maximum)
             .map_err(ServiceError::Invalid)?;
         let detail = difference(&current, &edited);
         if detail.is_empty() {

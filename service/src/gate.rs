@@ -146,7 +146,7 @@ fn seconds(wait: Duration) -> u64 {
 /// A decision on its way: what is known so far, for whoever looks it up.
 #[derive(Default)]
 struct Trace<'a> {
-    live: Option<Arc<Live>>,
+    live: Option<&'a Live>,
     needed: Option<catalogue::Requirement<'a>>,
     /// What would have been refused if the credential's limits were more than reports.
     reported: Option<Refusal>,
@@ -218,24 +218,32 @@ impl Services {
     /// Why it does not go through.
     pub async fn decide(&self, request: GateRequest<'_>) -> Result<Allowed, Refusal> {
         let mut trace = Trace::default();
-        let decided = self.weigh(request, &mut trace).await;
+        let (live, token) = match self.authenticate(request.presented).await {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                let refused = Err(refusal);
+                self.note(request, &trace, &refused);
+                return refused;
+            }
+        };
+        let decided = Self::weigh(request, &live, token, &mut trace);
         self.note(request, &trace, &decided);
         decided
     }
 
-    async fn weigh<'a>(
-        &'a self,
+    /// Decides about the call of a caller who is known, by the catalogue that the caller was seen under.
+    fn weigh<'a>(
         request: GateRequest<'_>,
+        live: &'a Arc<Live>,
+        token: Option<Arc<Effective>>,
         trace: &mut Trace<'a>,
     ) -> Result<Allowed, Refusal> {
-        let (live, token) = self.authenticate(request.presented).await?;
-        trace.live = Some(live.clone());
+        trace.live = Some(live);
         let limits = &live.stored.credential.limits;
         if !limits.addresses.allows_caller(request.facts.address) {
             trace.limit(limits.report_only, Refusal::AddressNotAllowed)?;
         }
-        let needed = self
-            .0
+        let needed = live
             .catalogue
             .find(request.method, request.path)
             .map_err(Refusal::Path)?;
@@ -256,7 +264,11 @@ impl Services {
                 None
             }
         };
-        Ok(Allowed { live, token, quota })
+        Ok(Allowed {
+            live: live.clone(),
+            token,
+            quota,
+        })
     }
 
     /// Counts a decision for its credential, and keeps it for looking up: each refusal, each that a
@@ -269,7 +281,7 @@ impl Services {
     ) {
         let (now, allowed) = (self.now(), decided.is_ok());
         let mut is_kept = !allowed || trace.reported.is_some();
-        if let (Some(live), Some(needed)) = (&trace.live, &trace.needed) {
+        if let (Some(live), Some(needed)) = (trace.live, &trace.needed) {
             let call = Call {
                 at: now,
                 address: request.facts.address,
@@ -284,7 +296,7 @@ impl Services {
             return;
         }
         let refusal = decided.as_ref().err().or(trace.reported.as_ref());
-        let known = trace.live.as_ref().map(|live| live.key_id());
+        let known = trace.live.map(Live::key_id);
         let named = refusal
             .and_then(Refusal::denial)
             .and_then(|denial| denial.key_id);
@@ -364,27 +376,5 @@ impl Services {
             self.0.tokens.revoked.note(token.jti, token.expires_at);
         }
         Ok(())
-    }
-
-    /// Answers "can this key call …?" for people, from the same rules.
-    ///
-    /// # Errors
-    /// Why not: the path, or too little access.
-    pub fn could_call<'a>(
-        &'a self,
-        access: &domain::access::Access,
-        method: &str,
-        path: &str,
-    ) -> Result<catalogue::Requirement<'a>, Refusal> {
-        let needed = self.0.catalogue.find(method, path).map_err(Refusal::Path)?;
-        let have = access.level(&needed.scope.name);
-        if have.allows(needed.level) {
-            Ok(needed)
-        } else {
-            Err(Refusal::InsufficientScope {
-                required: needed.scope.name.at(needed.level),
-                have,
-            })
-        }
     }
 }

@@ -372,6 +372,10 @@ impl Services {
 
 /// What a token gets: exactly what was asked for, or everything; never something else.
 fn requested(asked: Option<&str>, has: &ScopeSet) -> Result<ScopeSet, TokenError> {
+    // Everything that it had may be gone from the catalogue.
+    if has.is_empty() {
+        return Err(TokenError::InvalidScope);
+    }
     let Some(asked) = asked else {
         return Ok(has.clone());
     };
@@ -409,5 +413,9 @@ mod tests {
             let got = requested(asked, &has).ok().map(|set| set.to_string());
             assert_eq!(got.as_deref(), expected, "{asked:?}");
         }
+        assert!(
+            requested(None, &ScopeSet::default()).is_err(),
+            "it has nothing"
+        );
     }
 }

@@ -7,6 +7,7 @@
 mod actor;
 mod assertion;
 mod audit;
+mod catalogue;
 pub mod clock;
 mod credentials;
 pub mod crypto;
@@ -45,6 +46,7 @@ use serde_json::json;
 pub use actor::{Actor, Person, RequestFacts};
 pub use assertion::{Finding, Rule};
 pub use audit::AuditHead;
+pub use catalogue::{CatalogueFault, CatalogueHistory, CatalogueStatus, CatalogueStep};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use credentials::{CredentialChange, IssuedCredential};
 pub use crypto::{MasterKey, Token};
@@ -106,7 +108,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     latest_millis: AtomicI64,
     settings: Settings,
-    catalogue: Arc<Catalogue>,
+    catalogue: Arc<catalogue::InForce>,
     keys: crypto::Keys,
     signer: tokens::Signer,
     feed: Arc<feed::Feed>,
@@ -146,7 +148,7 @@ impl Services {
         }
         let signer = tokens::Signer::open(&store, &keys, settings.token_life, clock.now()).await?;
         let (seq, _) = store.audit_head().await?;
-        let catalogue = Arc::new(catalogue);
+        let catalogue = Arc::new(catalogue::InForce::new(catalogue, clock.now()));
         let feed = Arc::new(feed::Feed::new(seq));
         let limiters = limiter::Limiters::new(clock.clone());
         let services = Self(Arc::new(Inner {
@@ -176,12 +178,6 @@ impl Services {
         services.0.gateways.load(services.store()).await?;
         services.load_revoked_tokens().await?;
         Ok(services)
-    }
-
-    /// The catalogue in force.
-    #[must_use]
-    pub fn catalogue(&self) -> &Arc<Catalogue> {
-        &self.0.catalogue
     }
 
     /// What the deployment decided.

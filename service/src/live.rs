@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::Instant;
-use domain::access::Access;
 use domain::catalogue::Catalogue;
 use domain::credential::Flow;
 use domain::key_id::KeyId;
@@ -17,6 +16,7 @@ use moka::sync::Cache;
 use storage::{LiveCredential, SharedStore, StoreResult};
 
 use crate::assertion::VerifyingKey;
+use crate::catalogue::InForce;
 use crate::denial::{Cause, Denial};
 use crate::feed::Feed;
 use crate::limiter::{Limiter, Limiters};
@@ -28,7 +28,10 @@ const CAPACITY: u64 = 50_000;
 #[derive(Debug)]
 pub(crate) struct Live {
     pub stored: LiveCredential,
-    /// All that its access comes to.
+    /// The catalogue that it was made under. Whoever decides about a call goes by this one, so that
+    /// one request sees one catalogue.
+    pub catalogue: Arc<Catalogue>,
+    /// All that its access comes to under that catalogue; a scope that is gone grants nothing.
     pub scopes: ScopeSet,
     /// The same as a scope string, for a header.
     pub scope_text: String,
@@ -64,17 +67,13 @@ impl Live {
     pub(crate) fn flow(&self) -> Flow {
         self.stored.credential.flow
     }
-
-    pub(crate) fn access(&self) -> &Access {
-        &self.stored.credential.access
-    }
 }
 
 /// The cache.
 #[derive(Debug)]
 pub(crate) struct LiveCredentials {
     store: SharedStore,
-    catalogue: Arc<Catalogue>,
+    in_force: Arc<InForce>,
     feed: Arc<Feed>,
     limiters: Limiters,
     /// `None` is a key id that nobody has: looking it up again and again is as cheap as a real one.
@@ -86,13 +85,13 @@ pub(crate) struct LiveCredentials {
 impl LiveCredentials {
     pub(crate) fn new(
         store: SharedStore,
-        catalogue: Arc<Catalogue>,
+        in_force: Arc<InForce>,
         feed: Arc<Feed>,
         limiters: Limiters,
     ) -> Self {
         Self {
             store,
-            catalogue,
+            in_force,
             feed,
             limiters,
             cache: Cache::new(CAPACITY),
@@ -100,10 +99,13 @@ impl LiveCredentials {
         }
     }
 
-    /// The credential, from memory if the feed is fresh.
+    /// The credential, from memory if the feed is fresh and the catalogue still the same.
     pub(crate) async fn find(&self, key_id: KeyId) -> StoreResult<Option<Arc<Live>>> {
         if self.feed.is_fresh()
             && let Some(known) = self.cache.get(&key_id)
+            && known
+                .as_ref()
+                .is_none_or(|live| self.in_force.is(&live.catalogue))
         {
             return Ok(known);
         }
@@ -111,12 +113,13 @@ impl LiveCredentials {
             .generation
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        let catalogue = self.in_force.catalogue();
         let live = self
             .store
             .find_live_credential(key_id)
             .await?
             .map(|stored| {
-                let scopes = stored.credential.access.scopes(&self.catalogue);
+                let scopes = stored.credential.access.scopes(&catalogue);
                 Arc::new(Live {
                     scope_text: scopes.to_string(),
                     scopes,
@@ -129,6 +132,7 @@ impl LiveCredentials {
                     key_set_noted: AtomicI64::new(i64::MIN),
                     limiter: self.limiters.of(key_id, &stored.credential.limits),
                     counter: Counter::new(key_id),
+                    catalogue,
                     stored,
                 })
             });

@@ -273,14 +273,15 @@ pub(crate) struct Verified {
 }
 
 impl Verified {
-    /// The scopes that the credential still has, computed once for each state of it.
+    /// The scopes that the credential still has, computed once for each state of it and for each
+    /// catalogue.
     pub(crate) fn effective(&self, live: &Arc<Live>) -> Arc<Effective> {
         if let Some(known) = self.effective.load_full()
             && Arc::ptr_eq(&known.live, live)
         {
             return known;
         }
-        let still = |item: &&WireScope| live.access().level(&item.scope).allows(item.level);
+        let still = |item: &&WireScope| live.scopes.allows(&item.scope, item.level);
         let scopes: ScopeSet = self.scopes.iter().filter(still).cloned().collect();
         let effective = Arc::new(Effective {
             live: live.clone(),

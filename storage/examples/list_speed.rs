@@ -334,7 +334,7 @@ fn filters(owner: UserId) -> Result<Vec<(String, CredentialFilter)>> {
         ..all()
     };
     let scope = |scope: &str, filter: &CredentialFilter| {
-        Ok::<_, domain::scope::InvalidScopeName>(CredentialFilter {
+        Ok::<_, domain::scope::InvalidScope>(CredentialFilter {
             scope: Some(scope.parse()?),
             ..filter.clone()
         })
@@ -361,9 +361,10 @@ fn filters(owner: UserId) -> Result<Vec<(String, CredentialFilter)>> {
                 ..all()
             },
         ),
-        ("a rare scope", scope("crypto", &all())?),
-        ("custom with a scope", scope("data", &custom)?),
-        ("custom with a rare scope", scope("crypto", &custom)?),
+        ("a rare scope", scope("crypto:read", &all())?),
+        ("a rare scope to write", scope("crypto:write", &all())?),
+        ("custom with a scope", scope("data:read", &custom)?),
+        ("custom with a rare scope", scope("crypto:read", &custom)?),
         ("four filters", few.clone()),
         ("filters that exclude each other", nothing),
         (

@@ -22,6 +22,7 @@ use domain::credential::Credential;
 use domain::gateway::{Gateway, GatewayId};
 use domain::key_id::KeyId;
 use domain::role::Role;
+use domain::scope::WireScope;
 use domain::user::{EmailAddress, User, UserId};
 
 pub use error::{Conflict, StoreError, StoreResult};
@@ -215,6 +216,14 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// How many credentials there are of each kind that the list has a tab for.
     async fn count_credentials(&self, now: Instant) -> StoreResult<CredentialCounts>;
 
+    /// How many credentials are active now that may do each of these, in the same order. One walk
+    /// over all credentials, however many are asked for.
+    async fn count_in_use_with(
+        &self,
+        scopes: Vec<WireScope>,
+        now: Instant,
+    ) -> StoreResult<Vec<u64>>;
+
     /// Writes a credential's facts and standing, if it is still as it was read: `read` is the
     /// `updated_at` that the caller saw. Fails with [`Conflict::ChangedMeanwhile`] otherwise, and
     /// with [`Conflict::OwnerUnavailable`] when a new owner is unknown or disabled. The stored
@@ -345,6 +354,24 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Adds a signing key, which takes over at its `used_from`.
     async fn add_signing_key(&self, key: SigningKeyRow, audit: AuditEvent) -> StoreResult<()>;
+
+    // --- The catalogue ---
+
+    /// Keeps a catalogue that was taken up as the newest version, and drops all but the newest
+    /// [`CATALOGUE_VERSIONS_KEPT`]; `false`, and nothing audited, when it is the newest already, as
+    /// when several replicas take up the same file.
+    async fn take_up_catalogue(
+        &self,
+        version: CatalogueVersion,
+        audit: AuditEvent,
+    ) -> StoreResult<bool>;
+
+    /// The versions with a number below `before`, newest first, each with its number.
+    async fn list_catalogue_versions(
+        &self,
+        before: i64,
+        limit: u32,
+    ) -> StoreResult<Vec<(i64, CatalogueVersion)>>;
 
     // --- What the gate remembers: what programs did, which is not audited ---
 

@@ -4,6 +4,7 @@
 //! enforces. It is data: a deployment may bring its own. Whatever it doesn't list is refused.
 
 mod build;
+mod diff;
 mod file;
 mod method;
 mod path;
@@ -12,12 +13,15 @@ mod read;
 mod tree;
 
 #[cfg(test)]
+mod diff_tests;
+#[cfg(test)]
 mod read_tests;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::diff::{Call, Change, Right};
 pub use self::file::{CatalogueFile, EndpointEntry, ScopeEntry};
 pub use self::method::Method;
 pub use self::path::{MAX_PATH_BYTES, MAX_TEMPLATE_BYTES, PathFault, TemplateFault};

@@ -2,6 +2,7 @@
 
 mod import;
 mod openapi;
+pub mod watch;
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! `keyrack catalogue`: catalogue files, checked and drafted. No database is needed.
+//! `keyrack catalogue`: catalogue files, checked, compared and drafted. No database is needed.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,15 @@ pub enum CatalogueCommand {
         #[command(flatten)]
         format: Format,
     },
+    /// Show what changed between two catalogue files, as keys feel it.
+    Diff {
+        /// The file before.
+        old: PathBuf,
+        /// The file after.
+        new: PathBuf,
+        #[command(flatten)]
+        format: Format,
+    },
     /// Draft a catalogue from an OpenAPI 3 or Swagger 2 document, to be reviewed.
     Import {
         /// The document: .json, .yaml or .yml, 10 MiB at most.
@@ -36,6 +45,7 @@ pub enum CatalogueCommand {
 pub fn run(command: &CatalogueCommand) -> anyhow::Result<()> {
     match command {
         CatalogueCommand::Check { file, format } => check(file, format),
+        CatalogueCommand::Diff { old, new, format } => diff(old, new, format),
         CatalogueCommand::Import { document, out } => import(document, out.as_deref()),
     }
 }
@@ -60,6 +70,32 @@ fn check(file: &Path, format: &Format) -> anyhow::Result<()> {
     };
     if !format.json {
         output::line(summary(file, catalogue));
+    }
+    Ok(())
+}
+
+fn diff(old: &Path, new: &Path, format: &Format) -> anyhow::Result<()> {
+    let (old, new) = (catalogue::load(Some(old))?, catalogue::load(Some(new))?);
+    let changes = new.changes_since(&old);
+    if format.json {
+        let of = |catalogue: &Catalogue| json!({ "name": catalogue.name(), "version": catalogue.version() });
+        output::json(&json!({ "from": of(&old), "to": of(&new), "changes": changes }));
+        return Ok(());
+    }
+    output::line(match changes.len() {
+        0 => format!(
+            "{} to {}: every call needs what it needed",
+            old.version(),
+            new.version()
+        ),
+        1 => format!("{} to {}: 1 change", old.version(), new.version()),
+        number => format!("{} to {}: {number} changes", old.version(), new.version()),
+    });
+    for change in &changes {
+        output::line(format_args!("- {change}"));
+        for call in change.calls() {
+            output::line(format_args!("    {call}"));
+        }
     }
     Ok(())
 }

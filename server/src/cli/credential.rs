@@ -257,7 +257,7 @@ fn facts(services: &Services, credential: &Credential, used: Option<&LastUse>) -
         "owner_id": credential.owner,
         "flow": credential.flow,
         "access": credential.access.kind(),
-        "scope": credential.access.scopes(services.catalogue()).to_string(),
+        "scope": credential.access.scopes(&services.catalogue()).to_string(),
         "state": credential.state(services.now()),
         "expires_at": credential.expires_at.map(rfc3339),
         "created_at": rfc3339(credential.created_at),

@@ -369,7 +369,8 @@ async fn end_some(
 /// A call that goes through, so that there is a last use; one that doesn't leaves none.
 async fn use_once(services: &Services, credential: &Credential, secret: &Secret) {
     let (key_id, secret) = (credential.key_id.to_string(), secret.expose());
-    let call = services.catalogue().scopes().iter().find_map(|scope| {
+    let catalogue = services.catalogue();
+    let call = catalogue.scopes().iter().find_map(|scope| {
         let endpoint = scope.endpoints.iter().find(|endpoint| {
             credential.access.level(&scope.name).allows(endpoint.level)
                 && !endpoint.path.contains('{')

@@ -8,6 +8,7 @@ use leptos::config::LeptosOptions;
 use service::Services;
 use tokio::net::TcpListener;
 
+use crate::catalogue::watch::Watch;
 use crate::cli::output;
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -38,6 +39,13 @@ pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()
     };
     let router = http::router(state);
     services.catch_up().await?;
+    // A version to compare the next one with.
+    let catalogue = services.catalogue().as_ref().clone();
+    services.take_up_catalogue(catalogue).await?;
+    let _watch = config.catalogue.map(|file| {
+        let watch = Watch::new(file, services.clone(), metrics.clone());
+        tokio_util::task::AbortOnDropHandle::new(tokio::spawn(watch.keep_looking()))
+    });
     let background = serve::start_background(&services);
     let _metrics = match config.metrics_listen {
         None => None,

@@ -119,6 +119,68 @@ fn check_reports_to_machines() {
     assert_eq!(output.status.code(), Some(0));
 }
 
+/// The reviewed example, without its last scope and with one call more in its first.
+fn changed_example() -> TempDir {
+    let mut file = Catalogue::read(&std::fs::read_to_string(example("library-api.toml")).unwrap())
+        .catalogue
+        .unwrap()
+        .file()
+        .clone();
+    file.version = "3".to_owned();
+    file.scopes.pop();
+    let mut endpoint = file.scopes[0].endpoints[0].clone();
+    (endpoint.method, endpoint.path) = ("DELETE".to_owned(), "/v2/shelves/{id}".to_owned());
+    file.scopes[0].endpoints.push(endpoint);
+    folder_with("new.toml", &toml::to_string(&file).unwrap())
+}
+
+#[test]
+fn diff_tells_what_keys_feel_and_succeeds() {
+    let folder = changed_example();
+    let old = example("library-api.toml");
+    let old = old.to_str().unwrap();
+    let output = keyrack(folder.path(), &["catalogue", "diff", old, "new.toml"]);
+    assert!(output.status.success());
+    let printed = text(&output.stdout);
+    assert!(printed.contains("2.3-1 to 3: "), "{printed}");
+    assert!(printed.contains("- the scope Members (members) is gone and grants nothing\n"));
+    assert!(
+        printed
+            .contains("- write access to Collection now includes\n    DELETE /v2/shelves/{id}\n")
+    );
+
+    let output = keyrack(
+        folder.path(),
+        &["catalogue", "diff", old, "new.toml", "--json"],
+    );
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        report["to"],
+        json!({ "name": "Library API", "version": "3" })
+    );
+    assert_eq!(
+        report["changes"][1],
+        json!({
+            "change": "calls_added",
+            "calls": [{ "method": "DELETE", "path": "/v2/shelves/{id}" }],
+            "to": { "scope": "collection:write", "title": "Collection" },
+        })
+    );
+}
+
+#[test]
+fn diff_of_equal_files_is_empty() {
+    let folder = TempDir::new().unwrap();
+    let file = example("library-api.toml");
+    let file = file.to_str().unwrap();
+    let output = keyrack(folder.path(), &["catalogue", "diff", file, file]);
+    assert!(output.status.success());
+    assert_eq!(
+        text(&output.stdout),
+        "2.3-1 to 2.3-1: every call needs what it needed\n"
+    );
+}
+
 #[test]
 fn a_missing_file_is_named() {
     let folder = TempDir::new().unwrap();

@@ -24,6 +24,7 @@ const PAGES: &[(&str, Permission)] = &[
     ("/credentials/{key_id}", Permission::See),
     ("/credentials/{key_id}/edit", Permission::ManageCredentials),
     ("/catalogue?method=GET&path=/v1/accounts", Permission::See),
+    ("/catalogue/changes?before=7", Permission::See),
     ("/users", Permission::See),
     ("/account", Permission::See),
     ("/lookup", Permission::See),
@@ -128,6 +129,12 @@ const FUNCTIONS: &[(&str, &str, Permission)] = &[
         Permission::SeeAuditLog,
     ),
     ("/_fn/catalogue/get", "", Permission::See),
+    ("/_fn/catalogue/status", "", Permission::See),
+    (
+        "/_fn/catalogue/versions",
+        r#"{"before":null}"#,
+        Permission::See,
+    ),
     ("/_fn/credentials/filters", "", Permission::See),
     ("/_fn/credentials/form", "", Permission::See),
     (

@@ -11,12 +11,13 @@ use domain::credential::Credential;
 use domain::gateway::{Gateway, GatewayId};
 use domain::key_id::KeyId;
 use domain::role::Role;
+use domain::scope::WireScope;
 use domain::user::{EmailAddress, User, UserId};
 use storage::{
-    AuditQuery, Change, CredentialCounts, CredentialPage, CredentialQuery, CredentialRecord,
-    CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, KeySetRow, LiveCredential, Login,
-    NewCredential, OneTimeToken, PublicKeyRow, RevokedToken, SessionRow, SharedStore,
-    SigningKeyRow, Store, StoreError, StoreResult, TokenHash, UsageRow, UserQuery,
+    AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
+    CredentialRecord, CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, KeySetRow,
+    LiveCredential, Login, NewCredential, OneTimeToken, PublicKeyRow, RevokedToken, SessionRow,
+    SharedStore, SigningKeyRow, Store, StoreError, StoreResult, TokenHash, UsageRow, UserQuery,
 };
 
 /// What the store does.
@@ -110,6 +111,7 @@ around! {
     fn find_live_credential(key_id: KeyId) -> Option<LiveCredential>;
     fn list_credentials(query: CredentialQuery) -> CredentialPage;
     fn count_credentials(now: Instant) -> CredentialCounts;
+    fn count_in_use_with(scopes: Vec<WireScope>, now: Instant) -> Vec<u64>;
     fn update_credential(credential: Credential, read: Instant, audit: AuditEvent) -> ();
     fn record_uses(uses: Vec<CredentialUse>) -> ();
     fn add_public_key(key_id: KeyId, key: PublicKeyRow, audit: AuditEvent) -> ();
@@ -129,6 +131,8 @@ around! {
     fn list_signing_keys() -> Vec<SigningKeyRow>;
     fn add_first_signing_key(key: SigningKeyRow, audit: AuditEvent) -> bool;
     fn add_signing_key(key: SigningKeyRow, audit: AuditEvent) -> ();
+    fn take_up_catalogue(version: CatalogueVersion, audit: AuditEvent) -> bool;
+    fn list_catalogue_versions(before: i64, limit: u32) -> Vec<(i64, CatalogueVersion)>;
     fn record_decisions(decisions: Vec<DecisionRow>) -> ();
     fn find_decision(request_id: String) -> Option<DecisionRow>;
     fn list_decisions_of(key_id: KeyId, limit: u32) -> Vec<DecisionRow>;

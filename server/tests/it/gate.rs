@@ -813,7 +813,7 @@ proptest! {
         let answer = runtime.block_on(app.call(request));
         if answer.status == 200 {
             let catalogue = app.services.catalogue();
-            prop_assert!(is_plain_and_known(catalogue, &method, &target), "{method} {target}");
+            prop_assert!(is_plain_and_known(&catalogue, &method, &target), "{method} {target}");
         } else {
             prop_assert_eq!(answer.status, 403);
         }

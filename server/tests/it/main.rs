@@ -3,6 +3,7 @@
 
 mod app;
 mod catalogue;
+mod catalogue_watch;
 mod dashboard;
 mod faulty;
 mod foreign_client;

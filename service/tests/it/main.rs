@@ -2,6 +2,7 @@
 
 mod assertions;
 mod audit;
+mod catalogue;
 mod credentials;
 mod gateways;
 mod harness;

@@ -4,7 +4,7 @@ use domain::Instant;
 use domain::access::AccessKind;
 use domain::credential::{Credential, Flow, State};
 use domain::key_id::KeyId;
-use domain::scope::ScopeName;
+use domain::scope::WireScope;
 use domain::user::UserId;
 
 use super::LastUse;
@@ -60,8 +60,8 @@ pub struct CredentialFilter {
     pub flow: Option<Flow>,
     /// Only this kind of access.
     pub access: Option<AccessKind>,
-    /// Only those that may at least read this scope.
-    pub scope: Option<ScopeName>,
+    /// Only those that may do this.
+    pub scope: Option<WireScope>,
     /// Only those of this owner.
     pub owner: Option<UserId>,
 }

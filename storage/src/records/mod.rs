@@ -1,6 +1,7 @@
 //! What goes into the store and comes out of it, beyond the domain's own types.
 
 mod audit;
+mod catalogue;
 mod issuer;
 mod list;
 
@@ -12,6 +13,7 @@ use domain::user::{User, UserId};
 use serde::{Deserialize, Serialize};
 
 pub use audit::*;
+pub use catalogue::*;
 pub use issuer::*;
 pub use list::*;
 

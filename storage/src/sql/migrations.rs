@@ -19,6 +19,12 @@ macro_rules! migrations {
                 $folder,
                 "0003_public_keys_by_url.sql"
             ),
+            migration!(
+                4,
+                "catalogue_versions",
+                $folder,
+                "0004_catalogue_versions.sql"
+            ),
             migration!(5, "short_searches", $folder, "0005_short_searches.sql"),
             migration!(6, "audit_page", $folder, "0006_audit_page.sql"),
         ]

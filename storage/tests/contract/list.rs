@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::access::{Access, AccessKind};
 use domain::credential::{Credential, Flow, Mark, Standing, State};
-use domain::scope::{AccessLevel, Level, ScopeName};
+use domain::scope::{AccessLevel, Level, ScopeName, WireScope};
 use domain::user::User;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -193,7 +193,7 @@ impl Known {
             && filter
                 .scope
                 .as_ref()
-                .is_none_or(|scope| facts.access.level(scope).allows(Level::Read))
+                .is_none_or(|right| facts.access.level(&right.scope).allows(right.level))
     }
 
     /// What the order is by: `false` goes before `true`, and nothing before something.
@@ -233,6 +233,10 @@ fn model(known: &[Known], query: &CredentialQuery) -> Vec<Known> {
     rows
 }
 
+fn any_right(rng: &mut StdRng) -> WireScope {
+    scope(SCOPES.choose(rng).unwrap()).at(*Level::ALL.choose(rng).unwrap())
+}
+
 fn any_query(owners: &[Known], rng: &mut StdRng) -> CredentialQuery {
     let searches = [
         "worker",
@@ -257,7 +261,7 @@ fn any_query(owners: &[Known], rng: &mut StdRng) -> CredentialQuery {
         state: sometimes(0.2).then_some(State::Active),
         flow: sometimes(0.2).then_some(Flow::Legacy),
         access: sometimes(0.2).then_some(AccessKind::Full),
-        scope: sometimes(0.3).then(|| scope("data")),
+        scope: sometimes(0.3).then(|| scope("data").at(Level::Read)),
         owner: sometimes(0.2).then(|| owners[0].owner.id),
     };
     CredentialQuery {
@@ -269,7 +273,7 @@ fn any_query(owners: &[Known], rng: &mut StdRng) -> CredentialQuery {
             state: filter.state.map(|_| *State::ALL.choose(rng).unwrap()),
             flow: filter.flow.map(|_| *Flow::ALL.choose(rng).unwrap()),
             access: filter.access.map(|_| *AccessKind::ALL.choose(rng).unwrap()),
-            scope: filter.scope.map(|_| scope(SCOPES.choose(rng).unwrap())),
+            scope: filter.scope.map(|_| any_right(rng)),
             owner: filter.owner.map(|_| owners.choose(rng).unwrap().owner.id),
         },
         sort: *SORTS.choose(rng).unwrap(),
@@ -488,6 +492,26 @@ pub async fn counts_agree_with_the_tabs(fixture: &Fixture) {
         fixture.store.count_credentials(now()).await.unwrap(),
         expected
     );
+}
+
+pub async fn those_in_use_are_counted_by_what_they_may_do(fixture: &Fixture) {
+    let known = fill(fixture, &mut StdRng::seed_from_u64(9)).await;
+    let rights: Vec<WireScope> = ["data", "market_data", "accounts", "nothing"]
+        .iter()
+        .flat_map(|name| Level::ALL.map(|level| scope(name).at(level)))
+        .collect();
+    let may = |right: &WireScope| {
+        let in_use = known.iter().filter(|row| row.is_in(CredentialTab::InUse));
+        let access = in_use.map(|row| row.credential.access.level(&right.scope));
+        access.filter(|has| has.allows(right.level)).count() as u64
+    };
+    let expected: Vec<u64> = rights.iter().map(may).collect();
+    assert!(expected.iter().all(|count| *count > 0));
+    let store = &fixture.store;
+    let counted = store.count_in_use_with(rights, now()).await.unwrap();
+    assert_eq!(counted, expected);
+    let none = store.count_in_use_with(Vec::new(), now()).await.unwrap();
+    assert!(none.is_empty());
 }
 
 /// Whoever edits the address of a page by hand gets a page.

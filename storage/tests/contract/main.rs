@@ -2,6 +2,7 @@
 //! memory, and a real PostgreSQL.
 
 mod audit;
+mod catalogue;
 mod credentials;
 mod database;
 mod fixture;
@@ -111,6 +112,12 @@ mod every_database {
             a_removed_gateway_stays_without_its_token
             an_older_call_never_replaces_a_newer_one
         }
+        catalogue {
+            versions_are_listed_newest_first
+            the_newest_version_is_not_kept_twice
+            of_two_nodes_that_take_up_a_file_one_keeps_it
+            only_the_newest_versions_are_kept
+        }
         gate {
             a_decision_is_found_as_recorded
             of_two_decisions_about_a_request_the_first_stays
@@ -125,6 +132,7 @@ mod every_database {
             every_walk_meets_every_row_once_in_order
             a_search_is_literal_and_ignores_case
             counts_agree_with_the_tabs
+            those_in_use_are_counted_by_what_they_may_do
             a_position_that_is_none_is_no_error
             a_frequent_term_is_found_as_well_as_a_rare_one
         }

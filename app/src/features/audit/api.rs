@@ -111,7 +111,7 @@ pub async fn search_audit(params: AuditParams) -> Result<AuditResults, ApiError>
     Ok(AuditResults {
         has_newer: if newest_first { after.is_some() } else { more },
         has_older: if newest_first { more } else { true },
-        entries: tell(entries, services.catalogue(), &people, Subject::Named),
+        entries: tell(entries, &services.catalogue(), &people, Subject::Named),
         count: head.entries,
         head: head.hash.to_string(),
     })

@@ -2,6 +2,7 @@
 
 mod api;
 mod ask;
+mod changes;
 mod page;
 
 use domain::access::Access;
@@ -10,6 +11,7 @@ use domain::scope::AccessLevel;
 
 pub use api::get_catalogue;
 pub use ask::{Ask, Verdict, can_call, needs};
+pub use changes::ChangesPage;
 pub use page::CataloguePage;
 
 use crate::components::{Endpoint, ScopeRow};

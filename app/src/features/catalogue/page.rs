@@ -5,9 +5,12 @@ use domain::scope::Level;
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
+use super::api::{Status, get_status};
+use super::changes::fault_notice;
 use super::{Ask, get_catalogue, needs};
 use crate::components::{
-    Cell, Chip, Column, EmptyState, ErrorState, Glyph, Icon, PageHead, Skeleton, Table, Tone,
+    Cell, Chip, Column, EmptyState, ErrorState, Glyph, Icon, Moment, PageHead, Skeleton, Table,
+    Tone,
 };
 use crate::words::count;
 
@@ -15,18 +18,23 @@ use crate::words::count;
 #[component]
 pub fn CataloguePage() -> impl IntoView {
     let catalogue = Resource::new_blocking(|| (), |()| get_catalogue());
+    let status = Resource::new_blocking(|| (), |()| get_status());
     view! {
         <PageHead
             title="Catalogue"
             lead="Which calls of the API belong to which scope. The gate refuses what is not here."
-        />
+        >
+            <a class="btn" href="/catalogue/changes">"What changed"</a>
+        </PageHead>
         <Transition fallback=|| {
             view! { <div class="card"><Skeleton /></div> }
         }>
             {move || Suspend::new(async move {
-                match catalogue.await {
-                    Ok(catalogue) => view! { <Contents catalogue=catalogue /> }.into_any(),
-                    Err(error) => {
+                match (catalogue.await, status.await) {
+                    (Ok(catalogue), Ok(status)) => {
+                        view! { <Contents catalogue=catalogue status=status /> }.into_any()
+                    }
+                    (Err(error), _) | (_, Err(error)) => {
                         view! { <div class="card"><ErrorState error=error /></div> }.into_any()
                     }
                 }
@@ -37,7 +45,7 @@ pub fn CataloguePage() -> impl IntoView {
 }
 
 #[component]
-fn Contents(catalogue: Catalogue) -> impl IntoView {
+fn Contents(catalogue: Catalogue, status: Status) -> impl IntoView {
     let search = RwSignal::new(
         use_query_map()
             .read_untracked()
@@ -52,6 +60,8 @@ fn Contents(catalogue: Catalogue) -> impl IntoView {
     ]
     .map(|(term, text)| view! { <dt>{term}</dt><dd>{text}</dd> })
     .collect_view();
+    let since = status.since;
+    let fault = status.fault.map(|fault| fault_notice(since, fault));
     let catalogue = StoredValue::new(catalogue);
     let answer = move |(method, path): (String, String)| {
         catalogue.with_value(|catalogue| needs(catalogue, &method, &path))
@@ -61,6 +71,7 @@ fn Contents(catalogue: Catalogue) -> impl IntoView {
         catalogue.with_value(|catalogue| scopes_with(catalogue, &search))
     };
     view! {
+        {fault}
         <div class="split">
             <div>
                 <form class="filters" method="get" on:submit=|event| event.prevent_default()>
@@ -81,7 +92,12 @@ fn Contents(catalogue: Catalogue) -> impl IntoView {
                 {found}
             </div>
             <aside class="card summary">
-                <dl class="facts">{facts}</dl>
+                <dl class="facts">
+                    {facts} <dt>"In force since"</dt>
+                    <dd>
+                        <Moment at=since time=true />
+                    </dd>
+                </dl>
                 <Ask title="What does a call need?" page="/catalogue" answer=answer />
             </aside>
         </div>

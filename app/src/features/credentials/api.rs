@@ -21,7 +21,7 @@ pub async fn list_credentials(params: ListParams) -> Result<CredentialList, ApiE
     Ok(server::list_page(
         page,
         counts,
-        services.catalogue(),
+        &services.catalogue(),
         services.now(),
     ))
 }
@@ -34,7 +34,7 @@ pub async fn credential_filters() -> Result<Filters, ApiError> {
 
     let (actor, services) = (actor()?, services()?);
     let people = reply(services.people(&actor, server::everybody()).await)?;
-    Ok(server::filters(people, services.catalogue()))
+    Ok(server::filters(people, &services.catalogue()))
 }
 
 /// One credential with its story.
@@ -57,8 +57,8 @@ pub async fn get_credential(key_id: String) -> Result<CredentialDetail, ApiError
     let since = now - chrono::TimeDelta::days(server::USAGE_DAYS);
     let rows = reply(services.usage_of(&actor, key_id, since).await)?;
     let decisions = reply(services.decisions_of(&actor, key_id, 50).await)?;
-    let usage = server::usage(&rows, decisions, services.catalogue(), now);
-    let story = tell(entries, services.catalogue(), &people, Subject::It);
+    let usage = server::usage(&rows, decisions, &services.catalogue(), now);
+    let story = tell(entries, &services.catalogue(), &people, Subject::It);
     Ok(server::detail(record, story, usage, now))
 }
 

@@ -170,7 +170,7 @@ fn FilterBar(filters: Filters, params: Memo<ListParams>) -> impl IntoView {
     let sorts = Sort::ALL
         .iter()
         .map(|sort| (sort.as_str().to_owned(), sort.label().to_owned()));
-    let [_, flow, access, scope, owner, sort] = start.fields().map(|(_, value)| value.to_owned());
+    let [_, flow, access, scope, owner, sort] = start.fields().map(|(_, value)| value);
     view! {
         <form
             class="filters"

@@ -40,7 +40,7 @@ pub(super) fn fields(form: &HtmlFormElement) -> Vec<(String, String)> {
 }
 
 /// Puts values into fields, except into the one that somebody is in.
-pub(super) fn fill(form: &HtmlFormElement, values: &[(&'static str, &str)]) {
+pub(super) fn fill(form: &HtmlFormElement, values: &[(&'static str, String)]) {
     let active = document().active_element();
     for (name, value) in values {
         let Some(field) = form

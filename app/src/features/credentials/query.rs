@@ -3,7 +3,7 @@
 
 use domain::access::AccessKind;
 use domain::credential::Flow;
-use domain::scope::ScopeName;
+use domain::scope::WireScope;
 use serde::{Deserialize, Serialize};
 
 use crate::components::Order;
@@ -111,8 +111,8 @@ pub struct ListParams {
     pub flow: Option<Flow>,
     /// Only this kind of access.
     pub access: Option<AccessKind>,
-    /// Only those that may at least read this scope.
-    pub scope: Option<ScopeName>,
+    /// Only those that may do this.
+    pub scope: Option<WireScope>,
     /// Only those of the person with this id.
     pub owner: String,
     /// The order.
@@ -143,22 +143,27 @@ impl ListParams {
 
     /// The parameters that the filter form has fields for, by field.
     #[must_use]
-    pub fn fields(&self) -> [(&'static str, &str); 6] {
+    pub fn fields(&self) -> [(&'static str, String); 6] {
+        let scope = self.scope.as_ref().map(ToString::to_string);
         [
-            ("q", &self.search),
-            ("flow", self.flow.map_or("", Flow::as_str)),
-            ("access", self.access.map_or("", AccessKind::as_str)),
-            ("scope", self.scope.as_ref().map_or("", ScopeName::as_str)),
-            ("owner", &self.owner),
-            ("sort", self.sort.as_str()),
+            ("q", self.search.clone()),
+            ("flow", self.flow.map_or("", Flow::as_str).to_owned()),
+            (
+                "access",
+                self.access.map_or("", AccessKind::as_str).to_owned(),
+            ),
+            ("scope", scope.unwrap_or_default()),
+            ("owner", self.owner.clone()),
+            ("sort", self.sort.as_str().to_owned()),
         ]
     }
 
     /// The address of this list.
     #[must_use]
     pub fn href(&self) -> String {
+        let fields = self.fields();
         let mut pairs = vec![("tab", self.tab.as_str())];
-        pairs.extend(self.fields());
+        pairs.extend(fields.iter().map(|(name, value)| (*name, value.as_str())));
         pairs.extend([
             ("after", self.after.as_str()),
             ("before", self.before.as_str()),
@@ -231,14 +236,14 @@ mod tests {
             ("q", " cash & carry "),
             ("flow", "legacy"),
             ("access", "custom"),
-            ("scope", "data"),
+            ("scope", "data:write"),
             ("owner", "7"),
             ("sort", "-used"),
             ("after", "KR.x"),
         ]);
         assert_eq!(
             params.href(),
-            "/credentials?tab=in_use&q=cash%20%26%20carry&flow=legacy&access=custom&scope=data\
+            "/credentials?tab=in_use&q=cash%20%26%20carry&flow=legacy&access=custom&scope=data%3Awrite\
              &owner=7&sort=-used&after=KR.x"
         );
         assert!(params.is_filtered());

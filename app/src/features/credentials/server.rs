@@ -188,7 +188,13 @@ pub(super) fn filters(people: Vec<User>, catalogue: &Catalogue) -> Filters {
     let scopes = catalogue.scopes().iter();
     Filters {
         scopes: scopes
-            .map(|scope| (scope.name.to_string(), scope.title.clone()))
+            .flat_map(|scope| {
+                let right = |level, words: &str| {
+                    let value = scope.name.at(level).to_string();
+                    (value, format!("{}{words}", scope.title))
+                };
+                [right(Level::Read, ""), right(Level::Write, ", write")]
+            })
             .collect(),
         owners: people
             .into_iter()
@@ -353,7 +359,7 @@ pub fn shown_once(
         secret: issued.secret.map(|secret| secret.expose().to_owned()),
         expires_at: credential.expires_at,
         issuer: services.settings().issuer.clone(),
-        example_path: example_path(services.catalogue(), &credential.access),
+        example_path: example_path(&services.catalogue(), &credential.access),
         headers,
     })
 }

@@ -1,10 +1,12 @@
 //! What a credential may do and for how long, in plain words: beside the form and on its page.
 
+use std::collections::BTreeMap;
+
 use domain::Instant;
 use domain::access::Access;
 use domain::catalogue::Catalogue;
 use domain::draft::CredentialDraft;
-use domain::scope::AccessLevel;
+use domain::scope::{AccessLevel, ScopeName};
 use leptos::prelude::*;
 
 use crate::components::Moment;
@@ -53,11 +55,15 @@ pub(super) fn access_lines(catalogue: &Catalogue, access: &Access) -> Vec<Line> 
             let rest = " every scope, and those that the catalogue gets later".to_owned();
             vec![Line::may("read and write", rest)]
         }
-        Access::Custom(_) => custom_lines(catalogue, access),
+        Access::Custom(levels) => custom_lines(catalogue, access, levels),
     }
 }
 
-fn custom_lines(catalogue: &Catalogue, access: &Access) -> Vec<Line> {
+fn custom_lines(
+    catalogue: &Catalogue,
+    access: &Access,
+    levels: &BTreeMap<ScopeName, AccessLevel>,
+) -> Vec<Line> {
     let titles = |wanted: AccessLevel| -> Vec<&str> {
         let scopes = catalogue.scopes().iter();
         scopes
@@ -78,7 +84,13 @@ fn custom_lines(catalogue: &Catalogue, access: &Access) -> Vec<Line> {
         titles(AccessLevel::Read),
         titles(AccessLevel::Write),
     );
-    if read.is_empty() && write.is_empty() {
+    // Given while the catalogue had them; they grant nothing any more.
+    let gone: Vec<&str> = levels
+        .iter()
+        .filter(|(name, level)| **level != AccessLevel::None && catalogue.scope(name).is_none())
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if read.is_empty() && write.is_empty() && gone.is_empty() {
         return vec![Line::may_not(
             "Can do nothing yet: ",
             "choose at least one scope".to_owned(),
@@ -93,6 +105,9 @@ fn custom_lines(catalogue: &Catalogue, access: &Access) -> Vec<Line> {
             Line::may("read and write", format!(" {titles}"))
         }),
         line(none, |titles| Line::may_not("Has no access to ", titles)),
+        line(gone, |names| {
+            Line::may_not("Had access to what the catalogue no longer has: ", names)
+        }),
     ]
     .into_iter()
     .flatten()
@@ -167,7 +182,7 @@ mod tests {
     #[test]
     fn access_is_told_in_plain_words() {
         use AccessLevel::{None, Read, Write};
-        let table: [(Access, &[&str]); 5] = [
+        let table: [(Access, &[&str]); 6] = [
             (
                 Access::ReadOnly,
                 &[
@@ -186,6 +201,14 @@ mod tests {
             (
                 custom(&[("accounts", None)]),
                 &["Can do nothing yet: choose at least one scope"],
+            ),
+            (
+                custom(&[("accounts", Read), ("crypto", Write), ("journaling", None)]),
+                &[
+                    "Can read Accounts",
+                    "Has no access to Journaling and SSE events",
+                    "Had access to what the catalogue no longer has: crypto",
+                ],
             ),
             (
                 custom(&[("accounts", Read), ("journaling", Write)]),

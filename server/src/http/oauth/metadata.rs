@@ -52,7 +52,7 @@ pub async fn metadata(
     State(services): State<Services>,
     State(http): State<Arc<HttpSettings>>,
 ) -> impl IntoResponse {
-    let scopes = Access::Full.scopes(services.catalogue());
+    let scopes = Access::Full.scopes(&services.catalogue());
     let metadata = Metadata {
         issuer: http.issuer(),
         token_endpoint: http.link(TOKEN_PATH),

@@ -1,12 +1,13 @@
-//! How many credentials there are for each tab of the list.
+//! How many credentials there are: for each tab of the list, and of those that may do something.
 
 use domain::Instant;
-use sqlx::Row as _;
+use domain::scope::WireScope;
+use sqlx::{QueryBuilder, Row as _};
 
 use super::Connection;
 use super::columns::millis;
-use super::filter::{NEVER, expiring_until};
-use crate::{CredentialCounts, StoreResult};
+use super::filter::{NEVER, expiring_until, push_may, push_tab};
+use crate::{CredentialCounts, CredentialTab, StoreResult};
 
 /// Counts each part of the index over standing and end once.
 pub(super) async fn count(db: &mut Connection, now: Instant) -> StoreResult<CredentialCounts> {
@@ -54,4 +55,27 @@ pub(super) async fn count(db: &mut Connection, now: Instant) -> StoreResult<Cred
         quarantined,
         ended,
     })
+}
+
+pub(super) async fn count_in_use_with(
+    db: &mut Connection,
+    scopes: &[WireScope],
+    now: Instant,
+) -> StoreResult<Vec<u64>> {
+    if scopes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = QueryBuilder::new("SELECT ");
+    for (index, scope) in scopes.iter().enumerate() {
+        query.push(if index == 0 { "" } else { ", " });
+        query.push("count(CASE WHEN ");
+        push_may(&mut query, scope);
+        query.push(" THEN 1 END)");
+    }
+    query.push(" FROM credentials c WHERE 1 = 1");
+    push_tab(&mut query, CredentialTab::InUse, now);
+    let row = query.build().fetch_one(db).await?;
+    (0..scopes.len())
+        .map(|index| Ok(row.try_get::<i64, _>(index)?.unsigned_abs()))
+        .collect()
 }

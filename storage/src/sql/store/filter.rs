@@ -1,8 +1,8 @@
 //! The filters of the list of credentials as conditions.
 
 use domain::Instant;
-use domain::access::AccessKind;
 use domain::credential::{EXPIRING_WITHIN, State};
+use domain::scope::{Level, WireScope};
 use sqlx::QueryBuilder;
 
 use super::columns::millis;
@@ -30,15 +30,33 @@ pub(super) fn push_filter(query: &mut QueryBuilder<Db>, filter: &CredentialFilte
             .push_bind(owner.to_string());
     }
     if let Some(scope) = &filter.scope {
-        query
-            .push(" AND (c.access_kind <> ")
-            .push_bind(AccessKind::Custom.as_str());
-        query.push(format_args!(" OR {POSITION}(c.readable_scopes, "));
-        query.push_bind(format!(",{scope},")).push(") > 0)");
+        query.push(" AND ");
+        push_may(query, scope);
     }
 }
 
-fn push_tab(query: &mut QueryBuilder<Db>, tab: CredentialTab, now: Instant) {
+/// Whether a credential may do this. Scopes that may be written may be read, so both levels are first
+/// looked for in the column that is in the indexes.
+pub(super) fn push_may(query: &mut QueryBuilder<Db>, right: &WireScope) {
+    let scope = &right.scope;
+    let everywhere = match right.level {
+        Level::Read => "<> 'custom'",
+        Level::Write => "= 'full'",
+    };
+    query.push(format_args!(
+        "(c.access_kind {everywhere} OR ({POSITION}(c.readable_scopes, "
+    ));
+    query.push_bind(format!(",{scope},")).push(") > 0");
+    if right.level == Level::Write {
+        query.push(format_args!(" AND {POSITION}(c.access_levels, "));
+        query
+            .push_bind(format!("\"{scope}\":\"write\""))
+            .push(") > 0");
+    }
+    query.push("))");
+}
+
+pub(super) fn push_tab(query: &mut QueryBuilder<Db>, tab: CredentialTab, now: Instant) {
     match tab {
         CredentialTab::All => {}
         CredentialTab::InUse => push_state(query, State::Active, now),

@@ -10,17 +10,18 @@ use domain::credential::Credential;
 use domain::gateway::{Gateway, GatewayId};
 use domain::key_id::KeyId;
 use domain::role::Role;
+use domain::scope::WireScope;
 use domain::user::{EmailAddress, User, UserId};
 
 use super::{
-    SqlStore, audit, counts, credentials, decisions, discard_backup, expired, finish, gateways,
-    key_sets, keys, list, public_keys, sessions, set_up, tokens, usage, users,
+    SqlStore, audit, catalogue, counts, credentials, decisions, discard_backup, expired, finish,
+    gateways, key_sets, keys, list, public_keys, sessions, set_up, tokens, usage, users,
 };
 use crate::{
-    AuditQuery, Change, CredentialCounts, CredentialPage, CredentialQuery, CredentialRecord,
-    CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, KeySetRow, LiveCredential, Login,
-    NewCredential, OneTimeToken, PublicKeyRow, RevokedToken, SessionRow, SigningKeyRow, Store,
-    StoreResult, TokenHash, UsageRow, UserQuery,
+    AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
+    CredentialRecord, CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, KeySetRow,
+    LiveCredential, Login, NewCredential, OneTimeToken, PublicKeyRow, RevokedToken, SessionRow,
+    SigningKeyRow, Store, StoreResult, TokenHash, UsageRow, UserQuery,
 };
 
 #[async_trait]
@@ -264,6 +265,14 @@ impl Store for SqlStore {
         counts::count(&mut *self.read().await?, now).await
     }
 
+    async fn count_in_use_with(
+        &self,
+        scopes: Vec<WireScope>,
+        now: Instant,
+    ) -> StoreResult<Vec<u64>> {
+        counts::count_in_use_with(&mut *self.read().await?, &scopes, now).await
+    }
+
     async fn update_credential(
         &self,
         credential: Credential,
@@ -420,6 +429,23 @@ impl Store for SqlStore {
     async fn add_signing_key(&self, key: SigningKeyRow, audit: AuditEvent) -> StoreResult<()> {
         self.audited(audit, move |db| Box::pin(keys::add(db, key)))
             .await
+    }
+
+    async fn take_up_catalogue(
+        &self,
+        version: CatalogueVersion,
+        audit: AuditEvent,
+    ) -> StoreResult<bool> {
+        self.audited_if_done(audit, move |db| Box::pin(catalogue::take_up(db, version)))
+            .await
+    }
+
+    async fn list_catalogue_versions(
+        &self,
+        before: i64,
+        limit: u32,
+    ) -> StoreResult<Vec<(i64, CatalogueVersion)>> {
+        catalogue::list(&mut *self.read().await?, before, limit).await
     }
 
     async fn record_decisions(&self, mut decisions: Vec<DecisionRow>) -> StoreResult<()> {

@@ -2,6 +2,7 @@
 //! transactions run; `methods.rs` says which transaction each method is.
 
 mod audit;
+mod catalogue;
 mod columns;
 mod counts;
 mod credential_row;

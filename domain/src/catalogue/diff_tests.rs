@@ -1,0 +1,267 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::scope::WireScope;
+
+/// A catalogue from scopes, each with its title and lines of `METHOD path` or `METHOD path level`.
+fn catalogue(scopes: &[(&str, &str, &[&str])]) -> Catalogue {
+    let endpoint = |line: &&str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        EndpointEntry {
+            method: words[0].to_owned(),
+            path: words[1].to_owned(),
+            summary: String::new(),
+            level: words.get(2).map(|level| level.parse().unwrap()),
+        }
+    };
+    let scopes = scopes.iter().map(|(name, title, lines)| ScopeEntry {
+        name: (*name).to_owned(),
+        title: (*title).to_owned(),
+        description: String::new(),
+        endpoints: lines.iter().map(endpoint).collect(),
+    });
+    let file = CatalogueFile {
+        name: "Test".to_owned(),
+        version: "1".to_owned(),
+        scopes: scopes.collect(),
+    };
+    file.try_into().unwrap()
+}
+
+const LOANS: (&str, &str, &[&str]) = ("loans", "Loans", &["GET /loans", "POST /loans"]);
+
+/// Each change as a line.
+fn lines(from: &Catalogue, to: &Catalogue) -> Vec<String> {
+    let changes = to.changes_since(from);
+    let line = |change: &Change| {
+        let calls: Vec<String> = change.calls().iter().map(ToString::to_string).collect();
+        format!("{change} {}", calls.join(", ")).trim().to_owned()
+    };
+    changes.iter().map(line).collect()
+}
+
+#[test]
+fn each_kind_of_change_is_told_in_words() {
+    let books = |calls| ("books", "Books", calls);
+    for (from, to, words) in [
+        (
+            vec![LOANS],
+            vec![books(&["GET /books"][..]), LOANS],
+            vec![
+                "the scope Books (books) is new",
+                "read access to Books now includes GET /books",
+            ],
+        ),
+        (
+            vec![books(&["GET /books"]), LOANS],
+            vec![LOANS],
+            vec![
+                "the scope Books (books) is gone and grants nothing",
+                "read access to Books no longer includes, nor does any other GET /books",
+            ],
+        ),
+        (
+            vec![LOANS],
+            vec![("loans", "Lending", LOANS.2)],
+            vec!["the scope Loans (loans) is now called Lending"],
+        ),
+        (
+            vec![books(&["GET /books"])],
+            vec![books(&[
+                "GET /books",
+                "DELETE /books/{id}",
+                "PUT /books/{id}",
+            ])],
+            vec!["write access to Books now includes DELETE /books/{id}, PUT /books/{id}"],
+        ),
+        (
+            vec![books(&["GET /books", "POST /search"])],
+            vec![books(&["GET /books", "POST /search read"])],
+            vec![
+                "read access to Books now includes, in the place of write access to Books \
+                 POST /search",
+            ],
+        ),
+        (
+            vec![books(&["GET /books", "PUT /card"]), LOANS],
+            vec![
+                books(&["GET /books"]),
+                (
+                    "loans",
+                    "Loans",
+                    &["GET /loans", "POST /loans", "PUT /card"],
+                ),
+            ],
+            vec![
+                "write access to Loans now includes, in the place of write access to Books PUT /card",
+            ],
+        ),
+    ] {
+        assert_eq!(lines(&catalogue(&from), &catalogue(&to)), words);
+    }
+}
+
+#[test]
+fn what_decides_nothing_is_no_change() {
+    let before = catalogue(&[LOANS, ("books", "Books", &["GET /books/{id}", "GET /"])]);
+    let after = catalogue(&[
+        ("books", "Books", &["GET /", "GET /books/{book_id}"]),
+        LOANS,
+    ]);
+    assert_eq!(lines(&before, &after), [""; 0]);
+    let (mut file, other) = (after.file().clone(), after);
+    file.version = "2".to_owned();
+    file.scopes[0].description = "All that can be read".to_owned();
+    file.scopes[0].endpoints[0].summary = "The front door".to_owned();
+    assert_eq!(lines(&other, &file.try_into().unwrap()), [""; 0]);
+}
+
+#[test]
+fn a_level_that_is_only_spelled_out_is_no_change() {
+    let before = catalogue(&[("books", "Books", &["GET /books"])]);
+    let after = catalogue(&[("books", "Books", &["GET /books read"])]);
+    assert_eq!(lines(&before, &after), [""; 0]);
+}
+
+#[test]
+fn a_change_touches_whoever_has_what_it_is_about() {
+    let before = catalogue(&[("books", "Books", &["GET /books", "PUT /card"]), LOANS]);
+    let after = catalogue(&[(
+        "lending",
+        "Lending",
+        &["GET /loans", "POST /loans", "PUT /card read"],
+    )]);
+    let touched = after.changes_since(&before).into_iter().map(|change| {
+        let rights = change.touches().into_iter();
+        let rights: Vec<String> = rights.map(|right| right.scope.to_string()).collect();
+        rights.join(" ")
+    });
+    assert_eq!(
+        touched.collect::<Vec<_>>(),
+        [
+            "lending:read",
+            "books:read",
+            "loans:read",
+            "books:write lending:read",
+            "loans:read lending:read",
+            "loans:write lending:write",
+            "books:read",
+        ]
+    );
+}
+
+#[test]
+fn a_change_is_read_back_as_it_was_written() {
+    let before = catalogue(&[("books", "Books", &["GET /books", "PUT /card"])]);
+    let after = catalogue(&[("loans", "Loans", &["GET /loans", "PUT /card"])]);
+    for change in after.changes_since(&before) {
+        let text = serde_json::to_string(&change).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Change>(&text).unwrap(),
+            change,
+            "{text}"
+        );
+    }
+}
+
+/// Which scope has which title, and what each call needs.
+type Meaning = (BTreeMap<String, String>, BTreeMap<String, WireScope>);
+
+fn meaning(catalogue: &Catalogue) -> Meaning {
+    let titles = catalogue.scopes().iter();
+    let titles = titles.map(|scope| (scope.name.to_string(), scope.title.clone()));
+    let calls = catalogue.scopes().iter().flat_map(|scope| {
+        scope.endpoints.iter().map(|endpoint| {
+            let call = format!("{} {}", endpoint.method, endpoint.path);
+            (call, scope.name.at(endpoint.level))
+        })
+    });
+    (titles.collect(), calls.collect())
+}
+
+/// Does to a meaning what a change says, and insists that it was as the change says.
+fn apply((titles, calls): &mut Meaning, change: &Change) {
+    match change {
+        Change::ScopeAdded { scope, title } => {
+            assert_eq!(titles.insert(scope.to_string(), title.clone()), None);
+        }
+        Change::ScopeRemoved { scope, title } => {
+            assert_eq!(titles.remove(scope.as_str()).as_ref(), Some(title));
+        }
+        Change::ScopeRetitled { scope, from, to } => {
+            let was = titles.insert(scope.to_string(), to.clone());
+            assert_eq!(was.as_ref(), Some(from));
+        }
+        Change::CallsAdded { calls: added, to } => {
+            for call in added {
+                assert_eq!(calls.insert(call.to_string(), to.scope.clone()), None);
+            }
+        }
+        Change::CallsRemoved {
+            calls: removed,
+            from,
+        } => {
+            for call in removed {
+                assert_eq!(calls.remove(&call.to_string()).as_ref(), Some(&from.scope));
+            }
+        }
+        Change::CallsMoved {
+            calls: moved,
+            from,
+            to,
+        } => {
+            for call in moved {
+                let was = calls.insert(call.to_string(), to.scope.clone());
+                assert_eq!(was.as_ref(), Some(&from.scope));
+            }
+        }
+    }
+}
+
+/// A catalogue of up to four scopes, with twelve calls that are in one of them or in none.
+fn catalogues() -> impl Strategy<Value = Catalogue> {
+    let places = proptest::collection::vec((0..5_usize, any::<bool>()), 12);
+    let titles = proptest::array::uniform4("[AB]");
+    (places, titles).prop_filter_map("a catalogue has scopes", |(places, titles)| {
+        let scopes = titles
+            .into_iter()
+            .enumerate()
+            .map(|(scope, title)| ScopeEntry {
+                name: format!("scope_{scope}"),
+                title,
+                description: String::new(),
+                endpoints: (0..)
+                    .zip(&places)
+                    .filter(|(_, (place, _))| *place == scope)
+                    .map(|(number, (_, writes))| EndpointEntry {
+                        method: if number % 2 == 0 { "GET" } else { "POST" }.to_owned(),
+                        path: format!("/{{id}}/{number}"),
+                        summary: String::new(),
+                        level: Some(if *writes { Level::Write } else { Level::Read }),
+                    })
+                    .collect(),
+            });
+        let file = CatalogueFile {
+            name: "Test".to_owned(),
+            version: "1".to_owned(),
+            scopes: scopes.filter(|scope| !scope.endpoints.is_empty()).collect(),
+        };
+        Catalogue::try_from(file).ok()
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_changes_lead_from_one_catalogue_to_the_other(from in catalogues(), to in catalogues()) {
+        let changes = to.changes_since(&from);
+        let mut reached = meaning(&from);
+        for change in &changes {
+            apply(&mut reached, change);
+        }
+        prop_assert_eq!(&reached, &meaning(&to));
+        prop_assert_eq!(changes.is_empty(), meaning(&from) == meaning(&to));
+        prop_assert_eq!(to.changes_since(&to), []);
+    }
+}
