@@ -76,9 +76,10 @@ impl Services {
             ..AuditQuery::default()
         };
         let told = self.store().search_audit(query).await?;
-        Ok(told
+        let detail = told
             .first()
-            .is_some_and(|entry| entry.event.detail == trimmed_up_to(base).to_string()))
+            .and_then(|entry| serde_json::from_str::<Value>(&entry.event.detail).ok());
+        Ok(detail == Some(trimmed_up_to(base)))
     }
 
     /// Entries of the whole log, from either end.
