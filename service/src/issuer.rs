@@ -414,6 +414,9 @@ mod tests {
             let got = requested(asked, &has).ok().map(|set| set.to_string());
             assert_eq!(got.as_deref(), expected, "{asked:?}");
         }
-        assert!(requested(None, &ScopeSet::default()).is_err(), "it has nothing");
+        assert!(
+            requested(None, &ScopeSet::default()).is_err(),
+            "it has nothing"
+        );
     }
 }
