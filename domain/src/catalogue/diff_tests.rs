@@ -112,9 +112,9 @@ fn what_decides_nothing_is_no_change() {
     ]);
     assert_eq!(lines(&before, &after), [""; 0]);
     let (mut file, other) = (after.file().clone(), after);
-    file.version = "2".to_owned();
-    file.scopes[0].description = "All that can be read".to_owned();
-    file.scopes[0].endpoints[0].summary = "The front door".to_owned();
+    file.version = "2".into();
+    file.scopes[0].description = "All that can be read".into();
+    file.scopes[0].endpoints[0].summary = "The front door".into();
     assert_eq!(lines(&other, &file.try_into().unwrap()), [""; 0]);
 }
 

@@ -126,10 +126,10 @@ fn changed_example() -> TempDir {
         .unwrap()
         .file()
         .clone();
-    file.version = "3".to_owned();
+    file.version = "3".into();
     file.scopes.pop();
     let mut endpoint = file.scopes[0].endpoints[0].clone();
-    (endpoint.method, endpoint.path) = ("DELETE".to_owned(), "/v2/shelves/{id}".to_owned());
+    (endpoint.method, endpoint.path) = ("DELETE".into(), "/v2/shelves/{id}".into());
     file.scopes[0].endpoints.push(endpoint);
     folder_with("new.toml", &toml::to_string(&file).unwrap())
 }

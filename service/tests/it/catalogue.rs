@@ -11,7 +11,7 @@ const JOURNALS: (&str, &str) = ("POST", "/v1/journals");
 /// The shipped catalogue as version 2, with an edit.
 fn edited(edit: impl FnOnce(&mut CatalogueFile)) -> Catalogue {
     let mut file = catalogue().file().clone();
-    file.version = "2".to_owned();
+    file.version = "2".into();
     edit(&mut file);
     file.try_into().unwrap()
 }
@@ -20,12 +20,12 @@ fn edited(edit: impl FnOnce(&mut CatalogueFile)) -> Catalogue {
 fn renamed(file: &mut CatalogueFile) {
     let mut scopes = file.scopes.iter_mut();
     let journaling = scopes.find(|scope| scope.name == "journaling").unwrap();
-    journaling.name = "moves".to_owned();
+    journaling.name = "moves".into();
 }
 
 async fn full(team: &Team, flow: &str) -> IssuedCredential {
     let mut draft = team.draft(flow, &[]);
-    draft.access = "full".to_owned();
+    draft.access = "full".into();
     let issued = team.services.issue_credential(&team.host, &draft, None);
     issued.await.unwrap()
 }

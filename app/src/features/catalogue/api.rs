@@ -21,9 +21,9 @@ pub struct Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
     /// The API's name.
-    pub name: String,
-    /// What its file calls the version.
-    pub version: String,
+    pub api: String,
+    /// What its file calls it.
+    pub label: String,
     /// When it was taken up.
     pub taken_up_at: DateTime<Utc>,
     /// What changed since the version before; nothing if that one is not known.
@@ -41,7 +41,7 @@ pub struct ToldChange {
 
 /// Some versions of the catalogue, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Versions {
+pub struct History {
     /// The versions.
     pub versions: Vec<Version>,
     /// Where the older ones begin.
@@ -71,7 +71,7 @@ pub async fn get_status() -> Result<Status, ApiError> {
 
 /// The versions below `before`, or the newest, with what each changed.
 #[server(prefix = "/_fn", endpoint = "catalogue/versions", input = Json)]
-pub async fn get_versions(before: Option<i64>) -> Result<Versions, ApiError> {
+pub async fn get_versions(before: Option<i64>) -> Result<History, ApiError> {
     use crate::server_context::{actor, reply, services};
 
     let history = reply(services()?.catalogue_history(&actor()?, before).await)?;
@@ -86,14 +86,14 @@ pub async fn get_versions(before: Option<i64>) -> Result<Versions, ApiError> {
         }
     };
     let versions = history.steps.into_iter().map(|step| Version {
-        name: step.name,
-        version: step.version,
+        api: step.name,
+        label: step.version,
         taken_up_at: step.taken_up_at,
         changes: step
             .changes
             .map(|changes| changes.into_iter().map(told).collect()),
     });
-    Ok(Versions {
+    Ok(History {
         versions: versions.collect(),
         older: history.older,
     })

@@ -5,7 +5,7 @@ use domain::catalogue::{Change, Right};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
-use super::api::{ToldChange, Version, Versions, get_versions};
+use super::api::{History, ToldChange, Version, get_versions};
 use crate::components::{
     EmptyState, ErrorState, Glyph, Moment, Notice, PageHead, Pager, Skeleton, Time, Tone,
 };
@@ -32,20 +32,23 @@ pub fn ChangesPage() -> impl IntoView {
         <Transition fallback=|| {
             view! { <div class="card"><Skeleton /></div> }
         }>
-            {move || Suspend::new(async move {
-                match versions.await {
-                    Ok(versions) => contents(versions, before().is_some()),
-                    Err(error) => {
-                        view! { <div class="card"><ErrorState error=error /></div> }.into_any()
+            {move || {
+                let has_newer = before().is_some();
+                Suspend::new(async move {
+                    match versions.await {
+                        Ok(versions) => contents(versions, has_newer),
+                        Err(error) => {
+                            view! { <div class="card"><ErrorState error=error /></div> }.into_any()
+                        }
                     }
-                }
-            })}
+                })
+            }}
         </Transition>
     }
     .into_any()
 }
 
-fn contents(Versions { versions, older }: Versions, has_newer: bool) -> AnyView {
+fn contents(History { versions, older }: History, has_newer: bool) -> AnyView {
     if versions.is_empty() {
         return view! {
             <div class="card">
@@ -86,13 +89,13 @@ fn version_card(version: Version) -> AnyView {
             view! { <ul class="changes">{changes}</ul> }.into_any()
         }
     };
-    let heading = format!("Version {}", version.version);
+    let heading = format!("Version {}", version.label);
     let label = heading.clone();
     view! {
         <section class="card section" aria-label=label>
             <h2>{heading}</h2>
             <p>
-                {version.name} ", taken up " <Moment at=version.taken_up_at time=true /> " ("
+                {version.api} ", taken up " <Moment at=version.taken_up_at time=true /> " ("
                 <Time at=version.taken_up_at /> ")"
             </p>
             {changes}
@@ -178,8 +181,8 @@ mod tests {
         let before = sample::catalogue();
         let mut file = before.file().clone();
         file.scopes.pop();
-        file.scopes[1].title = "Transfers".to_owned();
-        file.scopes[1].endpoints[1].path = "/v1/transfers".to_owned();
+        file.scopes[1].title = "Transfers".into();
+        file.scopes[1].endpoints[1].path = "/v1/transfers".into();
         let now = Catalogue::try_from(file).unwrap();
         let counts = [1, 0, 2, 12];
         now.changes_since(&before)
@@ -194,8 +197,8 @@ mod tests {
     #[test]
     fn a_version_tells_its_changes_and_whom_they_touch() {
         let version = |changes| Version {
-            name: "Sample".to_owned(),
-            version: "2".to_owned(),
+            api: "Sample".to_owned(),
+            label: "2".to_owned(),
             taken_up_at: "2026-11-24T09:00:00Z".parse().unwrap(),
             changes,
         };

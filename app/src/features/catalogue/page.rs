@@ -71,35 +71,37 @@ fn Contents(catalogue: Catalogue, status: Status) -> impl IntoView {
         catalogue.with_value(|catalogue| scopes_with(catalogue, &search))
     };
     view! {
-        {fault}
-        <div class="split">
-            <div>
-                <form class="filters" method="get" on:submit=|event| event.prevent_default()>
-                    <label class="search">
-                        <Icon glyph=Glyph::Search />
-                        <input
-                            class="input"
-                            type="search"
-                            name="q"
-                            value=search.get_untracked()
-                            placeholder="Path, method or what it does"
-                            aria-label="Search the catalogue"
-                            on:input:target=move |event| search.set(event.target().value())
-                        />
-                    </label>
-                    <button class="btn until-live">"Search"</button>
-                </form>
-                {found}
+        <div class="stack">
+            {fault}
+            <div class="split">
+                <div>
+                    <form class="filters" method="get" on:submit=|event| event.prevent_default()>
+                        <label class="search">
+                            <Icon glyph=Glyph::Search />
+                            <input
+                                class="input"
+                                type="search"
+                                name="q"
+                                value=search.get_untracked()
+                                placeholder="Path, method or what it does"
+                                aria-label="Search the catalogue"
+                                on:input:target=move |event| search.set(event.target().value())
+                            />
+                        </label>
+                        <button class="btn until-live">"Search"</button>
+                    </form>
+                    {found}
+                </div>
+                <aside class="card summary">
+                    <dl class="facts">
+                        {facts} <dt>"In force since"</dt>
+                        <dd>
+                            <Moment at=since time=true />
+                        </dd>
+                    </dl>
+                    <Ask title="What does a call need?" page="/catalogue" answer=answer />
+                </aside>
             </div>
-            <aside class="card summary">
-                <dl class="facts">
-                    {facts} <dt>"In force since"</dt>
-                    <dd>
-                        <Moment at=since time=true />
-                    </dd>
-                </dl>
-                <Ask title="What does a call need?" page="/catalogue" answer=answer />
-            </aside>
         </div>
     }
     .into_any()
