@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn an_entry_of_the_story_reads_like_a_sentence() {
-        let html = sample::html(|| super::entry(sample_entry()));
+        let html = sample::html(|| entry(sample_entry()));
         for part in [
             "Mara Okafor",
             " edited ",
@@ -108,7 +108,7 @@ mod tests {
         }
         let reason = Some("<b>seen</b> in a log".to_owned());
         let html = sample::html(|| {
-            super::entry(StoryEntry {
+            entry(StoryEntry {
                 reason,
                 ..sample_entry()
             })
