@@ -19,10 +19,12 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta};
 use domain::catalogue::Catalogue;
 use domain::draft::CredentialDraft;
+use domain::outbound::OutboundRule;
 use domain::scope::ScopeSet;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use server::http::authorization::Authorization;
+use server::outbound::HttpOutbound;
 use service::{
     Actor, AddPerson, ClientProof, ManualClock, MasterKey, RequestFacts, Services, SessionLimits,
     Settings, TokenRequest,
@@ -271,6 +273,7 @@ async fn open(public_key: String) -> (Services, String) {
         issuer: URL.to_owned(),
         assertion_audiences: vec![URL.to_owned()],
         signing_key_life: None,
+        audit_kept: None,
         audiences: vec![URL.to_owned()],
         token_life: TimeDelta::minutes(15),
         maximum_credential_life: None,
@@ -279,11 +282,13 @@ async fn open(public_key: String) -> (Services, String) {
             absolute: TimeDelta::hours(24),
         },
         password_hashers: 1,
+        outbound: OutboundRule::default(),
     };
     let now = DateTime::from_timestamp(NOW.into(), 0).expect("an instant");
     let clock = Arc::new(ManualClock::at(now));
     let master = MasterKey::new([7; 32]);
-    let services = Services::open(store, &master, CATALOGUE.clone(), settings, clock)
+    let outbound = Arc::new(HttpOutbound::new(settings.outbound.clone()));
+    let services = Services::open(store, &master, CATALOGUE.clone(), settings, clock, outbound)
         .await
         .expect("the use cases");
     let host = Actor::host("fuzz");
