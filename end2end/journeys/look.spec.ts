@@ -45,6 +45,8 @@ test.describe("a team at work", () => {
       ["catalogue", "/catalogue?q=journals"],
       ["users", "/users"],
       ["gateways", "/gateways"],
+      ["audit", "/audit"],
+      ["audit-nothing-found", "/audit?actor=Nobody"],
       ["look-up", "/lookup"],
       ["look-up-nothing-found", "/lookup?request=0123456789abcdef01234567"],
       ["account", "/account"],
@@ -87,6 +89,28 @@ test.describe("a team at work", () => {
     await readShownOnce(page, "onboarding-bot");
     await look(page, "shown-once");
     await page.getByLabel("I have stored the secret").check();
+  });
+
+  test("gateways, and a request that was refused", async ({ page, keyrack, request }) => {
+    await logIn(page, mara);
+    await visit(page, "/gateways");
+    await page.getByLabel("Name", { exact: true }).fill("edge-1");
+    await page.getByRole("button", { name: "Add gateway" }).click();
+    await expect(page.getByRole("heading", { name: /edge-1/ })).toBeVisible();
+    await look(page, "gateway-token");
+    await visit(page, "/gateways");
+    await look(page, "gateways-some");
+
+    const refused = await request.get(`${keyrack.url}/v1/verify`, {
+      headers: { "X-Original-Method": "GET", "X-Original-URI": "/v1/accounts" },
+    });
+    expect(refused.status()).toBe(401);
+    const id = refused.headers()["x-request-id"];
+    await expect(async () => {
+      await visit(page, `/lookup?request=${id}`);
+      await expect(page.getByText("no credentials were sent")).toBeVisible({ timeout: 500 });
+    }).toPass();
+    await look(page, "look-up-found");
   });
 
   test("a person who may do less", async ({ page }) => {
