@@ -52,13 +52,17 @@ impl Services {
         };
         let mut findings = vec![form];
         findings.extend(examined.findings);
-        // Without a credential there is no key to ask, and without an algorithm none to ask it with.
+        // Without a credential there is no key to ask, and without an algorithm none to ask it with;
+        // but why keys by URL are not there, the finding about the signature says.
+        let by_url = live
+            .as_ref()
+            .is_some_and(|live| live.stored.key_set.is_some());
         let known = findings
             .iter()
             .any(|finding| finding.rule == Rule::Algorithm && finding.passed);
         findings.retain(|finding| match finding.rule {
             Rule::Algorithm => live.is_some(),
-            Rule::Signature => known,
+            Rule::Signature => known || by_url,
             _ => true,
         });
         // The rule of the token endpoint about the client, told apart for people.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;
+use leptos::server_fn::codec::Json;
 use serde::{Deserialize, Serialize};
 
 use crate::components::{Cell, Chip, Column, ErrorState, Moment, Skeleton, Table, Time};
@@ -27,7 +28,7 @@ pub struct SessionEntry {
 }
 
 /// A person's sessions, the last used first.
-#[server(prefix = "/_fn", endpoint = "sessions/list")]
+#[server(prefix = "/_fn", endpoint = "sessions/list", input = Json)]
 pub async fn list_sessions(person: String) -> Result<Vec<SessionEntry>, ApiError> {
     use crate::server_context::{actor, reply, services};
 

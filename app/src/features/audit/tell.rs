@@ -435,7 +435,7 @@ mod tests {
                 "expires_at": { "from": "2027-05-24T09:00:00Z", "to": null },
                 "name": { "from": "a", "to": "b" },
             })),
-            ["Name: a → b", "Expires: 24 May 2027, 09:00 UTC → never"]
+            ["Expires: 24 May 2027, 09:00 UTC → never", "Name: a → b"]
         );
     }
 
