@@ -8,7 +8,7 @@ use domain::role::{Permission, Role};
 use domain::text::PersonName;
 use domain::user::{EmailAddress, User, UserId};
 use serde_json::json;
-use storage::{Conflict, OneTimeToken, UserQuery};
+use storage::{Conflict, OneTimeToken, PeoplePage, PeopleQuery, PersonRecord, UserQuery};
 
 use crate::Services;
 use crate::actor::{Actor, Object, RequestFacts, anonymous_event};
@@ -20,7 +20,7 @@ use crate::passwords::Checked;
 /// How long the printed set-up link works.
 const SET_UP_LIFE: TimeDelta = TimeDelta::hours(24);
 /// How long a link for choosing a password works.
-const LINK_LIFE: TimeDelta = TimeDelta::hours(72);
+pub(crate) const LINK_LIFE: TimeDelta = TimeDelta::hours(72);
 
 /// A person to be added, as typed.
 #[derive(Debug, Clone, Default)]
@@ -44,10 +44,11 @@ pub struct PasswordLink {
     pub expires_at: domain::Instant,
 }
 
-struct NewPerson {
-    name: PersonName,
-    email: EmailAddress,
-    role: Role,
+/// A person to be added, checked.
+pub(crate) struct NewPerson {
+    pub name: PersonName,
+    pub email: EmailAddress,
+    pub role: Role,
 }
 
 impl AddPerson {
@@ -161,7 +162,15 @@ impl Services {
         };
         self.authorise(actor, Permission::ManageUsers, Action::UserAdded, object)
             .await?;
-        let user = self.new_user(person.check()?);
+        self.add(actor, person.check()?).await.map_err(taken)
+    }
+
+    pub(crate) async fn add(
+        &self,
+        actor: &Actor,
+        person: NewPerson,
+    ) -> ServiceResult<PasswordLink> {
+        let user = self.new_user(person);
         let token = Token::generate();
         let link = one_time(&token, user.created_at, LINK_LIFE);
         let detail = json!({ "email": user.email, "role": user.role });
@@ -174,8 +183,7 @@ impl Services {
         );
         self.store()
             .add_user(user.clone(), None, Some(link), event)
-            .await
-            .map_err(taken)?;
+            .await?;
         Ok(PasswordLink {
             user,
             token,
@@ -213,7 +221,7 @@ impl Services {
         self.store()
             .add_user(user.clone(), Some(hash), None, event)
             .await
-            .map_err(taken)?;
+            .map_err(|error| taken(error.into()))?;
         Ok(user)
     }
 
@@ -221,6 +229,26 @@ impl Services {
     pub async fn people(&self, actor: &Actor, query: UserQuery) -> ServiceResult<Vec<User>> {
         Self::see(actor)?;
         Ok(self.store().list_users(query).await?)
+    }
+
+    /// A page of the team, with what each person owns.
+    pub async fn people_page(
+        &self,
+        actor: &Actor,
+        query: PeopleQuery,
+    ) -> ServiceResult<PeoplePage> {
+        Self::see(actor)?;
+        Ok(self.store().list_people(query).await?)
+    }
+
+    /// One person with what they own: oneself, or, for whoever manages users, anybody.
+    pub async fn person(&self, actor: &Actor, id: UserId) -> ServiceResult<PersonRecord> {
+        let is_self = actor.person().is_some_and(|person| person.id == id);
+        if !is_self && !actor.can(Permission::ManageUsers) {
+            return Err(ServiceError::Denied(Permission::ManageUsers));
+        }
+        let found = self.store().find_person(id, self.now()).await?;
+        found.ok_or(ServiceError::NotFound("person"))
     }
 
     /// The person with an address, for host commands.
@@ -443,7 +471,8 @@ impl Services {
     }
 }
 
-fn one_time(token: &Token, now: domain::Instant, life: TimeDelta) -> OneTimeToken {
+/// A token that works for so long.
+pub(crate) fn one_time(token: &Token, now: domain::Instant, life: TimeDelta) -> OneTimeToken {
     OneTimeToken {
         hash: token.hash(),
         created_at: now,
@@ -452,11 +481,11 @@ fn one_time(token: &Token, now: domain::Instant, life: TimeDelta) -> OneTimeToke
 }
 
 /// A taken address is a problem of the field it was typed into.
-fn taken(error: storage::StoreError) -> ServiceError {
+fn taken(error: ServiceError) -> ServiceError {
     match error {
-        storage::StoreError::Conflict(conflict @ Conflict::EmailTaken) => {
+        ServiceError::Conflict(conflict @ Conflict::EmailTaken) => {
             ServiceError::field("email", conflict)
         }
-        other => other.into(),
+        other => other,
     }
 }

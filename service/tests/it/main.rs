@@ -6,6 +6,7 @@ mod catalogue;
 mod credentials;
 mod gateways;
 mod harness;
+mod invites;
 mod key_urls;
 mod limits;
 mod live;
