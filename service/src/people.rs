@@ -15,12 +15,11 @@ use crate::actor::{Actor, Object, RequestFacts, anonymous_event};
 use crate::clock::system_rng;
 use crate::crypto::{Token, hash_token};
 use crate::error::{ServiceError, ServiceResult};
+use crate::password_links::{LINK_LIFE, PasswordLink};
 use crate::passwords::Checked;
 
 /// How long the printed set-up link works.
 const SET_UP_LIFE: TimeDelta = TimeDelta::hours(24);
-/// How long a link for choosing a password works.
-pub(crate) const LINK_LIFE: TimeDelta = TimeDelta::hours(72);
 
 /// A person to be added, as typed.
 #[derive(Debug, Clone, Default)]
@@ -31,17 +30,6 @@ pub struct AddPerson {
     pub email: String,
     /// `superuser`, `developer`, `operations` or `support`.
     pub role: String,
-}
-
-/// A one-time link for choosing a password: shown once to the superuser, who hands it on.
-#[derive(Debug)]
-pub struct PasswordLink {
-    /// Whose link it is.
-    pub user: User,
-    /// The token in the link.
-    pub token: Token,
-    /// Until when it works.
-    pub expires_at: domain::Instant,
 }
 
 /// A person to be added, checked.
@@ -306,69 +294,6 @@ impl Services {
             json!({}),
         );
         Ok(self.store().enable_user(id, event).await?)
-    }
-
-    /// A new link for a person who lost their password, or the first link.
-    pub async fn offer_password_link(
-        &self,
-        actor: &Actor,
-        id: UserId,
-    ) -> ServiceResult<PasswordLink> {
-        let user = self
-            .person_to_manage(actor, id, Action::PasswordResetOffered)
-            .await?;
-        let (now, token) = (self.now(), Token::generate());
-        let link = one_time(&token, now, LINK_LIFE);
-        let event = actor.event(
-            now,
-            Action::PasswordResetOffered,
-            Outcome::Done,
-            Object::user(&user),
-            json!({}),
-        );
-        self.store().offer_password_link(id, link, event).await?;
-        Ok(PasswordLink {
-            user,
-            token,
-            expires_at: link.expires_at,
-        })
-    }
-
-    /// The person whose link this is, while it works.
-    pub async fn password_link_owner(&self, token: &str) -> ServiceResult<Option<User>> {
-        Ok(self
-            .store()
-            .find_password_link(hash_token(token), self.now())
-            .await?)
-    }
-
-    /// Sets a password with a link, which is used up; all sessions of the person end.
-    pub async fn choose_password(
-        &self,
-        token: &str,
-        password: &str,
-        facts: &RequestFacts,
-    ) -> ServiceResult<User> {
-        let user = self
-            .password_link_owner(token)
-            .await?
-            .ok_or(ServiceError::Conflict(Conflict::LinkUsed))?;
-        let password = Password::new_choice(password, &[user.name.as_str(), user.email.as_str()])
-            .map_err(|error| ServiceError::field("password", error))?;
-        let hash = self.0.passwords.hash(password).await?;
-        let now = self.now();
-        let event = anonymous_event(
-            now,
-            Action::PasswordChosen,
-            Outcome::Done,
-            Object::user(&user),
-            facts,
-            "one-time link",
-        );
-        self.store()
-            .redeem_password_link(hash_token(token), now, hash, event)
-            .await?;
-        Ok(user)
     }
 
     /// Sets a person's password from the host; all their sessions end.

@@ -1,18 +1,26 @@
-//! Links by which people choose a password: invitations, several at once, and the one that somebody
-//! asks for who forgot theirs.
+//! Links by which people choose a password: invitations, several at once; the one that a superuser
+//! makes, and the one that somebody asks for who forgot theirs.
 
+use chrono::TimeDelta;
 use domain::audit::{Action, ObjectKind, Outcome};
 use domain::draft::FieldError;
 use domain::invitee::{Invitee, read_invitees};
+use domain::password::Password;
 use domain::role::{Permission, Role};
-use domain::user::EmailAddress;
+use domain::user::{EmailAddress, User, UserId};
+use serde_json::json;
 use storage::Conflict;
 
 use crate::Services;
 use crate::actor::{Actor, Object, RequestFacts, anonymous_event};
-use crate::crypto::Token;
+use crate::crypto::{Token, hash_token};
 use crate::error::{ServiceError, ServiceResult};
-use crate::people::{LINK_LIFE, NewPerson, PasswordLink, one_time};
+use crate::people::{NewPerson, one_time};
+
+/// How long a link works that a superuser made, to be passed on by hand.
+pub(crate) const LINK_LIFE: TimeDelta = TimeDelta::hours(72);
+/// How long one works that somebody asked for, and waits for.
+const RESET_LIFE: TimeDelta = TimeDelta::hours(1);
 
 /// People to be invited, as typed.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +29,17 @@ pub struct Invitation {
     pub people: String,
     /// The role of all of them: `superuser`, `developer`, `operations` or `support`.
     pub role: String,
+}
+
+/// A one-time link for choosing a password: shown once to the superuser, who hands it on.
+#[derive(Debug)]
+pub struct PasswordLink {
+    /// Whose link it is.
+    pub user: User,
+    /// The token in the link.
+    pub token: Token,
+    /// Until when it works.
+    pub expires_at: domain::Instant,
 }
 
 impl Services {
@@ -56,6 +75,69 @@ impl Services {
         Ok(links)
     }
 
+    /// A new link for a person who lost their password, or the first link.
+    pub async fn offer_password_link(
+        &self,
+        actor: &Actor,
+        id: UserId,
+    ) -> ServiceResult<PasswordLink> {
+        let user = self
+            .person_to_manage(actor, id, Action::PasswordResetOffered)
+            .await?;
+        let (now, token) = (self.now(), Token::generate());
+        let link = one_time(&token, now, LINK_LIFE);
+        let event = actor.event(
+            now,
+            Action::PasswordResetOffered,
+            Outcome::Done,
+            Object::user(&user),
+            json!({}),
+        );
+        self.store().offer_password_link(id, link, event).await?;
+        Ok(PasswordLink {
+            user,
+            token,
+            expires_at: link.expires_at,
+        })
+    }
+
+    /// The person whose link this is, while it works.
+    pub async fn password_link_owner(&self, token: &str) -> ServiceResult<Option<User>> {
+        Ok(self
+            .store()
+            .find_password_link(hash_token(token), self.now())
+            .await?)
+    }
+
+    /// Sets a password with a link, which is used up; all sessions of the person end.
+    pub async fn choose_password(
+        &self,
+        token: &str,
+        password: &str,
+        facts: &RequestFacts,
+    ) -> ServiceResult<User> {
+        let user = self
+            .password_link_owner(token)
+            .await?
+            .ok_or(ServiceError::Conflict(Conflict::LinkUsed))?;
+        let password = Password::new_choice(password, &[user.name.as_str(), user.email.as_str()])
+            .map_err(|error| ServiceError::field("password", error))?;
+        let hash = self.0.passwords.hash(password).await?;
+        let now = self.now();
+        let event = anonymous_event(
+            now,
+            Action::PasswordChosen,
+            Outcome::Done,
+            Object::user(&user),
+            facts,
+            "one-time link",
+        );
+        self.store()
+            .redeem_password_link(hash_token(token), now, hash, event)
+            .await?;
+        Ok(user)
+    }
+
     /// Counts that somebody asks for a link because they forgot their password. It depends on the
     /// address as typed and on where they are, never on whether there is such a person.
     pub fn may_ask_for_reset(&self, email: &str, facts: &RequestFacts) -> ServiceResult<()> {
@@ -81,7 +163,7 @@ impl Services {
             return Ok(None);
         };
         let (now, token) = (self.now(), Token::generate());
-        let link = one_time(&token, now, LINK_LIFE);
+        let link = one_time(&token, now, RESET_LIFE);
         let event = anonymous_event(
             now,
             Action::PasswordResetOffered,
