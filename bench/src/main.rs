@@ -250,6 +250,7 @@ async fn start(services: &Services, bare_issuer: Router) -> anyhow::Result<Socke
                 secret_header: "APCA-API-SECRET-KEY".parse()?,
             },
         }),
+        mail: None,
         metrics: Arc::new(Metrics::default()),
         leptos: LeptosOptions::builder().output_name("keyrack").build(),
     };

@@ -14,6 +14,7 @@ pub mod draft;
 pub mod expiry;
 pub mod gateway;
 mod id;
+pub mod invitee;
 pub mod key_id;
 pub mod limits;
 pub mod nearest;

@@ -11,11 +11,13 @@ use domain::address::{AddressList, InvalidAddressList};
 use domain::nearest::nearest;
 use domain::outbound::OutboundRule;
 use ipnet::IpNet;
+use lettre::message::Mailbox;
 use serde::Deserialize;
 use service::{MasterKey, SessionLimits, Settings};
 use toml::{Table, Value};
 use url::Url;
 
+use crate::mail::Mailer;
 use crate::state::{GateMode, GateSettings, HttpSettings};
 
 /// How a setting is written.
@@ -75,6 +77,9 @@ settings! {
     "sessions.idle_minutes" Number "60" "A log-in ends after so many minutes without a request."
     "sessions.absolute_hours" Number "24" "A log-in ends after so many hours in any case."
     "outbound.allow_private_addresses" List "[]" "Networks that the URLs of public keys may lead to although they are not public, such as 10.1.0.0/16; with 127.0.0.0/8, plain http to this machine works too."
+    "mail.from" Text "" "Who mails come from, such as Keyrack <keyrack@example.com>; needed for the settings below. Without mail, superusers pass links on themselves."
+    "mail.smtp_url" Secret "" "The mail server: smtps://user:password@host, or smtp://user:password@host:587?tls=required for STARTTLS."
+    "mail.folder" Text "" "A folder that each mail is written to in place of being sent, for development."
     "passwords.hashers" Number "2" "How many passwords are checked at once; each takes 19 MiB."
 }
 
@@ -119,6 +124,7 @@ struct Raw {
     audit: RawAudit,
     sessions: RawSessions,
     passwords: RawPasswords,
+    mail: RawMail,
     outbound: RawOutbound,
 }
 
@@ -162,6 +168,13 @@ struct RawPasswords {
 #[derive(Deserialize)]
 struct RawOutbound {
     allow_private_addresses: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct RawMail {
+    from: Option<String>,
+    smtp_url: Option<String>,
+    folder: Option<PathBuf>,
 }
 
 /// How log lines are written.
@@ -213,6 +226,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The master key, if configured.
     pub master_key: Option<MasterKey>,
+    /// The way out for mail, if any.
+    pub mail: Option<Mailer>,
     /// For the HTTP layer.
     pub http: HttpSettings,
     /// For the use cases.
@@ -378,9 +393,54 @@ impl Raw {
             log: self.log,
             log_format: self.log_format,
             master_key,
+            mail: self.mail.check()?,
             http,
             settings,
         })
+    }
+}
+
+impl RawMail {
+    fn check(self) -> Result<Option<Mailer>, ConfigError> {
+        let value =
+            |key: &str, problem: &str| ConfigError::Value(key.to_owned(), problem.to_owned());
+        let from = || {
+            let from = self.from.as_deref().unwrap_or_default();
+            from.parse::<Mailbox>().map_err(|_| {
+                value(
+                    "mail.from",
+                    "use an address such as Keyrack <keyrack@example.com>",
+                )
+            })
+        };
+        match (&self.smtp_url, &self.folder) {
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => Err(value("mail.folder", "set this or mail.smtp_url, not both")),
+            (None, Some(folder)) => Ok(Some(Mailer::folder(from()?, folder.clone()))),
+            (Some(text), None) => {
+                let key = "mail.smtp_url";
+                let form = "use smtps://user:password@host, or smtp://…?tls=required";
+                let url = Url::parse(text).map_err(|_| value(key, form))?;
+                let is_plain = url.scheme() == "smtp" && url.query() != Some("tls=required");
+                if is_plain && url.password().is_some() && !is_loopback(&url) {
+                    let problem = "the password would travel in clear: add ?tls=required";
+                    return Err(value(key, problem));
+                }
+                let mailer = Mailer::smtp(from()?, text).map_err(|_| value(key, form))?;
+                Ok(Some(mailer))
+            }
+        }
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback()),
+        None => false,
     }
 }
 
@@ -390,7 +450,8 @@ pub fn example() -> String {
     let mut text = String::from(
         "# Keyrack's settings. Each is also an environment variable: KEYRACK_ and the key in upper\n\
          # case, tables joined by an underscore (gate.mode is KEYRACK_GATE_MODE). Secrets can be\n\
-         # read from a file: KEYRACK_MASTER_KEY_FILE, KEYRACK_DATABASE_URL_FILE.\n",
+         # read from a file: KEYRACK_MASTER_KEY_FILE, KEYRACK_DATABASE_URL_FILE,\n\
+         # KEYRACK_MAIL_SMTP_URL_FILE.\n",
     );
     let mut table = "";
     for setting in SETTINGS {
@@ -649,6 +710,19 @@ mod tests {
                 "outbound.allow_private_addresses",
             ),
             ("trusted_proxies = [\"proxy.local\"]\n", "trusted_proxies"),
+            ("[mail]\nfolder = \"mail\"\n", "mail.from"),
+            (
+                "[mail]\nfrom = \"a@example.com\"\nfolder = \"x\"\nsmtp_url = \"smtps://x\"\n",
+                "mail.folder",
+            ),
+            (
+                "[mail]\nfrom = \"a@example.com\"\nsmtp_url = \"https://x\"\n",
+                "mail.smtp_url",
+            ),
+            (
+                "[mail]\nfrom = \"a@example.com\"\nsmtp_url = \"smtp://a:b@mail.example.com\"\n",
+                "travel in clear",
+            ),
             ("[tokens]\nminutes = 0\n", "tokens.minutes"),
             ("[tokens]\nminutes = \"x\"\n", "tokens"),
         ];
@@ -667,6 +741,16 @@ mod tests {
         let config = Config::load(None, [("KEYRACK_MASTER_KEY_FILE".to_owned(), name)]).unwrap();
         assert!(config.master_key.is_some());
         assert!(!format!("{config:?}").contains(&key));
+        let mail = [
+            ("KEYRACK_MAIL_FROM", "Keyrack <keyrack@example.com>"),
+            (
+                "KEYRACK_MAIL_SMTP_URL",
+                "smtp://user:open-sesame@mail.example.com?tls=required",
+            ),
+        ];
+        let config = load("", &mail).unwrap();
+        assert!(config.mail.is_some());
+        assert!(!format!("{config:?}").contains("sesame"));
         let bad = load("", &[("KEYRACK_MASTER_KEY", "not-hex-but-secret")]).unwrap_err();
         assert!(!bad.to_string().contains("not-hex"));
     }

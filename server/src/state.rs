@@ -10,6 +10,7 @@ use leptos::config::LeptosOptions;
 use service::Services;
 use url::Url;
 
+use crate::mail::Mailer;
 use crate::metrics::Metrics;
 
 /// The state of the router; cloning it is cheap.
@@ -19,6 +20,8 @@ pub struct AppState {
     pub services: Services,
     /// What is configured about HTTP.
     pub http: Arc<HttpSettings>,
+    /// The way out for mail, if one is configured.
+    pub mail: Option<Mailer>,
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// Where the pages find their WASM, script and style.

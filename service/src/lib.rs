@@ -22,7 +22,9 @@ mod issuer;
 mod key_sets;
 mod limiter;
 mod live;
+mod orphans;
 mod outbound;
+mod password_links;
 mod passwords;
 mod people;
 pub mod public_key;
@@ -56,6 +58,7 @@ pub use error::{ServiceError, ServiceResult};
 pub use gate::{Allowed, GateRequest, Presented, Refusal};
 pub use gateways::{GatewayDraft, Introspector, KnownGateway};
 pub use introspection::Introspection;
+pub use invites::Invitation;
 pub use issuer::{ClientProof, IssuedToken, TokenError, TokenRequest};
 pub use key_sets::FETCHED_KEYS_LAST;
 pub use limiter::Quota;
@@ -68,8 +71,9 @@ pub use usage::Kept;
 pub use storage::{
     AuditQuery, Conflict, CredentialCounts, CredentialFilter, CredentialPage, CredentialQuery,
     CredentialRecord, CredentialRow, CredentialSort, CredentialTab, DecisionRow, GatewayRecord,
-    GatewaySeen, KeySetRow, LastUse, Named, PageStart, Position, PublicKeyRow, SecretInfo,
-    SessionRow, SharedStore, StoreError, TokenHash, UsageRow, UserQuery, connect,
+    GatewaySeen, KeySetRow, LastUse, Named, PageStart, PeoplePage, PeopleQuery, PeopleStart,
+    PersonRecord, Position, PublicKeyRow, SecretInfo, SessionRow, SharedStore, StoreError,
+    TokenHash, UsageRow, UserQuery, connect,
 };
 
 /// What a deployment decides about the use cases.
@@ -119,6 +123,7 @@ struct Inner {
     usage: usage::Recorder,
     passwords: passwords::Hasher,
     log_in_limits: throttle::LogInLimits,
+    reset_limits: throttle::LogInLimits,
     client_limits: throttle::Throttle,
     recent_issues: credentials::RecentIssues,
 }
@@ -165,6 +170,7 @@ impl Services {
             usage: usage::Recorder::default(),
             passwords: passwords::Hasher::new(settings.password_hashers),
             log_in_limits: throttle::LogInLimits::new(),
+            reset_limits: throttle::LogInLimits::of_mails(),
             client_limits: throttle::Throttle::new(30, TimeDelta::minutes(1)),
             recent_issues: credentials::RecentIssues::new(),
             store,

@@ -110,11 +110,17 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// A page of people by name.
     async fn list_users(&self, query: UserQuery) -> StoreResult<Vec<User>>;
 
+    /// A page of people by name, with what they own.
+    async fn list_people(&self, query: PeopleQuery) -> StoreResult<PeoplePage>;
+
+    /// A person by id, with what they own.
+    async fn find_person(&self, id: UserId, now: Instant) -> StoreResult<Option<PersonRecord>>;
+
     /// Gives a person a role. Fails with [`Conflict::LastSuperuser`] when that would leave no
     /// active superuser, exactly, whatever runs in parallel; with `NotFound` for an unknown id.
     async fn set_role(&self, id: UserId, role: Role, audit: AuditEvent) -> StoreResult<()>;
 
-    /// Disables a person and ends their sessions. Fails like [`Store::set_role`].
+    /// Disables a person, ends their sessions and takes a pending link away. Fails like [`Store::set_role`].
     async fn disable_user(&self, id: UserId, at: Instant, audit: AuditEvent) -> StoreResult<()>;
 
     /// Enables a person again.

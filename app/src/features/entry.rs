@@ -1,15 +1,27 @@
-//! Getting in: set-up of a fresh installation, log-in, and the first password of a new person.
-//! All three are plain POSTs.
+//! Getting in: set-up of a fresh installation, log-in, the first password of a new person, and a
+//! forgotten one. All are plain POSTs.
 
 use domain::password::Password;
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
+use serde::{Deserialize, Serialize};
 
 use crate::components::{Field, Input, Notice, PasswordField, PostForm, Tone};
 use crate::form::use_answer;
 use crate::frame::Bare;
 
 const PASSWORD_HINT: &str = "At least 15 characters. A few unrelated words are easy to remember.";
+
+/// Whether the server sends mail; it provides this to every page.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailIsOn(pub bool);
+
+impl MailIsOn {
+    /// What the server said, in both passes.
+    fn current() -> Self {
+        SharedValue::new(|| use_context::<Self>().unwrap_or_default()).into_inner()
+    }
+}
 
 /// A field of the query that goes along with the form: typed values win, for after a POST the
 /// query is gone.
@@ -61,6 +73,11 @@ pub fn SetUpPage() -> impl IntoView {
 pub fn LoginPage() -> impl IntoView {
     let outcome = use_answer().outcome;
     let expired = use_query_map().read_untracked().get("expired").is_some();
+    let forgot = if MailIsOn::current().0 {
+        view! { <a href="/forgot">"Forgot your password?"</a> }.into_any()
+    } else {
+        "Forgot your password? Ask a superuser for a link.".into_any()
+    };
     view! {
         <Bare title="Log in" lead="Use the e-mail address that a superuser added you with.">
             {(expired && outcome.is_none())
@@ -86,6 +103,44 @@ pub fn LoginPage() -> impl IntoView {
                 />
                 <button class="btn primary wide">"Log in"</button>
             </PostForm>
+            <p class="quiet">{forgot}</p>
+        </Bare>
+    }
+    .into_any()
+}
+
+/// Asks for a link by mail, for somebody who forgot their password.
+#[component]
+pub fn ForgotPage() -> impl IntoView {
+    let outcome = use_answer().outcome;
+    let form = if MailIsOn::current().0 {
+        view! {
+            <PostForm action="/forgot" outcome=outcome>
+                <Field
+                    name="email"
+                    label="E-mail"
+                    kind=Input::Email
+                    autocomplete="username"
+                    maxlength=254
+                    autofocus=true
+                />
+                <button class="btn primary wide">"Send the link"</button>
+            </PostForm>
+        }
+        .into_any()
+    } else {
+        view! { <Notice>"This Keyrack sends no mail. Ask a superuser for a link."</Notice> }
+            .into_any()
+    };
+    view! {
+        <Bare
+            title="Forgot your password?"
+            lead="You get a mail with a link, with which you choose a new one."
+        >
+            {form}
+            <p class="quiet">
+                <a href="/login">"Back to the log-in"</a>
+            </p>
         </Bare>
     }
     .into_any()

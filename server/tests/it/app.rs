@@ -18,6 +18,7 @@ use domain::user::User;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use leptos::config::LeptosOptions;
 use serde_json::{Value, json};
+use server::mail::Mailer;
 use server::metrics::Metrics;
 use server::outbound::HttpOutbound;
 use server::state::{AppState, GateMode, GateSettings, HttpSettings};
@@ -160,6 +161,7 @@ impl TestApp {
                     secret_header: HeaderName::from_static("apca-api-secret-key"),
                 },
             }),
+            mail: None,
             metrics: metrics.clone(),
             leptos: LeptosOptions::builder().output_name("keyrack").build(),
         };
@@ -231,6 +233,13 @@ impl TestApp {
     }
 
     /// Sends a request from the loopback address.
+    /// The same with a way out for mail.
+    pub fn with_mail(mut self, mailer: Mailer) -> Self {
+        self.state.mail = Some(mailer);
+        self.router = server::http::router(self.state.clone());
+        self
+    }
+
     pub async fn call(&self, request: Request<Body>) -> Answer {
         self.call_from("127.0.0.1:40000", request).await
     }

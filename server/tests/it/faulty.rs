@@ -16,8 +16,9 @@ use domain::user::{EmailAddress, User, UserId};
 use storage::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
     CredentialRecord, CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, KeySetRow,
-    LiveCredential, Login, NewCredential, OneTimeToken, PublicKeyRow, RevokedToken, SessionRow,
-    SharedStore, SigningKeyRow, Store, StoreError, StoreResult, TokenHash, UsageRow, UserQuery,
+    LiveCredential, Login, NewCredential, OneTimeToken, PeoplePage, PeopleQuery, PersonRecord,
+    PublicKeyRow, RevokedToken, SessionRow, SharedStore, SigningKeyRow, Store, StoreError,
+    StoreResult, TokenHash, UsageRow, UserQuery,
 };
 
 /// What the store does.
@@ -89,6 +90,8 @@ around! {
     fn find_login(email: EmailAddress) -> Option<Login>;
     fn find_password_hash(id: UserId) -> Option<String>;
     fn list_users(query: UserQuery) -> Vec<User>;
+    fn list_people(query: PeopleQuery) -> PeoplePage;
+    fn find_person(id: UserId, now: Instant) -> Option<PersonRecord>;
     fn set_role(id: UserId, role: Role, audit: AuditEvent) -> ();
     fn disable_user(id: UserId, at: Instant, audit: AuditEvent) -> ();
     fn enable_user(id: UserId, audit: AuditEvent) -> ();

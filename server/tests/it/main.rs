@@ -13,6 +13,7 @@ mod gateways;
 mod introspection;
 mod key_urls;
 mod limits;
+mod mail;
 mod metadata;
 mod rotation;
 mod shapes;

@@ -4,6 +4,7 @@ mod audit;
 mod catalogue;
 mod issuer;
 mod list;
+mod people;
 
 use domain::Instant;
 use domain::audit::ObjectKind;
@@ -16,6 +17,7 @@ pub use audit::*;
 pub use catalogue::*;
 pub use issuer::*;
 pub use list::*;
+pub use people::*;
 
 /// SHA-256 of a random token (session id, one-time link): the token itself is never stored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -115,7 +115,7 @@ pub async fn authenticate(
 fn is_public(path: &str) -> bool {
     matches!(
         path,
-        "/login" | "/setup" | "/welcome" | "/favicon.svg" | "/robots.txt"
+        "/login" | "/setup" | "/welcome" | "/forgot" | "/favicon.svg" | "/robots.txt"
     ) || path.starts_with("/pkg/")
 }
 

@@ -8,6 +8,7 @@ mod debugger;
 mod entry;
 mod form;
 mod gateways;
+mod links;
 mod users;
 
 use app::error::ApiError;

@@ -15,13 +15,14 @@ use domain::user::{EmailAddress, User, UserId};
 
 use super::{
     SqlStore, audit, catalogue, counts, credentials, decisions, discard_backup, expired, finish,
-    gateways, key_sets, keys, list, public_keys, sessions, set_up, tokens, usage, users,
+    gateways, key_sets, keys, list, people, public_keys, sessions, set_up, tokens, usage, users,
 };
 use crate::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
     CredentialRecord, CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, KeySetRow,
-    LiveCredential, Login, NewCredential, OneTimeToken, PublicKeyRow, RevokedToken, SessionRow,
-    SigningKeyRow, Store, StoreResult, TokenHash, UsageRow, UserQuery,
+    LiveCredential, Login, NewCredential, OneTimeToken, PeoplePage, PeopleQuery, PersonRecord,
+    PublicKeyRow, RevokedToken, SessionRow, SigningKeyRow, Store, StoreResult, TokenHash, UsageRow,
+    UserQuery,
 };
 
 #[async_trait]
@@ -122,6 +123,14 @@ impl Store for SqlStore {
 
     async fn list_users(&self, query: UserQuery) -> StoreResult<Vec<User>> {
         users::list(&mut *self.read().await?, query).await
+    }
+
+    async fn list_people(&self, query: PeopleQuery) -> StoreResult<PeoplePage> {
+        people::page(&mut *self.read().await?, &query).await
+    }
+
+    async fn find_person(&self, id: UserId, now: Instant) -> StoreResult<Option<PersonRecord>> {
+        people::find(&mut *self.read().await?, id, now).await
     }
 
     async fn set_role(&self, id: UserId, role: Role, audit: AuditEvent) -> StoreResult<()> {

@@ -15,6 +15,7 @@ mod key_sets;
 mod keys;
 mod list;
 mod methods;
+mod people;
 mod public_keys;
 mod sessions;
 mod set_up;
