@@ -266,7 +266,7 @@ pub(super) async fn record_login(db: &mut Connection, id: UserId, at: Instant) -
     found(done.rows_affected(), PERSON)
 }
 
-fn to_user(row: &Row) -> StoreResult<User> {
+pub(super) fn to_user(row: &Row) -> StoreResult<User> {
     let columns = Columns::of("users", row);
     Ok(User {
         id: columns.parse("id")?,
