@@ -10,6 +10,7 @@ use leptos::config::LeptosOptions;
 use service::Services;
 use url::Url;
 
+use crate::http::layers::proxy::HeaderLogIn;
 use crate::metrics::Metrics;
 
 /// The state of the router; cloning it is cheap.
@@ -35,6 +36,8 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// The gate.
     pub gate: GateSettings,
+    /// Who may say by a header who somebody is; nobody, if nothing.
+    pub header_log_in: Option<HeaderLogIn>,
 }
 
 impl HttpSettings {

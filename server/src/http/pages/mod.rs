@@ -8,6 +8,7 @@ mod debugger;
 mod entry;
 mod form;
 mod gateways;
+pub mod sso;
 mod users;
 
 use app::error::ApiError;
@@ -27,6 +28,7 @@ use crate::state::AppState;
 pub fn routes() -> Router<AppState> {
     Router::new()
         .merge(entry::routes())
+        .merge(sso::routes())
         .merge(account::routes())
         .merge(users::routes())
         .merge(audit::routes())
