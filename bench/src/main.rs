@@ -30,7 +30,7 @@ use server::outbound::HttpOutbound;
 use server::state::{AppState, GateMode, GateSettings, HttpSettings};
 use service::{
     Actor, AddPerson, ClientProof, IssuedCredential, MasterKey, RequestFacts, Services,
-    SessionLimits, SessionRow, Settings, SystemClock, TokenRequest,
+    SessionLimits, SessionRow, Settings, SsoSettings, SystemClock, TokenRequest,
 };
 
 use crate::issuer::{Signer, compare_assertions, compare_introspection};
@@ -151,6 +151,7 @@ async fn open(url: &str) -> anyhow::Result<Services> {
         },
         password_hashers: 1,
         outbound: OutboundRule::default(),
+        sso: SsoSettings::default(),
     };
     let master = MasterKey::generate();
     let (clock, outbound) = (SystemClock, HttpOutbound::new(settings.outbound.clone()));
@@ -243,6 +244,7 @@ async fn start(services: &Services, bare_issuer: Router) -> anyhow::Result<Socke
         http: Arc::new(HttpSettings {
             public_url: "http://127.0.0.1:3000".parse()?,
             trusted_proxies: Vec::new(),
+            header_log_in: None,
             gate: GateSettings {
                 mode: GateMode::Nginx,
                 trusted,

@@ -13,6 +13,7 @@ pub mod credential;
 pub mod draft;
 pub mod expiry;
 pub mod gateway;
+pub mod groups;
 mod id;
 pub mod invitee;
 pub mod key_id;

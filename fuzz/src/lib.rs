@@ -27,7 +27,7 @@ use server::http::authorization::Authorization;
 use server::outbound::HttpOutbound;
 use service::{
     Actor, AddPerson, ClientProof, ManualClock, MasterKey, RequestFacts, Services, SessionLimits,
-    Settings, TokenRequest,
+    Settings, SsoSettings, TokenRequest,
 };
 use tokio::runtime::Runtime;
 
@@ -283,6 +283,7 @@ async fn open(public_key: String) -> (Services, String) {
         },
         password_hashers: 1,
         outbound: OutboundRule::default(),
+        sso: SsoSettings::default(),
     };
     let now = DateTime::from_timestamp(NOW.into(), 0).expect("an instant");
     let clock = Arc::new(ManualClock::at(now));

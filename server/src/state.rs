@@ -10,6 +10,7 @@ use leptos::config::LeptosOptions;
 use service::Services;
 use url::Url;
 
+use crate::http::layers::proxy::HeaderLogIn;
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
 
@@ -38,6 +39,8 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// The gate.
     pub gate: GateSettings,
+    /// Who may say by a header who somebody is; nobody, if nothing.
+    pub header_log_in: Option<HeaderLogIn>,
 }
 
 impl HttpSettings {

@@ -30,6 +30,7 @@ mod people;
 pub mod public_key;
 mod public_keys;
 mod sessions;
+mod sso;
 mod throttle;
 mod tokens;
 mod usage;
@@ -66,7 +67,13 @@ pub use outbound::{InvalidUrl, Outbound, OutboundError, OutboundUrl};
 pub use people::{AddPerson, PasswordLink};
 pub use public_keys::PublicKeyDraft;
 pub use sessions::{LogIn, LogInMethod, SessionInfo, SessionLimits};
+pub use sso::{
+    AtProvider, HeaderIdentity, PasswordLogIn, ProviderSettings, SsoAnswer, SsoBegun, SsoDone,
+    SsoError, SsoSettings, read_issuer,
+};
 pub use usage::Kept;
+// What a provider is configured with.
+pub use openidconnect::{ClientId, ClientSecret, IssuerUrl};
 // What use cases take and give in the store's words: callers need no crate but this one.
 pub use storage::{
     AuditQuery, Conflict, CredentialCounts, CredentialFilter, CredentialPage, CredentialQuery,
@@ -100,6 +107,8 @@ pub struct Settings {
     pub password_hashers: usize,
     /// Which addresses a URL that somebody typed in may lead to.
     pub outbound: OutboundRule,
+    /// Who logs in how.
+    pub sso: SsoSettings,
 }
 
 /// The handle to every use case; cloning it is cheap.
@@ -125,6 +134,10 @@ struct Inner {
     log_in_limits: throttle::LogInLimits,
     reset_limits: throttle::LogInLimits,
     client_limits: throttle::Throttle,
+    providers: sso::Providers,
+    sso_limits: throttle::Throttle,
+    ignored_headers: throttle::Throttle,
+    log_outs: sso::LogOuts,
     recent_issues: credentials::RecentIssues,
 }
 
@@ -164,6 +177,7 @@ impl Services {
                 limiters,
             ),
             feed,
+            providers: sso::Providers::new(&settings.sso, &outbound, &settings.outbound)?,
             key_sets: key_sets::KeySets::new(outbound, settings.outbound.clone()),
             gateways: gateways::Gateways::default(),
             tokens: tokens::VerifiedTokens::new(),
@@ -172,6 +186,9 @@ impl Services {
             log_in_limits: throttle::LogInLimits::new(),
             reset_limits: throttle::LogInLimits::of_mails(),
             client_limits: throttle::Throttle::new(30, TimeDelta::minutes(1)),
+            sso_limits: throttle::Throttle::new(60, TimeDelta::minutes(1)),
+            log_outs: sso::LogOuts::default(),
+            ignored_headers: throttle::Throttle::new(1, TimeDelta::minutes(1)),
             recent_issues: credentials::RecentIssues::new(),
             store,
             clock,

@@ -163,6 +163,36 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Notes that a person logged in.
     async fn record_login(&self, id: UserId, at: Instant, audit: AuditEvent) -> StoreResult<()>;
 
+    /// The person whose identity this is.
+    async fn find_user_by_identity(&self, identity: Identity) -> StoreResult<Option<User>>;
+
+    /// Adds a person without a password, who logs in with an identity.
+    /// Fails with [`Conflict::EmailTaken`] or [`Conflict::IdentityTaken`].
+    async fn add_user_with_identity(
+        &self,
+        user: User,
+        identity: Identity,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// Lets a person log in with one more identity. Fails with [`Conflict::IdentityTaken`], and
+    /// with `NotFound` for an unknown person.
+    async fn link_identity(
+        &self,
+        id: UserId,
+        identity: Identity,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// Notes that a person logged in with one of their identities.
+    async fn record_identity_login(
+        &self,
+        id: UserId,
+        identity: Identity,
+        at: Instant,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
     // --- Sessions: the log-in and log-out that make and end them are audited, these rows are not ---
 
     /// Adds a session; `false` when the id is taken.
@@ -179,6 +209,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// A session that is within both its limits at `now`, and not of a disabled person.
     async fn find_session(&self, id: TokenHash, now: Instant) -> StoreResult<Option<SessionRow>>;
+
+    /// Finds a session and ends it: of parallel calls one gets it.
+    async fn take_session(&self, id: TokenHash, now: Instant) -> StoreResult<Option<SessionRow>>;
 
     /// Ends a session.
     async fn delete_session(&self, id: TokenHash) -> StoreResult<()>;

@@ -50,6 +50,7 @@ pub fn router(state: AppState) -> Router {
     Router::new()
         .merge(oauth::routes())
         .merge(health::routes())
+        .merge(pages::sso::back_channel())
         .merge(dashboard(&state))
         .layer(around)
         .merge(gate)

@@ -15,7 +15,7 @@ use domain::scope::WireScope;
 use domain::user::{EmailAddress, User, UserId};
 use storage::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
-    CredentialRecord, CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, KeySetRow,
+    CredentialRecord, CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, Identity, KeySetRow,
     LiveCredential, Login, NewCredential, OneTimeToken, PeoplePage, PeopleQuery, PersonRecord,
     PublicKeyRow, RevokedToken, SessionRow, SharedStore, SigningKeyRow, Store, StoreError,
     StoreResult, TokenHash, UsageRow, UserQuery,
@@ -101,9 +101,14 @@ around! {
     fn find_password_link(hash: TokenHash, now: Instant) -> Option<User>;
     fn redeem_password_link(link: TokenHash, now: Instant, hash: String, audit: AuditEvent) -> ();
     fn record_login(id: UserId, at: Instant, audit: AuditEvent) -> ();
+    fn find_user_by_identity(identity: Identity) -> Option<User>;
+    fn add_user_with_identity(user: User, identity: Identity, audit: AuditEvent) -> ();
+    fn link_identity(id: UserId, identity: Identity, audit: AuditEvent) -> ();
+    fn record_identity_login(id: UserId, identity: Identity, at: Instant, audit: AuditEvent) -> ();
     fn create_session(session: SessionRow) -> bool;
     fn save_session(id: TokenHash, user: Option<UserId>, data: String, until: Instant) -> bool;
     fn find_session(id: TokenHash, now: Instant) -> Option<SessionRow>;
+    fn take_session(id: TokenHash, now: Instant) -> Option<SessionRow>;
     fn delete_session(id: TokenHash) -> ();
     fn list_sessions_of(user: UserId, now: Instant) -> Vec<SessionRow>;
     fn end_session(user: UserId, id: TokenHash, audit: AuditEvent) -> ();

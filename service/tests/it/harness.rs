@@ -8,10 +8,11 @@ use domain::catalogue::Catalogue;
 use domain::draft::CredentialDraft;
 use domain::outbound::OutboundRule;
 use domain::user::{User, UserId};
+use http::{Request, Response};
 use service::{
     Actor, AddPerson, Allowed, ClientProof, GateRequest, IssuedCredential, ManualClock, MasterKey,
     Outbound, OutboundError, OutboundUrl, Presented, Refusal, RequestFacts, Services,
-    SessionLimits, SessionRow, Settings, SharedStore, Token, TokenError, TokenRequest,
+    SessionLimits, SessionRow, Settings, SharedStore, SsoSettings, Token, TokenError, TokenRequest,
 };
 
 pub const PASSWORD: &str = "mice juggle seven lamps";
@@ -39,6 +40,7 @@ pub fn settings() -> Settings {
         },
         password_hashers: 2,
         outbound: OutboundRule::default(),
+        sso: SsoSettings::default(),
     }
 }
 
@@ -85,7 +87,11 @@ pub struct Nobody;
 
 #[async_trait]
 impl Outbound for Nobody {
-    async fn get(&self, _: &OutboundUrl) -> Result<Vec<u8>, OutboundError> {
+    async fn send(
+        &self,
+        _: &OutboundUrl,
+        _: Request<Vec<u8>>,
+    ) -> Result<Response<Vec<u8>>, OutboundError> {
         Err(OutboundError::Unreachable)
     }
 }

@@ -59,6 +59,15 @@ pub struct Login {
     pub password_hash: Option<String>,
 }
 
+/// Who somebody is at single sign-on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Who vouches: the issuer of the provider, or the trusted header.
+    pub issuer: String,
+    /// Whom it vouches for: what stays the same when names and addresses change.
+    pub subject: String,
+}
+
 /// Which people to list, by name.
 #[derive(Debug, Clone, Default)]
 pub struct UserQuery {

@@ -8,6 +8,7 @@ mod database;
 mod fixture;
 mod gate;
 mod gateways;
+mod identities;
 mod key_sets;
 mod list;
 mod parallel;
@@ -61,7 +62,14 @@ mod every_database {
             of_two_parallel_redemptions_one_succeeds
             a_new_password_link_replaces_the_one_before
         }
+        identities {
+            check_68_an_identity_is_issuer_and_subject_together
+            a_taken_address_or_identity_adds_nobody
+            an_identity_is_linked_to_a_person_once
+            a_login_is_noted_on_person_and_identity
+        }
         sessions {
+            a_session_is_taken_once
             a_session_is_found_within_both_limits
             a_save_does_not_bring_an_ended_session_back
             a_session_id_is_taken_once

@@ -7,6 +7,7 @@ use axum::routing::post;
 use http::StatusCode;
 use service::{LogIn, LogInMethod, RequestFacts, ServiceError};
 use tower_sessions::Session;
+use url::Url;
 
 use super::form::Form;
 use super::links::deliver;
@@ -69,15 +70,23 @@ async fn log_in(context: Context, session: Session, mut form: Form) -> Result<Re
 async fn log_out(context: Context, form: Form) -> Result<Response, Response> {
     form.finish().map_err(IntoResponse::into_response)?;
     let actor = context.actor()?;
-    if let Err(error) = context.state.services.log_out(&actor).await {
-        return Err(super::failed(&error));
-    }
-    let mut response = done("/login", Flash::LoggedOut);
+    let elsewhere = context.state.services.log_out(&actor).await;
+    let mut response = match elsewhere.map_err(|error| super::failed(&error))? {
+        None => done("/login", Flash::LoggedOut),
+        Some(url) => go_on_to(&url),
+    };
     let (name, value) = session::end_cookie();
     response.headers_mut().append(name, value);
     let data = http::HeaderValue::from_static("\"cache\", \"storage\"");
     response.headers_mut().insert("clear-site-data", data);
     Ok(response)
+}
+
+/// Leads to another site after a form, which a redirect can't: our policy ends forms here.
+fn go_on_to(url: &Url) -> Response {
+    let refresh = [("refresh", format!("0; url={url}"))];
+    let text = format!("You are logged out of Keyrack. To log out at your provider too: {url}");
+    (refresh, text).into_response()
 }
 
 async fn welcome(context: Context, mut form: Form) -> Result<Response, Response> {

@@ -11,6 +11,7 @@ mod decisions;
 mod expired;
 mod filter;
 mod gateways;
+mod identities;
 mod key_sets;
 mod keys;
 mod list;
