@@ -259,6 +259,8 @@ pub fn Select(
 ) -> impl IntoView {
     let frame = Frame::new(&name, id, label, hint).with(false, whole);
     let chosen = frame.value.clone().unwrap_or(value);
+    // A first option without a value is a choice here; to a browser it would be none.
+    let required = options.first().is_some_and(|(value, _)| !value.is_empty());
     let options = options
         .into_iter()
         .map(|(value, words)| {
@@ -271,7 +273,7 @@ pub fn Select(
             class="input"
             id=frame.id.clone()
             name=name
-            required=true
+            required=required
             aria-invalid=frame.invalid()
             aria-describedby=frame.described_by()
         >
