@@ -105,17 +105,17 @@ for (const wasm of [true, false]) {
       await expect(page.getByLabel("Name", { exact: true })).toHaveAttribute("aria-invalid", "true");
       await expect(page.getByLabel("Purpose")).toHaveValue(`It's <b>"quoted"</b> & more`);
       await expect(page.getByRole("radio", { name: /^Private key JWT/ })).toBeChecked();
-      await expect(page.getByLabel("Public key")).toHaveValue(/^<\/textarea><script>/);
+      await expect(page.getByRole("textbox", { name: "Public key" })).toHaveValue(/^<\/textarea><script>/);
       await expect(levelOf(page, "Trading", "Read & write")).toBeChecked();
       await expect(choice(page, "Lifetime", "1 year")).toBeChecked();
       await expect(page).toHaveTitle("New credential · Keyrack");
 
       await fillCredential(page, { name: "price-ticker" });
       await create(page);
-      await expect(page.getByLabel("Public key")).toHaveAttribute("aria-invalid", "true");
+      await expect(page.getByRole("textbox", { name: "Public key" })).toHaveAttribute("aria-invalid", "true");
       await expect(page.getByLabel("Name", { exact: true })).toHaveValue("price-ticker");
       await ready(page);
-      await page.getByLabel("Public key").fill("");
+      await page.getByRole("textbox", { name: "Public key" }).fill("");
       await fillCredential(page, { flow: "Client secret" });
       await create(page);
       const issued = await readShownOnce(page, "price-ticker");
@@ -146,8 +146,8 @@ test.describe("without WASM", () => {
     for (const [choose, shown, hidden] of [
       [() => fillCredential(page, { access: "Read only" }), null, matrix],
       [() => fillCredential(page, { access: "Custom" }), matrix, null],
-      [() => fillCredential(page, { flow: "Private key JWT" }), page.getByLabel("Public key"), null],
-      [() => fillCredential(page, { flow: "Legacy" }), null, page.getByLabel("Public key")],
+      [() => fillCredential(page, { flow: "Private key JWT" }), page.getByRole("textbox", { name: "Public key" }), null],
+      [() => fillCredential(page, { flow: "Legacy" }), null, page.getByRole("textbox", { name: "Public key" })],
       [() => fillCredential(page, { lifetime: "Custom date" }), page.getByLabel("Ends on"), null],
       [() => fillCredential(page, { lifetime: "1 week" }), null, page.getByLabel("Ends on")],
     ] as [() => Promise<void>, Locator | null, Locator | null][]) {

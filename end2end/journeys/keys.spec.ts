@@ -103,7 +103,7 @@ test("a key is dropped or read from a file, shown back, and a private one goes n
   }
   await page.getByRole("dialog").getByLabel("Name").fill("the next machine");
   await page.getByRole("dialog").getByRole("button", { name: "Add key" }).click();
-  await expect(page.getByRole("listitem").filter({ hasText: "the next machine" })).toContainText("EdDSA");
+  await expect(page.locator("li.line").filter({ hasText: "the next machine" })).toContainText("EdDSA");
   expect((await ask(keyrack, assertion(first.privateKey, keyId, `${keyrack.url}/v1`))).status).toBe(200);
 });
 

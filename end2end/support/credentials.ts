@@ -21,7 +21,7 @@ export async function fillCredential(page: Page, draft: Draft): Promise<void> {
   if (draft.name !== undefined) await page.getByLabel("Name", { exact: true }).fill(draft.name);
   if (draft.purpose !== undefined) await page.getByLabel("Purpose").fill(draft.purpose);
   if (draft.flow) await page.getByRole("radio", { name: new RegExp(`^${draft.flow}`) }).check();
-  if (draft.publicKey) await page.getByLabel("Public key").fill(draft.publicKey);
+  if (draft.publicKey) await page.getByRole("textbox", { name: "Public key" }).fill(draft.publicKey);
   if (draft.access) await choice(page, "Access", draft.access).check();
   for (const [scope, level] of Object.entries(draft.levels ?? {})) {
     await levelOf(page, scope, level).check();

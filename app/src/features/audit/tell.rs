@@ -78,6 +78,7 @@ impl Teller<'_> {
         for (fact, value) in &detail {
             match (value.get("from"), value.get("to")) {
                 (Some(from), Some(to)) => told.changes.extend(self.change(fact, from, to)),
+                _ if value.is_null() => {}
                 // What an edit touched is told by what it changed.
                 _ if event.action == Action::CredentialEdited && !told.refused => {}
                 _ => told.facts.push((label(fact), plain(value))),
