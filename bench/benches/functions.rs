@@ -8,8 +8,8 @@ use domain::scope::ScopeSet;
 use domain::secret::Secret;
 
 fn functions(c: &mut Criterion) {
-    let catalogue: Catalogue =
-        toml::from_str(include_str!("../../catalogue/alpaca-broker.toml")).expect("it is tested");
+    let catalogue: Catalogue = toml::from_str(include_str!("../../catalogue/alpaca-broker.toml"))
+        .expect("a test reads it");
     let paths = [
         ("a short path", "GET", "/v1/journals"),
         (

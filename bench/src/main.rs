@@ -21,7 +21,6 @@ use axum::Router;
 use axum::routing::{any, post};
 use chrono::TimeDelta;
 use domain::draft::CredentialDraft;
-use domain::outbound::OutboundRule;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use leptos::config::LeptosOptions;
 use serde_json::json;
@@ -29,8 +28,8 @@ use server::metrics::Metrics;
 use server::outbound::HttpOutbound;
 use server::state::{AppState, GateMode, GateSettings, HttpSettings};
 use service::{
-    Actor, AddPerson, ClientProof, IssuedCredential, MasterKey, RequestFacts, Services,
-    SessionLimits, SessionRow, Settings, SsoSettings, SystemClock, TokenRequest,
+    Actor, AddPerson, ClientProof, IssuedCredential, MasterKey, RequestFacts, Services, SessionRow,
+    Settings, SystemClock, TokenRequest,
 };
 
 use crate::issuer::{Signer, compare_assertions, compare_introspection};
@@ -138,20 +137,8 @@ async fn open(url: &str) -> anyhow::Result<Services> {
     store.migrate().await?;
     let catalogue = toml::from_str(include_str!("../../catalogue/alpaca-broker.toml"))?;
     let settings = Settings {
-        issuer: ISSUER.to_owned(),
-        assertion_audiences: vec![ISSUER.to_owned()],
-        signing_key_life: None,
-        audit_kept: None,
-        audiences: vec![ISSUER.to_owned()],
-        token_life: TimeDelta::minutes(15),
-        maximum_credential_life: None,
-        sessions: SessionLimits {
-            idle: TimeDelta::hours(1),
-            absolute: TimeDelta::hours(24),
-        },
         password_hashers: 1,
-        outbound: OutboundRule::default(),
-        sso: SsoSettings::default(),
+        ..Settings::usual(ISSUER)
     };
     let master = MasterKey::generate();
     let (clock, outbound) = (SystemClock, HttpOutbound::new(settings.outbound.clone()));

@@ -3,6 +3,8 @@
 //! seeded changes to it.
 //!
 //! Each takes bytes, fails if its property doesn't hold, and says whether the bytes were accepted.
+//!
+//! `expect` is how a property says that it doesn't hold: nothing here runs in production.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,18 +18,17 @@ use aws_lc_rs::signature::{
 use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use chrono::{DateTime, TimeDelta};
+use chrono::DateTime;
 use domain::catalogue::Catalogue;
 use domain::draft::CredentialDraft;
-use domain::outbound::OutboundRule;
 use domain::scope::ScopeSet;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use server::http::authorization::Authorization;
 use server::outbound::HttpOutbound;
 use service::{
-    Actor, AddPerson, ClientProof, ManualClock, MasterKey, RequestFacts, Services, SessionLimits,
-    Settings, SsoSettings, TokenRequest,
+    Actor, AddPerson, ClientProof, ManualClock, MasterKey, RequestFacts, Services, Settings,
+    TokenRequest,
 };
 use tokio::runtime::Runtime;
 
@@ -270,20 +271,8 @@ async fn open(public_key: String) -> (Services, String) {
     let store = service::connect("sqlite::memory:").await.expect("a store");
     store.migrate().await.expect("the schema");
     let settings = Settings {
-        issuer: URL.to_owned(),
-        assertion_audiences: vec![URL.to_owned()],
-        signing_key_life: None,
-        audit_kept: None,
-        audiences: vec![URL.to_owned()],
-        token_life: TimeDelta::minutes(15),
-        maximum_credential_life: None,
-        sessions: SessionLimits {
-            idle: TimeDelta::hours(1),
-            absolute: TimeDelta::hours(24),
-        },
         password_hashers: 1,
-        outbound: OutboundRule::default(),
-        sso: SsoSettings::default(),
+        ..Settings::usual(URL)
     };
     let now = DateTime::from_timestamp(NOW.into(), 0).expect("an instant");
     let clock = Arc::new(ManualClock::at(now));

@@ -3,6 +3,8 @@
 //!
 //! One list of rules is the log-in and the debugger: [`Assertion::check`] notes each rule as it
 //! goes, the log-in asks whether all of them passed, the debugger shows them.
+//!
+//! It is long because each rule of two RFCs is a function here, with its own words.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

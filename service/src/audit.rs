@@ -13,7 +13,7 @@ use storage::AuditQuery;
 
 use crate::Services;
 use crate::actor::{Actor, Object};
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::ServiceResult;
 
 /// How many entries are read at once.
 const BATCH: u32 = 1_000;
@@ -35,7 +35,7 @@ impl Services {
         &self,
         actor: &Actor,
     ) -> ServiceResult<Result<AuditHead, BrokenChain>> {
-        Self::see_audit(actor)?;
+        Self::may_read(actor, Permission::SeeAuditLog)?;
         // The head is read first: entries that are written during the walk come after it.
         let head = self.store().audit_head().await?;
         let base = self.store().audit_base().await?;
@@ -88,13 +88,13 @@ impl Services {
         actor: &Actor,
         query: AuditQuery,
     ) -> ServiceResult<Vec<AuditEntry>> {
-        Self::see_audit(actor)?;
+        Self::may_read(actor, Permission::SeeAuditLog)?;
         Ok(self.store().search_audit(query).await?)
     }
 
     /// Number and hash of the last entry: whoever keeps them elsewhere can prove the log up to there.
     pub async fn audit_head(&self, actor: &Actor) -> ServiceResult<AuditHead> {
-        Self::see_audit(actor)?;
+        Self::may_read(actor, Permission::SeeAuditLog)?;
         let (entries, hash) = self.store().audit_head().await?;
         Ok(AuditHead { entries, hash })
     }
@@ -142,14 +142,6 @@ impl Services {
         Ok(base.0 - before.0)
     }
 
-    fn see_audit(actor: &Actor) -> ServiceResult<()> {
-        if actor.can(Permission::SeeAuditLog) {
-            Ok(())
-        } else {
-            Err(ServiceError::Denied(Permission::SeeAuditLog))
-        }
-    }
-
     /// Writes a copy of the database to a new file, for the host.
     pub async fn back_up(&self, actor: &Actor, to: &Path) -> ServiceResult<()> {
         let object = Object::system("database");
@@ -180,7 +172,7 @@ impl Services {
         person: UserId,
     ) -> ServiceResult<Vec<AuditEntry>> {
         if actor.person().is_none_or(|own| own.id != person) {
-            Self::see_audit(actor)?;
+            Self::may_read(actor, Permission::SeeAuditLog)?;
         }
         Ok(self
             .store()

@@ -101,9 +101,7 @@ impl KnownGateway {
 impl Services {
     /// All gateways, those in use first.
     pub async fn list_gateways(&self, actor: &Actor) -> ServiceResult<Vec<GatewayRecord>> {
-        if !actor.can(Permission::ManageGateways) {
-            return Err(ServiceError::Denied(Permission::ManageGateways));
-        }
+        Self::may_read(actor, Permission::ManageGateways)?;
         Ok(self.store().list_gateways().await?)
     }
 

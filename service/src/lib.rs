@@ -111,6 +111,29 @@ pub struct Settings {
     pub sso: SsoSettings,
 }
 
+impl Settings {
+    /// The usual decisions for an issuer, as a server without any configuration has them.
+    #[must_use]
+    pub fn usual(issuer: &str) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            audiences: vec![issuer.to_owned()],
+            assertion_audiences: vec![issuer.to_owned()],
+            signing_key_life: Some(TimeDelta::days(90)),
+            token_life: TimeDelta::minutes(15),
+            maximum_credential_life: None,
+            audit_kept: None,
+            sessions: SessionLimits {
+                idle: TimeDelta::hours(1),
+                absolute: TimeDelta::hours(24),
+            },
+            password_hashers: 2,
+            outbound: OutboundRule::default(),
+            sso: SsoSettings::default(),
+        }
+    }
+}
+
 /// The handle to every use case; cloning it is cheap.
 #[derive(Clone, Debug)]
 pub struct Services(Arc<Inner>);
@@ -249,5 +272,20 @@ impl Services {
         let event = actor.event(self.now(), action, Outcome::Denied, object, detail);
         self.store().append_audit(event).await?;
         Err(ServiceError::Denied(permission))
+    }
+
+    /// Goes on only if the actor may read what the permission is about. Nothing is tried, so a
+    /// refusal is not audited.
+    fn may_read(actor: &Actor, permission: Permission) -> ServiceResult<()> {
+        if actor.can(permission) {
+            Ok(())
+        } else {
+            Err(ServiceError::Denied(permission))
+        }
+    }
+
+    /// Goes on only if the actor may see what every role sees.
+    fn see(actor: &Actor) -> ServiceResult<()> {
+        Self::may_read(actor, Permission::See)
     }
 }

@@ -359,14 +359,6 @@ impl Services {
             .await?)
     }
 
-    pub(crate) fn see(actor: &Actor) -> ServiceResult<()> {
-        if actor.can(Permission::See) {
-            Ok(())
-        } else {
-            Err(ServiceError::Denied(Permission::See))
-        }
-    }
-
     pub(crate) async fn person_to_manage(
         &self,
         actor: &Actor,

@@ -35,10 +35,7 @@ impl Services {
     /// # Errors
     /// The actor may not manage credentials, or the text is not one to add, with the reason.
     pub fn preview_public_keys(&self, actor: &Actor, text: &str) -> ServiceResult<Vec<PublicKey>> {
-        let needed = Permission::ManageCredentials;
-        if !actor.can(needed) {
-            return Err(ServiceError::Denied(needed));
-        }
+        Self::may_read(actor, Permission::ManageCredentials)?;
         PublicKey::parse_all(text).map_err(|error| ServiceError::field("public_key", error))
     }
 

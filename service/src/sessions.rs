@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use domain::Instant;
-use domain::audit::{Action, ObjectKind, Outcome};
+use domain::audit::{Action, AuditEvent, ObjectKind, Outcome};
 use domain::password::Password;
 use domain::role::Permission;
 use domain::user::{EmailAddress, User, UserId};
@@ -172,8 +172,8 @@ impl Services {
         user: UserId,
     ) -> ServiceResult<Vec<SessionInfo>> {
         let current = actor.person().map(|person| person.session);
-        if !is_self(actor, user) && !actor.can(Permission::ManageUsers) {
-            return Err(ServiceError::Denied(Permission::ManageUsers));
+        if !is_self(actor, user) {
+            Self::may_read(actor, Permission::ManageUsers)?;
         }
         let rows = self.store().list_sessions_of(user, self.now()).await?;
         let info = |row: SessionRow| {
@@ -199,43 +199,36 @@ impl Services {
         user: UserId,
         session: &str,
     ) -> ServiceResult<()> {
-        let object = self.may_end_sessions(actor, user).await?;
+        let event = self.sessions_ended(actor, user, "one").await?;
         let mut id = [0; 32];
         hex::decode_to_slice(session, &mut id).map_err(|_| ServiceError::NotFound("session"))?;
-        let detail = json!({ "sessions": "one" });
-        let event = actor.event(
-            self.now(),
-            Action::SessionEnded,
-            Outcome::Done,
-            object,
-            detail,
-        );
-        Ok(self.store().end_session(user, TokenHash(id), event).await?)
+        let store = self.store();
+        Ok(store.end_session(user, TokenHash(id), event).await?)
     }
 
     /// Ends all of a person's sessions but the one that asks.
     pub async fn end_other_sessions(&self, actor: &Actor, user: UserId) -> ServiceResult<()> {
-        let object = self.may_end_sessions(actor, user).await?;
+        let event = self.sessions_ended(actor, user, "all others").await?;
         let keep = actor.person().map(|person| person.session);
-        let detail = json!({ "sessions": "all others" });
-        let event = actor.event(
-            self.now(),
-            Action::SessionEnded,
-            Outcome::Done,
-            object,
-            detail,
-        );
         Ok(self.store().end_sessions_of(user, keep, event).await?)
     }
 
-    /// Everybody may end their own sessions; whoever manages users may end anybody's.
-    async fn may_end_sessions(&self, actor: &Actor, user: UserId) -> ServiceResult<Object> {
-        if is_self(actor, user) {
-            return Ok(Object::new(ObjectKind::User, user, actor.name()));
-        }
+    /// The event about sessions that end. Everybody may end their own; whoever manages users may
+    /// end anybody's.
+    async fn sessions_ended(
+        &self,
+        actor: &Actor,
+        user: UserId,
+        which: &str,
+    ) -> ServiceResult<AuditEvent> {
         let action = Action::SessionEnded;
-        let user = self.person_to_manage(actor, user, action).await?;
-        Ok(Object::user(&user))
+        let object = if is_self(actor, user) {
+            Object::new(ObjectKind::User, user, actor.name())
+        } else {
+            Object::user(&self.person_to_manage(actor, user, action).await?)
+        };
+        let detail = json!({ "sessions": which });
+        Ok(actor.event(self.now(), action, Outcome::Done, object, detail))
     }
 
     /// Ends the actor's session. If it began at a provider: where they log out there, too.

@@ -303,7 +303,7 @@ impl Services {
         // What was decided a moment ago is found as well.
         self.flush_usage().await?;
         self.store()
-            .find_decision(request_id.trim().to_owned())
+            .find_decision(request_id.trim().replace('\0', ""))
             .await?
             .ok_or(ServiceError::NotFound("request"))
     }

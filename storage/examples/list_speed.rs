@@ -3,6 +3,8 @@
 //! `cargo run --release -p storage --example list_speed -- COUNT URL…` fills each empty database with
 //! that many credentials (100,000 take some minutes, once) and prints the median, the 95th percentile
 //! and the maximum of each kind of query, in milliseconds.
+//!
+//! Most of it makes up a team and its credentials, so that it stays in one file.
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
 use std::time::Instant;

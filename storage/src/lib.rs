@@ -7,6 +7,8 @@
 //!
 //! To add a method: declare it here, write its SQL in `sql/` (one text for both databases), and
 //! add a test to `tests/contract/`, which runs for both.
+//!
+//! It is as long as its trait, which has one method for each transaction and no other way to the data.
 
 mod error;
 mod records;

@@ -1,3 +1,5 @@
+//! The rules of catalogues. Long tables: each row is a path that somebody could try.
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::LazyLock;

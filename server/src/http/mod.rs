@@ -36,7 +36,6 @@ use layers::limits::{ANSWER_TIME, BODY_BYTES, BODY_TIME};
 pub fn router(state: AppState) -> Router {
     let around = ServiceBuilder::new()
         .layer(from_fn_with_state(state.clone(), layers::headers::secure))
-        .layer(from_fn(refuse_trace))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
             ANSWER_TIME,
@@ -54,6 +53,7 @@ pub fn router(state: AppState) -> Router {
         .merge(dashboard(&state))
         .layer(around)
         .merge(gate)
+        .layer(from_fn(refuse_trace))
         .layer(from_fn_with_state(state.clone(), layers::request::describe))
         .with_state(state)
 }

@@ -9,7 +9,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, HeaderName, Request, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use chrono::{DateTime, TimeDelta};
+use chrono::DateTime;
 use domain::audit::AuditEvent;
 use domain::catalogue::Catalogue;
 use domain::draft::CredentialDraft;
@@ -24,9 +24,7 @@ use server::mail::Mailer;
 use server::metrics::Metrics;
 use server::outbound::HttpOutbound;
 use server::state::{AppState, GateMode, GateSettings, HttpSettings};
-use service::{
-    Actor, AddPerson, ManualClock, MasterKey, Services, SessionLimits, Settings, SsoSettings,
-};
+use service::{Actor, AddPerson, ManualClock, MasterKey, Services, Settings, SsoSettings};
 use tower::ServiceExt as _;
 
 use crate::faulty::FaultyStore;
@@ -131,20 +129,12 @@ impl TestApp {
         store.migrate().await.unwrap();
         let store = Arc::new(FaultyStore::new(store));
         let settings = Settings {
-            issuer: ISSUER.to_owned(),
-            assertion_audiences: vec![ISSUER.to_owned()],
             signing_key_life: None,
-            audit_kept: None,
             audiences: vec![ISSUER.to_owned(), OTHER_AUDIENCE.to_owned()],
-            token_life: TimeDelta::minutes(15),
-            maximum_credential_life: None,
-            sessions: SessionLimits {
-                idle: TimeDelta::hours(1),
-                absolute: TimeDelta::hours(24),
-            },
             password_hashers: 1,
             outbound: rule.clone(),
             sso,
+            ..Settings::usual(ISSUER)
         };
         let outbound = Arc::new(HttpOutbound::new(rule));
         let master = MasterKey::new([7; 32]);

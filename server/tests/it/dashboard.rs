@@ -804,15 +804,25 @@ async fn check_86_forms_that_were_changed_on_the_way_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn check_82_trace_and_unknown_paths_tell_nothing() {
     let dashboard = Dashboard::new().await;
-    let trace = Request::builder()
-        .method("TRACE")
-        .uri("/credentials")
-        .body(Body::empty())
-        .unwrap();
-    assert_eq!(
-        dashboard.app.call(trace).await.status,
-        StatusCode::METHOD_NOT_ALLOWED
-    );
+    for path in [
+        "/credentials",
+        "/v1/verify",
+        "/v1/verify/v1/accounts",
+        "/v1/oauth2/token",
+        "/healthz",
+        "/nowhere",
+    ] {
+        let trace = Request::builder()
+            .method("TRACE")
+            .uri(path)
+            .body(Body::empty())
+            .unwrap();
+        assert_eq!(
+            dashboard.app.call(trace).await.status,
+            StatusCode::METHOD_NOT_ALLOWED,
+            "{path}"
+        );
+    }
     let cookie = dashboard.log_in(Role::Support).await;
     let answer = dashboard
         .send(

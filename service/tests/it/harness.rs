@@ -6,13 +6,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
 use domain::catalogue::Catalogue;
 use domain::draft::CredentialDraft;
-use domain::outbound::OutboundRule;
 use domain::user::{User, UserId};
 use http::{Request, Response};
 use service::{
     Actor, AddPerson, Allowed, ClientProof, GateRequest, IssuedCredential, ManualClock, MasterKey,
-    Outbound, OutboundError, OutboundUrl, Presented, Refusal, RequestFacts, Services,
-    SessionLimits, SessionRow, Settings, SharedStore, SsoSettings, Token, TokenError, TokenRequest,
+    Outbound, OutboundError, OutboundUrl, Presented, Refusal, RequestFacts, Services, SessionRow,
+    Settings, SharedStore, Token, TokenError, TokenRequest,
 };
 
 pub const PASSWORD: &str = "mice juggle seven lamps";
@@ -27,20 +26,8 @@ pub struct Team {
 
 pub fn settings() -> Settings {
     Settings {
-        issuer: "https://keys.example.com/v1".to_owned(),
-        assertion_audiences: vec!["https://keys.example.com/v1".to_owned()],
         signing_key_life: None,
-        audit_kept: None,
-        audiences: vec!["https://keys.example.com/v1".to_owned()],
-        token_life: TimeDelta::minutes(15),
-        maximum_credential_life: None,
-        sessions: SessionLimits {
-            idle: TimeDelta::minutes(60),
-            absolute: TimeDelta::hours(24),
-        },
-        password_hashers: 2,
-        outbound: OutboundRule::default(),
-        sso: SsoSettings::default(),
+        ..Settings::usual("https://keys.example.com/v1")
     }
 }
 

@@ -364,6 +364,7 @@ pub async fn a_search_finds_by_each_filter_from_both_ends(fixture: &Fixture) {
         (AuditQuery { actor: id("id-Jon"), ..base.clone() }, &[3, 2]),
         (AuditQuery { actor: name("Mara"), ..base.clone() }, &[4, 1]),
         (AuditQuery { object: id("o3"), ..base.clone() }, &[]),
+        (AuditQuery { object: name("\0"), ..base.clone() }, &[]),
         (AuditQuery { object: id("o30"), ..base.clone() }, &[3]),
         (AuditQuery { object: name("object 20"), ..base.clone() }, &[2]),
         (AuditQuery { action: Some(Action::LogIn), actor: name("Jon"), ..base.clone() }, &[2]),

@@ -2,6 +2,8 @@
 //! pages share.
 
 mod api;
+#[cfg(feature = "ssr")]
+mod deeds;
 mod entry;
 mod page;
 mod query;

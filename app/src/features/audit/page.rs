@@ -12,7 +12,7 @@ use crate::components::{
 };
 use crate::error::ApiError;
 use crate::frame::Only;
-use crate::words::count;
+use crate::words::{capitalised, count};
 
 /// The audit page.
 #[component]
@@ -77,7 +77,7 @@ fn Filters(params: AuditParams) -> impl IntoView {
         .is_filtered()
         .then(|| view! { <a class="btn ghost" href=LOG>"Clear filters"</a> });
     view! {
-        <form class="card section audit-filters" method="get" action=LOG role="search">
+        <form class="card section stack" method="get" action=LOG role="search">
             <div class="fields">
                 <Field name="actor" label="Who" value=params.actor optional=true hint="A name, or a person’s id." />
                 <Field
@@ -113,10 +113,7 @@ fn Filters(params: AuditParams) -> impl IntoView {
 
 /// `credential.issued` as `Credential issued`.
 fn label(action: Action) -> String {
-    let words = action.as_str().replace(['.', '_'], " ");
-    let mut letters = words.chars();
-    let first = letters.next().into_iter().flat_map(char::to_uppercase);
-    first.chain(letters).collect()
+    capitalised(&action.as_str().replace(['.', '_'], " "))
 }
 
 fn contents(results: Result<AuditResults, ApiError>, params: &AuditParams) -> AnyView {

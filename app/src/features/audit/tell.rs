@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use domain::access::{Access, AccessKind};
 use domain::audit::{Action, ActorKind, AuditEntry, AuditEvent, ObjectKind, Outcome};
 use domain::catalogue::Catalogue;
+use domain::credential::Flow;
 use domain::scope::AccessLevel;
 use domain::user::User;
 use serde_json::{Map, Value};
 
+use super::deeds::words;
 use super::{Change, Deed, StoryEntry, Target};
-use crate::words::listed;
+use crate::words::{capitalised, listed};
 
 /// How a sentence calls what it is about.
 #[derive(Debug, Clone, Copy)]
@@ -75,16 +77,38 @@ impl Teller<'_> {
             address: event.address,
             request_id: event.request_id,
         };
+        // Before and after as wholes: of a gateway all its facts, of a catalogue its version.
+        if let (Some(from), Some(to)) = (detail.remove("from"), detail.remove("to")) {
+            told.changes.extend(self.wholes(&from, &to));
+        }
         for (fact, value) in &detail {
             match (value.get("from"), value.get("to")) {
                 (Some(from), Some(to)) => told.changes.extend(self.change(fact, from, to)),
-                _ if value.is_null() => {}
+                _ if value.is_null() || value == &Value::Array(Vec::new()) => {}
                 // What an edit touched is told by what it changed.
                 _ if event.action == Action::CredentialEdited && !told.refused => {}
-                _ => told.facts.push((label(fact), plain(value))),
+                _ => told.facts.push(self.fact(fact, value)),
             }
         }
         told
+    }
+
+    /// A fact that stands for itself, and what it is called.
+    fn fact(&self, fact: &str, value: &Value) -> (String, String) {
+        let (fact, known) = match fact {
+            "owner" => ("Owner".to_owned(), Some(self.person(value))),
+            "expires_at" => ("Expires".to_owned(), Some(end(value))),
+            "access" => {
+                let access = serde_json::from_value(value.clone()).ok();
+                (label(fact), access.map(|access| self.spelt(&access)))
+            }
+            "flow" => {
+                let flow = value.as_str().and_then(|flow| flow.parse::<Flow>().ok());
+                (label(fact), flow.map(|flow| flow.label().to_owned()))
+            }
+            other => (label(other), None),
+        };
+        (fact, known.unwrap_or_else(|| plain(value)))
     }
 
     fn change(&self, fact: &str, from: &Value, to: &Value) -> Vec<Change> {
@@ -94,6 +118,18 @@ impl Teller<'_> {
             "expires_at" => change("Expires".to_owned(), end(from), end(to)),
             "access" => self.access(from, to),
             other => change(label(other), plain(from), plain(to)),
+        }
+    }
+
+    fn wholes(&self, from: &Value, to: &Value) -> Vec<Change> {
+        match (from, to) {
+            (Value::Object(from), Value::Object(to)) => to
+                .iter()
+                .map(|(fact, to)| (fact, from.get(fact).unwrap_or(&Value::Null), to))
+                .filter(|(_, from, to)| from != to)
+                .flat_map(|(fact, from, to)| self.change(fact, from, to))
+                .collect(),
+            _ => self.change("version", from, to),
         }
     }
 
@@ -150,82 +186,6 @@ impl Teller<'_> {
     }
 }
 
-/// What was done, and what was tried; the object stands where `{}` is.
-const fn words(action: Action) -> (&'static str, &'static str) {
-    match action {
-        Action::SetUpDone => ("set Keyrack up as {}", "set Keyrack up"),
-        Action::SetUpOffered => ("printed a set-up link", "print a set-up link"),
-        Action::LogIn => ("logged in", "log in as {}"),
-        Action::LogOut => ("logged out", "log out"),
-        Action::SsoRefused => (
-            "was refused single sign-on as {}",
-            "log in as {} by single sign-on",
-        ),
-        Action::SsoHeaderIgnored => (
-            "sent the header of single sign-on without being trusted to",
-            "log in as {} by a header without being trusted to send it",
-        ),
-        Action::SessionEnded => ("ended sessions of {}", "end sessions of {}"),
-        Action::UserAdded => ("added {}", "add {}"),
-        Action::UserRoleChanged => ("changed the role of {}", "change the role of {}"),
-        Action::UserProvisioned => (
-            "added {} at the first single sign-on",
-            "add {} at the first single sign-on",
-        ),
-        Action::UserRoleMapped => (
-            "gave {} the role of their groups",
-            "give {} the role of their groups",
-        ),
-        Action::IdentityLinked => (
-            "let {} log in by single sign-on",
-            "let {} log in by single sign-on",
-        ),
-        Action::UserDisabled => ("disabled {}", "disable {}"),
-        Action::UserEnabled => ("enabled {} again", "enable {} again"),
-        Action::PasswordChanged => ("changed the password of {}", "change the password of {}"),
-        Action::PasswordResetOffered => {
-            ("made a password link for {}", "make a password link for {}")
-        }
-        Action::PasswordChosen => (
-            "chose the password of {} with a link",
-            "choose the password of {} with a link",
-        ),
-        Action::CredentialIssued => ("issued {}", "issue {}"),
-        Action::CredentialEdited => ("edited {}", "edit {}"),
-        Action::CredentialDisabled => ("quarantined {}", "quarantine {}"),
-        Action::CredentialEnabled => ("re-enabled {}", "re-enable {}"),
-        Action::CredentialRevoked => ("revoked {}", "revoke {}"),
-        Action::PublicKeyAdded => ("added a public key to {}", "add a public key to {}"),
-        Action::PublicKeyRemoved => (
-            "removed a public key from {}",
-            "remove a public key from {}",
-        ),
-        Action::KeyUrlSet => (
-            "set the URL of the public keys of {}",
-            "set the URL of the public keys of {}",
-        ),
-        Action::KeysFetched => (
-            "had the public keys of {} fetched",
-            "have the public keys of {} fetched",
-        ),
-        Action::LimitsChanged => ("changed the limits of {}", "change the limits of {}"),
-        Action::TokenRevoked => ("revoked an access token", "revoke an access token"),
-        Action::GatewayAdded => ("added the gateway {}", "add the gateway {}"),
-        Action::GatewayEdited => ("edited the gateway {}", "edit the gateway {}"),
-        Action::GatewayTokenReplaced => (
-            "gave the gateway {} a new token",
-            "give the gateway {} a new token",
-        ),
-        Action::GatewayRemoved => ("removed the gateway {}", "remove the gateway {}"),
-        Action::SigningKeyMade => ("made the first signing key", "make a signing key"),
-        Action::SigningKeyRotated => ("made a new signing key", "rotate the signing key"),
-        Action::CatalogueReloaded => ("loaded the catalogue {}", "load the catalogue {}"),
-        Action::AuditExported => ("exported the audit log", "export the audit log"),
-        Action::AuditTrimmed => ("trimmed the audit log", "trim the audit log"),
-        Action::BackupWritten => ("wrote a backup", "write a backup"),
-    }
-}
-
 fn deed(event: &AuditEvent, subject: Subject) -> Deed {
     let (done, tried) = words(event.action);
     let (words, ending) = match event.outcome {
@@ -273,10 +233,7 @@ fn target(event: &AuditEvent) -> Target {
 
 /// A fact's name as people read it: `expires_at` is `Expires at`.
 fn label(fact: &str) -> String {
-    let words = fact.replace('_', " ");
-    let mut letters = words.chars();
-    let first = letters.next().into_iter().flat_map(char::to_uppercase);
-    first.chain(letters).collect()
+    capitalised(&fact.replace('_', " "))
 }
 
 /// A value as people read it.
@@ -289,12 +246,18 @@ fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(items) if items.is_empty() => "none".to_owned(),
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
-        Value::Object(facts) => facts
-            .iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(fact, value)| format!("{} {}", fact.replace('_', " "), plain(value)))
-            .collect::<Vec<_>>()
-            .join(", "),
+        Value::Object(facts) => {
+            let known: Vec<_> = facts
+                .iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(fact, value)| format!("{} {}", fact.replace('_', " "), plain(value)))
+                .collect();
+            if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            }
+        }
     }
 }
 
@@ -428,6 +391,33 @@ mod tests {
     }
 
     #[test]
+    fn what_was_issued_is_told_in_words() {
+        let detail = json!({
+            "access": { "kind": "custom", "levels": { "accounts": "read" } },
+            "expires_at": "2027-05-24T09:00:00Z",
+            "flow": "private_key_jwt",
+            "key_url": null,
+            "owner": "nobody we know",
+            "public_keys": [],
+        });
+        let told = told(Action::CredentialIssued, Outcome::Done, &detail);
+        let facts: Vec<_> = told
+            .facts
+            .iter()
+            .map(|(fact, value)| format!("{fact}: {value}"))
+            .collect();
+        assert_eq!(
+            facts,
+            [
+                "Access: Custom: reads Accounts",
+                "Expires: 24 May 2027, 09:00 UTC",
+                "Flow: Private key JWT",
+                "Owner: nobody we know",
+            ]
+        );
+    }
+
+    #[test]
     fn values_read_like_words() {
         let changed = json!({
             "limits": { "from": { "per_second": 5, "tokens_per_hour": null }, "to": {} },
@@ -444,9 +434,24 @@ mod tests {
             changes,
             [
                 "Addresses: none → 10.0.0.0/8, ::1/128",
-                "Limits: per second 5 → ",
+                "Limits: per second 5 → none",
                 "Report only: no → yes"
             ]
+        );
+    }
+
+    #[test]
+    fn wholes_are_told_by_what_differs() {
+        assert_eq!(
+            changes(&json!({
+                "from": { "name": "edge", "addresses": [] },
+                "to": { "name": "edge", "addresses": ["10.0.0.7/32"] },
+            })),
+            ["Addresses: none → 10.0.0.7/32"]
+        );
+        assert_eq!(
+            changes(&json!({ "from": "1", "to": "2" })),
+            ["Version: 1 → 2"]
         );
     }
 

@@ -155,7 +155,8 @@ pub(super) async fn search(
         };
         query
             .push(format_args!(" AND {what}_{column} = "))
-            .push_bind(value);
+            // No stored text has a NUL, and PostgreSQL takes none.
+            .push_bind(value.replace('\0', ""));
     }
     if let Some(action) = wanted.action {
         query.push(" AND action = ").push_bind(action.as_str());

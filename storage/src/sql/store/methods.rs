@@ -1,4 +1,6 @@
 //! The methods of [`Store`]: which transaction each one is, and which function does its work.
+//!
+//! It is as long as the trait has methods: Rust wants them in one `impl`.
 
 use std::path::Path;
 use std::time::Duration;

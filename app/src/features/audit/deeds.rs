@@ -1,0 +1,79 @@
+//! What each action is called. Compiled for the server only.
+
+use domain::audit::Action;
+
+/// What was done, and what was tried; the object stands where `{}` is.
+pub(super) const fn words(action: Action) -> (&'static str, &'static str) {
+    match action {
+        Action::SetUpDone => ("set Keyrack up as {}", "set Keyrack up"),
+        Action::SetUpOffered => ("printed a set-up link", "print a set-up link"),
+        Action::LogIn => ("logged in", "log in as {}"),
+        Action::LogOut => ("logged out", "log out"),
+        Action::SsoRefused => (
+            "was refused single sign-on as {}",
+            "log in as {} by single sign-on",
+        ),
+        Action::SsoHeaderIgnored => (
+            "sent the header of single sign-on without being trusted to",
+            "log in as {} by a header without being trusted to send it",
+        ),
+        Action::SessionEnded => ("ended sessions of {}", "end sessions of {}"),
+        Action::UserAdded => ("added {}", "add {}"),
+        Action::UserRoleChanged => ("changed the role of {}", "change the role of {}"),
+        Action::UserProvisioned => (
+            "added {} at the first single sign-on",
+            "add {} at the first single sign-on",
+        ),
+        Action::UserRoleMapped => (
+            "gave {} the role of their groups",
+            "give {} the role of their groups",
+        ),
+        Action::IdentityLinked => (
+            "let {} log in by single sign-on",
+            "let {} log in by single sign-on",
+        ),
+        Action::UserDisabled => ("disabled {}", "disable {}"),
+        Action::UserEnabled => ("enabled {} again", "enable {} again"),
+        Action::PasswordChanged => ("changed the password of {}", "change the password of {}"),
+        Action::PasswordResetOffered => {
+            ("made a password link for {}", "make a password link for {}")
+        }
+        Action::PasswordChosen => (
+            "chose the password of {} with a link",
+            "choose the password of {} with a link",
+        ),
+        Action::CredentialIssued => ("issued {}", "issue {}"),
+        Action::CredentialEdited => ("edited {}", "edit {}"),
+        Action::CredentialDisabled => ("quarantined {}", "quarantine {}"),
+        Action::CredentialEnabled => ("re-enabled {}", "re-enable {}"),
+        Action::CredentialRevoked => ("revoked {}", "revoke {}"),
+        Action::PublicKeyAdded => ("added a public key to {}", "add a public key to {}"),
+        Action::PublicKeyRemoved => (
+            "removed a public key from {}",
+            "remove a public key from {}",
+        ),
+        Action::KeyUrlSet => (
+            "set the URL of the public keys of {}",
+            "set the URL of the public keys of {}",
+        ),
+        Action::KeysFetched => (
+            "had the public keys of {} fetched",
+            "have the public keys of {} fetched",
+        ),
+        Action::LimitsChanged => ("changed the limits of {}", "change the limits of {}"),
+        Action::TokenRevoked => ("revoked an access token", "revoke an access token"),
+        Action::GatewayAdded => ("added the gateway {}", "add the gateway {}"),
+        Action::GatewayEdited => ("edited the gateway {}", "edit the gateway {}"),
+        Action::GatewayTokenReplaced => (
+            "gave the gateway {} a new token",
+            "give the gateway {} a new token",
+        ),
+        Action::GatewayRemoved => ("removed the gateway {}", "remove the gateway {}"),
+        Action::SigningKeyMade => ("made the first signing key", "make a signing key"),
+        Action::SigningKeyRotated => ("made a new signing key", "rotate the signing key"),
+        Action::CatalogueReloaded => ("loaded the catalogue {}", "load the catalogue {}"),
+        Action::AuditExported => ("exported the audit log", "export the audit log"),
+        Action::AuditTrimmed => ("trimmed the audit log", "trim the audit log"),
+        Action::BackupWritten => ("wrote a backup", "write a backup"),
+    }
+}
