@@ -57,6 +57,8 @@ words! {
         LogIn = "session.log_in",
         /// Somebody logged out.
         LogOut = "session.log_out",
+        /// Somebody who is logged in proved once more who they are.
+        Proven = "session.proven",
         /// Single sign-on was refused.
         SsoRefused = "session.sso_refused",
         /// The header of single sign-on came from somebody who is not trusted to send it.
@@ -83,6 +85,16 @@ words! {
         PasswordResetOffered = "user.password_reset_offered",
         /// A password was chosen with a one-time link.
         PasswordChosen = "user.password_chosen",
+        /// A person got a second factor, or another one in its place.
+        SecondFactorAdded = "user.second_factor_added",
+        /// A person lost a second factor.
+        SecondFactorRemoved = "user.second_factor_removed",
+        /// All of a person's second factors were taken away for them.
+        SecondFactorReset = "user.second_factor_reset",
+        /// A person came in with a recovery code, which is used up.
+        RecoveryCodeUsed = "user.recovery_code_used",
+        /// A person got new recovery codes in place of the old ones.
+        RecoveryCodesRenewed = "user.recovery_codes_renewed",
         /// A credential was issued.
         CredentialIssued = "credential.issued",
         /// A credential's name, owner, purpose, access or expiry changed.

@@ -21,6 +21,8 @@ pub mod limits;
 pub mod nearest;
 pub mod outbound;
 pub mod password;
+pub mod proof;
+pub mod recovery_code;
 pub mod role;
 pub mod scope;
 pub mod secret;

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Action;
+
 /// The role of a team member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -160,6 +162,12 @@ pub fn permissions_page() -> String {
         }));
         page.push('\n');
     }
+    page.push_str(
+        "\n## What needs a fresh proof\n\nA log-in or second factor of the last 15 minutes, as \
+         `domain/src/proof.rs` says, by the words of the audit log:\n\n",
+    );
+    let proven = Action::ALL.iter().filter(|action| action.needs_proof());
+    page.extend(proven.map(|action| format!("- `{action}`\n")));
     page
 }
 

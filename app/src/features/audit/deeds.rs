@@ -9,6 +9,7 @@ pub(super) const fn words(action: Action) -> (&'static str, &'static str) {
         Action::SetUpOffered => ("printed a set-up link", "print a set-up link"),
         Action::LogIn => ("logged in", "log in as {}"),
         Action::LogOut => ("logged out", "log out"),
+        Action::Proven => ("confirmed who they are", "confirm who they are"),
         Action::SsoRefused => (
             "was refused single sign-on as {}",
             "log in as {} by single sign-on",
@@ -41,6 +42,26 @@ pub(super) const fn words(action: Action) -> (&'static str, &'static str) {
         Action::PasswordChosen => (
             "chose the password of {} with a link",
             "choose the password of {} with a link",
+        ),
+        Action::SecondFactorAdded => (
+            "added a second factor of {}",
+            "add a second factor of {}",
+        ),
+        Action::SecondFactorRemoved => (
+            "removed a second factor of {}",
+            "remove a second factor of {}",
+        ),
+        Action::SecondFactorReset => (
+            "took the second factors of {} away",
+            "take the second factors of {} away",
+        ),
+        Action::RecoveryCodeUsed => (
+            "used up a recovery code of {}",
+            "use a recovery code of {}",
+        ),
+        Action::RecoveryCodesRenewed => (
+            "renewed the recovery codes of {}",
+            "renew the recovery codes of {}",
         ),
         Action::CredentialIssued => ("issued {}", "issue {}"),
         Action::CredentialEdited => ("edited {}", "edit {}"),

@@ -1,0 +1,64 @@
+//! Which actions need a fresh proof of who acts, beside their permission: those that make or widen
+//! what somebody or something may do. Stopping never waits for a proof.
+
+use chrono::TimeDelta;
+
+use crate::audit::Action;
+
+/// How long a proof is fresh: a log-in, or a second factor.
+pub const PROOF_LASTS: TimeDelta = TimeDelta::minutes(15);
+
+impl Action {
+    /// Whether a person needs a fresh proof for it: the whole table. Every action is named, so that a
+    /// new one must be decided about.
+    #[must_use]
+    pub const fn needs_proof(self) -> bool {
+        match self {
+            Self::UserAdded
+            | Self::UserRoleChanged
+            | Self::UserEnabled
+            | Self::IdentityLinked
+            | Self::PasswordResetOffered
+            | Self::SecondFactorAdded
+            | Self::SecondFactorRemoved
+            | Self::SecondFactorReset
+            | Self::RecoveryCodesRenewed
+            | Self::CredentialIssued
+            | Self::CredentialEdited
+            | Self::CredentialEnabled
+            | Self::PublicKeyAdded
+            | Self::KeyUrlSet
+            | Self::LimitsChanged
+            | Self::GatewayAdded
+            | Self::GatewayEdited
+            | Self::GatewayTokenReplaced
+            | Self::GatewayRemoved => true,
+            Self::SetUpDone
+            | Self::SetUpOffered
+            | Self::LogIn
+            | Self::LogOut
+            | Self::Proven
+            | Self::SsoRefused
+            | Self::SsoHeaderIgnored
+            | Self::SessionEnded
+            | Self::UserProvisioned
+            | Self::UserRoleMapped
+            | Self::UserDisabled
+            // It asks for the current password, which is a proof.
+            | Self::PasswordChanged
+            | Self::PasswordChosen
+            | Self::RecoveryCodeUsed
+            | Self::CredentialDisabled
+            | Self::CredentialRevoked
+            | Self::PublicKeyRemoved
+            | Self::KeysFetched
+            | Self::TokenRevoked
+            | Self::SigningKeyMade
+            | Self::SigningKeyRotated
+            | Self::CatalogueReloaded
+            | Self::AuditExported
+            | Self::AuditTrimmed
+            | Self::BackupWritten => false,
+        }
+    }
+}
