@@ -3,13 +3,18 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use domain::Instant;
 use domain::audit::{Action, ActorKind, AuditEvent, ObjectKind, Outcome};
 use domain::credential::Credential;
+use domain::proof::PROOF_LASTS;
 use domain::role::{Permission, Role};
 use domain::user::{User, UserId};
 use serde_json::{Value, json};
 use storage::TokenHash;
+
+use crate::crypto::hash_token;
+use crate::sessions::{LogIn, LogInMethod};
 
 /// Where a request came from; goes into every audit event.
 #[derive(Debug, Clone, Default)]
@@ -33,7 +38,36 @@ pub struct Person {
     pub role: Role,
     /// Their session.
     pub session: TokenHash,
+    /// How the session began; nothing in what is not a session.
+    pub(crate) log_in: Option<LogIn>,
+    /// Whether they must make a second factor before anything else.
+    pub lacks_second_factor: bool,
 }
+
+impl Person {
+    /// Until when their last proof of who they are is fresh; nothing if they need none, as whoever a
+    /// trusted proxy vouches for with each request.
+    #[must_use]
+    pub fn proven_until(&self) -> Option<Instant> {
+        let log_in = self.log_in.as_ref();
+        match log_in.map(|log_in| (&log_in.method, log_in.proven_at)) {
+            Some((LogInMethod::Header, _)) => None,
+            Some((_, Some(at))) => Some(at + PROOF_LASTS),
+            // What nobody knows was never proven.
+            Some((_, None)) | None => Some(Instant::UNIX_EPOCH),
+        }
+    }
+
+    pub(crate) fn is_proven(&self, now: Instant) -> bool {
+        // A replica's clock may be a little ahead; a proof from the future is none.
+        let begins = |until: Instant| until - PROOF_LASTS - SKEW;
+        self.proven_until()
+            .is_none_or(|until| begins(until) <= now && now < until)
+    }
+}
+
+/// How far apart the clocks of replicas may be.
+const SKEW: TimeDelta = TimeDelta::minutes(1);
 
 #[derive(Debug)]
 enum Who {
@@ -48,15 +82,22 @@ enum Who {
 pub struct Actor(Arc<(Who, RequestFacts)>);
 
 impl Actor {
-    pub(crate) fn person_of(user: &User, session: TokenHash, facts: RequestFacts) -> Self {
+    pub(crate) fn of(person: Person, facts: RequestFacts) -> Self {
+        Self(Arc::new((Who::Person(person), facts)))
+    }
+
+    /// Somebody who is logging in and has no session yet: for the audit log.
+    pub(crate) fn arriving(user: &User, facts: &RequestFacts) -> Self {
         let person = Person {
             id: user.id,
             name: user.name.to_string(),
             email: user.email.to_string(),
             role: user.role,
-            session,
+            session: hash_token(""),
+            log_in: None,
+            lacks_second_factor: false,
         };
-        Self(Arc::new((Who::Person(person), facts)))
+        Self::of(person, facts.clone())
     }
 
     /// The actor of a host command; `user` is the operating system's name of who runs it.
@@ -86,11 +127,16 @@ impl Actor {
         }
     }
 
-    /// Whether the actor may do something. The host may do everything; its commands are audited.
+    /// Whether the actor may do something. The host may do everything; its commands are audited. Who
+    /// must make a second factor first may do nothing else.
     #[must_use]
     pub fn can(&self, permission: Permission) -> bool {
         self.person()
-            .is_none_or(|person| person.role.can(permission))
+            .is_none_or(|person| !person.lacks_second_factor && person.role.can(permission))
+    }
+
+    pub(crate) fn facts(&self) -> &RequestFacts {
+        &self.0.1
     }
 
     /// The name that the audit log and the credential's facts show.

@@ -7,7 +7,9 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::{constant_time, digest, hkdf, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::recovery_code::RecoveryCode;
 use domain::secret::Secret;
+use domain::user::UserId;
 use storage::{SecretHash, TokenHash};
 use zeroize::Zeroizing;
 
@@ -98,6 +100,15 @@ impl Keys {
         SecretHash(hash)
     }
 
+    /// The stored form of a person's recovery code, which has 80 random bits.
+    pub(crate) fn hash_recovery_code(&self, user: UserId, code: &RecoveryCode) -> SecretHash {
+        let text = Zeroizing::new(format!("recovery code {user} {}", code.expose()));
+        let tag = hmac::sign(&self.pepper, text.as_bytes());
+        let mut hash = [0; 32];
+        hash.copy_from_slice(tag.as_ref());
+        SecretHash(hash)
+    }
+
     /// Whether a presented secret is one of the stored ones, in constant time for each.
     pub(crate) fn is_one_of(presented: &SecretHash, stored: &[SecretHash]) -> bool {
         stored.iter().fold(false, |found, hash| {
@@ -105,24 +116,25 @@ impl Keys {
         })
     }
 
-    /// Encrypts a private key for the database.
-    pub(crate) fn seal(&self, plain: &[u8]) -> Result<Vec<u8>, NotOurs> {
+    /// Encrypts something for the database, or for a form that comes back. It opens in the same
+    /// context only: what is moved to another row, or used for something else, does not.
+    pub(crate) fn seal(&self, context: &str, plain: &[u8]) -> Result<Vec<u8>, NotOurs> {
         let mut sealed = plain.to_vec();
         let nonce = self
             .seal
-            .seal_in_place_append_tag(Aad::empty(), &mut sealed)
+            .seal_in_place_append_tag(Aad::from(context), &mut sealed)
             .map_err(|_| NotOurs)?;
         Ok([nonce.as_ref().as_slice(), &sealed].concat())
     }
 
     /// Decrypts what [`Keys::seal`] made.
-    pub(crate) fn open(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, NotOurs> {
+    pub(crate) fn open(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, NotOurs> {
         let (nonce, rest) = sealed.split_at_checked(12).ok_or(NotOurs)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotOurs)?;
         let mut rest = Zeroizing::new(rest.to_vec());
         let length = self
             .seal
-            .open_in_place(nonce, Aad::empty(), &mut rest)
+            .open_in_place(nonce, Aad::from(context), &mut rest)
             .map_err(|_| NotOurs)?
             .len();
         rest.truncate(length);
@@ -192,15 +204,16 @@ mod tests {
     fn sealed_values_open_only_with_their_key_and_unchanged() {
         let (ours, other) = (MasterKey::new([1; 32]), MasterKey::new([2; 32]));
         let (ours, other) = (Keys::derive(&ours).unwrap(), Keys::derive(&other).unwrap());
-        let sealed = ours.seal(b"private").unwrap();
-        assert_eq!(ours.open(&sealed).unwrap().as_slice(), b"private");
-        assert_eq!(other.open(&sealed).unwrap_err(), NotOurs);
+        let sealed = ours.seal("a", b"private").unwrap();
+        assert_eq!(ours.open("a", &sealed).unwrap().as_slice(), b"private");
+        assert_eq!(other.open("a", &sealed).unwrap_err(), NotOurs);
+        assert_eq!(ours.open("b", &sealed).unwrap_err(), NotOurs);
         for at in 0..sealed.len() {
             let mut bent = sealed.clone();
             bent[at] ^= 1;
-            assert!(ours.open(&bent).is_err(), "byte {at}");
+            assert!(ours.open("a", &bent).is_err(), "byte {at}");
         }
-        assert!(ours.open(&sealed[..5]).is_err());
+        assert!(ours.open("a", &sealed[..5]).is_err());
         assert_ne!(ours.check_value(), other.check_value());
     }
 

@@ -34,6 +34,12 @@ pub enum ServiceError {
     /// Address and password don't fit, or the person may not log in: which, is not said.
     #[error("the e-mail address and the password don't match")]
     WrongLogin,
+    /// The actor has to prove anew who they are. Nothing was tried, so nothing is audited.
+    #[error("confirm first that it is you")]
+    ProofNeeded,
+    /// A log-in whose password was right can't be finished any more.
+    #[error("this log-in took too long, or your password has changed meanwhile: log in again")]
+    LogInEnded,
     /// Too many failures; try again later.
     #[error("too many failed tries: wait {} seconds and try again", .0.as_secs())]
     Throttled(Duration),

@@ -19,6 +19,7 @@ mod gate;
 mod gateways;
 mod introspection;
 mod issuer;
+mod kept_forms;
 mod key_sets;
 mod limiter;
 mod live;
@@ -27,12 +28,15 @@ mod outbound;
 mod password_links;
 mod passwords;
 mod people;
+mod proof;
 pub mod public_key;
 mod public_keys;
+mod second_factors;
 mod sessions;
 mod sso;
 mod throttle;
 mod tokens;
+mod totp;
 mod usage;
 
 use std::sync::Arc;
@@ -61,12 +65,15 @@ pub use gateways::{GatewayDraft, Introspector, KnownGateway};
 pub use introspection::Introspection;
 pub use invites::Invitation;
 pub use issuer::{ClientProof, IssuedToken, TokenError, TokenRequest};
+pub use kept_forms::KeptForm;
 pub use key_sets::FETCHED_KEYS_LAST;
 pub use limiter::Quota;
 pub use outbound::{InvalidUrl, Outbound, OutboundError, OutboundUrl};
 pub use people::{AddPerson, PasswordLink};
+pub use proof::ProofWay;
 pub use public_keys::PublicKeyDraft;
-pub use sessions::{LogIn, LogInMethod, SessionInfo, SessionLimits};
+pub use second_factors::{OwnSecondFactors, SecondFactorPolicy, TotpOffer};
+pub use sessions::{HalfLogIn, LogIn, LogInMethod, LogInStep, SessionInfo, SessionLimits};
 pub use sso::{
     AtProvider, HeaderIdentity, PasswordLogIn, ProviderSettings, SsoAnswer, SsoBegun, SsoDone,
     SsoError, SsoSettings, read_issuer,
@@ -79,8 +86,8 @@ pub use storage::{
     AuditQuery, Conflict, CredentialCounts, CredentialFilter, CredentialPage, CredentialQuery,
     CredentialRecord, CredentialRow, CredentialSort, CredentialTab, DecisionRow, GatewayRecord,
     GatewaySeen, KeySetRow, LastUse, Named, PageStart, PeoplePage, PeopleQuery, PeopleStart,
-    PersonRecord, Position, PublicKeyRow, SecretInfo, SessionRow, SharedStore, StoreError,
-    TokenHash, UsageRow, UserQuery, connect,
+    PersonRecord, Position, PublicKeyRow, SecondFactorId, SecretInfo, SessionRow, SharedStore,
+    StoreError, TokenHash, UsageRow, UserQuery, connect,
 };
 
 /// What a deployment decides about the use cases.
@@ -109,6 +116,8 @@ pub struct Settings {
     pub outbound: OutboundRule,
     /// Who logs in how.
     pub sso: SsoSettings,
+    /// Who needs a second factor.
+    pub second_factor: SecondFactorPolicy,
 }
 
 impl Settings {
@@ -130,6 +139,7 @@ impl Settings {
             password_hashers: 2,
             outbound: OutboundRule::default(),
             sso: SsoSettings::default(),
+            second_factor: SecondFactorPolicy::default(),
         }
     }
 }
@@ -156,6 +166,7 @@ struct Inner {
     passwords: passwords::Hasher,
     log_in_limits: throttle::LogInLimits,
     reset_limits: throttle::LogInLimits,
+    code_limits: throttle::Throttle,
     client_limits: throttle::Throttle,
     providers: sso::Providers,
     sso_limits: throttle::Throttle,
@@ -208,6 +219,7 @@ impl Services {
             passwords: passwords::Hasher::new(settings.password_hashers),
             log_in_limits: throttle::LogInLimits::new(),
             reset_limits: throttle::LogInLimits::of_mails(),
+            code_limits: throttle::Throttle::new(10, TimeDelta::hours(1)),
             client_limits: throttle::Throttle::new(30, TimeDelta::minutes(1)),
             sso_limits: throttle::Throttle::new(60, TimeDelta::minutes(1)),
             log_outs: sso::LogOuts::default(),
@@ -257,7 +269,8 @@ impl Services {
         &self.0.store
     }
 
-    /// Goes on only if the actor has the permission; a refusal is audited with what was tried.
+    /// Goes on only if the actor has the permission, which a refusal is audited for with what was
+    /// tried; and the proof, if the action needs one.
     async fn authorise(
         &self,
         actor: &Actor,
@@ -266,12 +279,21 @@ impl Services {
         object: actor::Object,
     ) -> ServiceResult<()> {
         if actor.can(permission) {
-            return Ok(());
+            return self.proven(actor, action);
         }
         let detail = json!({ "needs": permission.label() });
         let event = actor.event(self.now(), action, Outcome::Denied, object, detail);
         self.store().append_audit(event).await?;
         Err(ServiceError::Denied(permission))
+    }
+
+    /// Goes on only if the actor's proof of who they are is fresh, where the action needs one.
+    fn proven(&self, actor: &Actor, action: Action) -> ServiceResult<()> {
+        let is_proven = |person: &Person| person.is_proven(self.now());
+        if action.needs_proof() && !actor.person().is_none_or(is_proven) {
+            return Err(ServiceError::ProofNeeded);
+        }
+        Ok(())
     }
 
     /// Goes on only if the actor may read what the permission is about. Nothing is tried, so a

@@ -11,7 +11,7 @@ use serde_json::json;
 use storage::{SessionRow, TokenHash};
 use url::Url;
 
-use crate::actor::{Actor, Object, RequestFacts, anonymous_event};
+use crate::actor::{Actor, Object, Person, RequestFacts, anonymous_event};
 use crate::error::{ServiceError, ServiceResult};
 use crate::passwords::Checked;
 use crate::sso::AtProvider;
@@ -31,9 +31,10 @@ pub struct SessionLimits {
 pub struct LogIn {
     /// What they proved themselves with.
     pub method: LogInMethod,
-    /// When they last did, which may be later than the session's begin.
-    #[serde(with = "chrono::serde::ts_milliseconds")]
-    pub proven_at: Instant,
+    /// When they last did, which may be later than the session's begin; nobody knows of a provider
+    /// that doesn't say.
+    #[serde(default, with = "chrono::serde::ts_milliseconds_option")]
+    pub proven_at: Option<Instant>,
     /// The address that they came from.
     pub address: Option<String>,
     /// What they came with, as the browser says: `Firefox on Linux`.
@@ -54,6 +55,45 @@ pub enum LogInMethod {
     /// A proxy that is trusted to say who they are.
     Header,
 }
+
+/// How far a log-in with a password has come.
+#[derive(Debug)]
+pub enum LogInStep {
+    /// The person is in.
+    Done(User),
+    /// The password was right; their second factor is asked for now.
+    Half(HalfLogIn),
+}
+
+/// A log-in whose password was right, of somebody with a second factor. A session that is nobody's
+/// keeps it; it opens nothing.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct HalfLogIn {
+    user: UserId,
+    /// A hash of the password's hash: another password ends this log-in.
+    password: String,
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    since: Instant,
+}
+
+impl std::fmt::Debug for HalfLogIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HalfLogIn({})", self.user)
+    }
+}
+
+impl HalfLogIn {
+    fn new(user: UserId, password_hash: &str, since: Instant) -> Self {
+        Self {
+            user,
+            password: hex::encode(crypto::hash_token(password_hash).0),
+            since,
+        }
+    }
+}
+
+/// How long somebody may look for their second factor.
+const PATIENCE: TimeDelta = TimeDelta::minutes(10);
 
 /// What a session row holds as JSON. The session layer writes it key by key.
 #[derive(Debug, Default, Deserialize)]
@@ -86,7 +126,8 @@ pub struct SessionInfo {
 }
 
 impl Services {
-    /// Checks an address and a password. The caller then makes a new session for the person.
+    /// Checks an address and a password. The caller then makes a new session: for the person, or for
+    /// nobody, to ask for their second factor.
     ///
     /// Unknown, wrong, disabled, not yet chosen and only by single sign-on are one answer, and take the same time.
     pub async fn log_in(
@@ -94,7 +135,7 @@ impl Services {
         email: &str,
         password: &str,
         facts: &RequestFacts,
-    ) -> ServiceResult<User> {
+    ) -> ServiceResult<LogInStep> {
         // What is not an address can't be anybody's: no limit is needed, no time is spent.
         let email: EmailAddress = email.parse().map_err(|_| ServiceError::WrongLogin)?;
         let password = Password::typed(password).map_err(|_| ServiceError::WrongLogin)?;
@@ -104,11 +145,12 @@ impl Services {
         let (user, stored) = login
             .map(|l| (Some(l.user), l.password_hash))
             .unwrap_or_default();
-        let may = |user: &User| user.is_active() && self.settings().sso.passwords.allows(user);
-        let stored = stored.filter(|_| user.as_ref().is_some_and(may));
+        let stored = stored.filter(|_| user.as_ref().is_some_and(|user| self.may_log_in(user)));
         let again = Password::typed(password.expose()).map_err(|_| ServiceError::WrongLogin)?;
         let checked = self.0.passwords.check(password, stored.clone()).await?;
-        let (Some(user), Checked::Right | Checked::RightButWeak) = (user.clone(), checked) else {
+        let (Some(user), Some(mut stored), Checked::Right | Checked::RightButWeak) =
+            (user.clone(), stored, checked)
+        else {
             let object = user.as_ref().map_or_else(
                 || Object {
                     kind: ObjectKind::User,
@@ -129,22 +171,76 @@ impl Services {
             return Err(ServiceError::WrongLogin);
         };
         self.0.log_in_limits.succeeded(&email, facts.address);
-        if let (Checked::RightButWeak, Some(from)) = (checked, stored) {
+        if checked == Checked::RightButWeak {
             let to = self.0.passwords.hash(again).await?;
+            let from = std::mem::replace(&mut stored, to.clone());
             self.store()
                 .upgrade_password_hash(user.id, from, to)
                 .await?;
         }
-        let actor = Actor::person_of(&user, crypto::hash_token(""), facts.clone());
-        let event = actor.event(
-            now,
-            Action::LogIn,
-            Outcome::Done,
-            Object::user(&user),
-            json!({}),
-        );
-        self.store().record_login(user.id, now, event).await?;
+        if !self.store().find_second_factors(user.id).await?.is_empty() {
+            return Ok(LogInStep::Half(HalfLogIn::new(user.id, &stored, now)));
+        }
+        self.logged_in(&user, json!({}), facts).await?;
+        Ok(LogInStep::Done(user))
+    }
+
+    /// Finishes a log-in with a code: of the person's app, or a recovery code. The caller then makes a
+    /// new session for the person.
+    pub async fn finish_log_in(
+        &self,
+        half: &HalfLogIn,
+        code: &str,
+        facts: &RequestFacts,
+    ) -> ServiceResult<User> {
+        let user = self.half_logged_in(half).await?;
+        let actor = Actor::arriving(&user, facts);
+        let by = match self.use_code(&actor, user.id, code).await {
+            Ok(by) => by,
+            Err(error) => {
+                let reason = "wrong second factor";
+                let (object, action) = (Object::user(&user), Action::LogIn);
+                let failed = Outcome::Failed;
+                let event =
+                    anonymous_event(self.now(), action, failed, object, facts, reason);
+                self.store().append_audit(event).await?;
+                return Err(error);
+            }
+        };
+        self.logged_in(&user, json!({ "second_factor": by }), facts)
+            .await?;
         Ok(user)
+    }
+
+    /// The person of a log-in that can still be finished.
+    pub(crate) async fn half_logged_in(&self, half: &HalfLogIn) -> ServiceResult<User> {
+        let age = self.now() - half.since;
+        let user = self.store().find_user(half.user).await?;
+        let stored = self.store().find_password_hash(half.user).await?;
+        let (Some(user), Some(stored)) = (user, stored) else {
+            return Err(ServiceError::LogInEnded);
+        };
+        let now = HalfLogIn::new(user.id, &stored, half.since);
+        if age >= PATIENCE || now.password != half.password || !self.may_log_in(&user) {
+            return Err(ServiceError::LogInEnded);
+        }
+        Ok(user)
+    }
+
+    fn may_log_in(&self, user: &User) -> bool {
+        user.is_active() && self.settings().sso.passwords.allows(user)
+    }
+
+    pub(crate) async fn logged_in(
+        &self,
+        user: &User,
+        detail: serde_json::Value,
+        facts: &RequestFacts,
+    ) -> ServiceResult<()> {
+        let (now, actor) = (self.now(), Actor::arriving(user, facts));
+        let object = Object::user(user);
+        let event = actor.event(now, Action::LogIn, Outcome::Done, object, detail);
+        Ok(self.store().record_login(user.id, now, event).await?)
     }
 
     /// The actor of a session: an active person whose session is within its limits. Role and
@@ -161,7 +257,19 @@ impl Services {
             return Ok(None);
         };
         let user = self.store().find_user(user).await?.filter(User::is_active);
-        Ok(user.map(|user| Actor::person_of(&user, session, facts)))
+        let Some(user) = user else { return Ok(None) };
+        let log_in = SessionData::of(&row)?.log_in;
+        let lacks_second_factor = self.lacks_second_factor(&user, log_in.as_ref()).await?;
+        let person = Person {
+            id: user.id,
+            name: user.name.to_string(),
+            email: user.email.to_string(),
+            role: user.role,
+            session,
+            log_in,
+            lacks_second_factor,
+        };
+        Ok(Some(Actor::of(person, facts)))
     }
 
     /// A person's sessions, the last used first: one's own, or, for whoever manages users,

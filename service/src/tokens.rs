@@ -30,6 +30,9 @@ use crate::error::{ServiceError, ServiceResult};
 use crate::live::Live;
 use crate::{Services, Settings};
 
+/// What signing keys are sealed in: the first thing that ever was, they have no context.
+const CONTEXT: &str = "";
+
 /// RFC 9068 section 2.1.
 const TYPE: &str = "at+jwt";
 
@@ -63,7 +66,7 @@ struct SigningKey {
 impl SigningKey {
     fn of(row: &SigningKeyRow, keys: &Keys) -> ServiceResult<Self> {
         let private = keys
-            .open(&row.encrypted_private_key)
+            .open(CONTEXT, &row.encrypted_private_key)
             .map_err(ServiceError::internal)?;
         let jwk: jsonwebtoken::jwk::Jwk =
             serde_json::from_str(&row.public_jwk).map_err(ServiceError::internal)?;
@@ -250,7 +253,7 @@ fn make_key(keys: &Keys, now: Instant, used_from: Instant) -> ServiceResult<Sign
     Ok(SigningKeyRow {
         kid,
         public_jwk: jwk.to_string(),
-        encrypted_private_key: keys.seal(pkcs8.as_ref()).map_err(ServiceError::internal)?,
+        encrypted_private_key: keys.seal(CONTEXT, pkcs8.as_ref()).map_err(ServiceError::internal)?,
         created_at: now,
         used_from,
     })

@@ -49,6 +49,15 @@ pub enum Conflict {
     /// The identity at single sign-on is somebody's already.
     #[error("this identity belongs to somebody on the team already")]
     IdentityTaken,
+    /// The passkey is somebody's already.
+    #[error("this passkey has been added already")]
+    PasskeyTaken,
+    /// The person has as many passkeys as they may have.
+    #[error("you have 20 passkeys, which is the most: remove one first")]
+    TooManyPasskeys,
+    /// The person would have no second factor left, and must have one.
+    #[error("superusers need a second factor here, and this is the last one: add another one first")]
+    LastSecondFactor,
     /// There would be no active superuser left.
     #[error("this is the last active superuser: make somebody else a superuser first")]
     LastSuperuser,

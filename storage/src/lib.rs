@@ -195,6 +195,69 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         audit: AuditEvent,
     ) -> StoreResult<()>;
 
+    // --- Second factors ---
+
+    /// What a person proves themselves with besides their password.
+    async fn find_second_factors(&self, id: UserId) -> StoreResult<SecondFactors>;
+
+    /// Gives a person a second factor, and these recovery codes in place of others, if any are given;
+    /// their other sessions end. Fails with [`Conflict::PasskeyTaken`] and
+    /// [`Conflict::TooManyPasskeys`].
+    async fn add_second_factor(
+        &self,
+        id: UserId,
+        factor: NewSecondFactor,
+        codes: Option<RecoveryHashes>,
+        keep_session: Option<TokenHash>,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// Takes a second factor away, with the last one the recovery codes; the person's other sessions
+    /// end. Fails with [`Conflict::LastSecondFactor`] if one must be kept, exactly, whatever runs in
+    /// parallel; with `NotFound` if the person has no such factor.
+    async fn remove_second_factor(
+        &self,
+        id: UserId,
+        factor: SecondFactorId,
+        keep_one: bool,
+        keep_session: Option<TokenHash>,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// Takes all second factors and recovery codes of a person away and ends their sessions; `NotFound`
+    /// if there are none.
+    async fn reset_second_factors(&self, id: UserId, audit: AuditEvent) -> StoreResult<()>;
+
+    /// Gives a person other recovery codes; `NotFound` if they have no second factor.
+    async fn renew_recovery_codes(
+        &self,
+        id: UserId,
+        codes: RecoveryHashes,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// Uses up the code of a time step: `true` once, and never for a step that is not later than all
+    /// used before. Not audited: what it is used for is.
+    async fn use_totp_step(&self, id: UserId, step: i64) -> StoreResult<bool>;
+
+    /// Uses up a recovery code; `false`, and nothing audited, if the person has no such unused code.
+    async fn use_recovery_code(
+        &self,
+        id: UserId,
+        code: SecretHash,
+        audit: AuditEvent,
+    ) -> StoreResult<bool>;
+
+    /// Notes the use of a passkey, and what is needed to check it from now on; `false` if the person
+    /// has no such passkey. Not audited: what it is used for is.
+    async fn use_passkey(
+        &self,
+        id: UserId,
+        passkey: String,
+        state: String,
+        at: Instant,
+    ) -> StoreResult<bool>;
+
     // --- Sessions: the log-in and log-out that make and end them are audited, these rows are not ---
 
     /// Adds a session; `false` when the id is taken.

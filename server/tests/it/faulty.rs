@@ -16,9 +16,10 @@ use domain::user::{EmailAddress, User, UserId};
 use storage::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
     CredentialRecord, CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, Identity, KeySetRow,
-    LiveCredential, Login, NewCredential, OneTimeToken, PeoplePage, PeopleQuery, PersonRecord,
-    PublicKeyRow, RevokedToken, SessionRow, SharedStore, SigningKeyRow, Store, StoreError,
-    StoreResult, TokenHash, UsageRow, UserQuery,
+    LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken, PeoplePage, PeopleQuery,
+    PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken, SecondFactorId, SecondFactors,
+    SecretHash, SessionRow, SharedStore, SigningKeyRow, Store, StoreError, StoreResult, TokenHash,
+    UsageRow, UserQuery,
 };
 
 /// What the store does.
@@ -105,6 +106,14 @@ around! {
     fn add_user_with_identity(user: User, identity: Identity, audit: AuditEvent) -> ();
     fn link_identity(id: UserId, identity: Identity, audit: AuditEvent) -> ();
     fn record_identity_login(id: UserId, identity: Identity, at: Instant, audit: AuditEvent) -> ();
+    fn find_second_factors(id: UserId) -> SecondFactors;
+    fn add_second_factor(id: UserId, factor: NewSecondFactor, codes: Option<RecoveryHashes>, keep: Option<TokenHash>, audit: AuditEvent) -> ();
+    fn remove_second_factor(id: UserId, factor: SecondFactorId, keep_one: bool, keep: Option<TokenHash>, audit: AuditEvent) -> ();
+    fn reset_second_factors(id: UserId, audit: AuditEvent) -> ();
+    fn renew_recovery_codes(id: UserId, codes: RecoveryHashes, audit: AuditEvent) -> ();
+    fn use_totp_step(id: UserId, step: i64) -> bool;
+    fn use_recovery_code(id: UserId, code: SecretHash, audit: AuditEvent) -> bool;
+    fn use_passkey(id: UserId, passkey: String, state: String, at: Instant) -> bool;
     fn create_session(session: SessionRow) -> bool;
     fn save_session(id: TokenHash, user: Option<UserId>, data: String, until: Instant) -> bool;
     fn find_session(id: TokenHash, now: Instant) -> Option<SessionRow>;

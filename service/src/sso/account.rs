@@ -1,6 +1,7 @@
 //! From an identity that somebody vouched for to a person: found or made, with the role of their
 //! groups. The identity is issuer and subject; an e-mail address alone never is.
 
+use domain::Instant;
 use domain::audit::{Action, ObjectKind, Outcome};
 use domain::groups::{Groups, RoleMap};
 use domain::role::{Permission, Role};
@@ -13,7 +14,6 @@ use super::{SsoError, shown};
 use crate::Services;
 use crate::actor::{Actor, Object, RequestFacts, anonymous_event};
 use crate::clock::system_rng;
-use crate::crypto::hash_token;
 use crate::error::{ServiceError, ServiceResult};
 
 /// The longest subject (OpenID Connect Core section 2).
@@ -31,6 +31,8 @@ pub(super) struct Arrival {
     pub email: Option<String>,
     pub name: Option<String>,
     pub groups: Groups,
+    /// When they last logged in there, if that is known.
+    pub proven_at: Option<Instant>,
 }
 
 /// Somebody whom a trusted proxy names in headers.
@@ -64,6 +66,7 @@ impl Services {
             },
             name: who.name,
             groups: who.groups,
+            proven_at: None,
         };
         self.arrive(arrival, roles, facts).await
     }
@@ -152,7 +155,7 @@ impl Services {
             None => self.provision(&arrival, role, facts).await?,
         };
         let now = self.now();
-        let actor = Actor::person_of(&user, hash_token(""), facts.clone());
+        let actor = Actor::arriving(&user, facts);
         let event = actor.event(
             now,
             Action::LogIn,

@@ -2,6 +2,7 @@
 //! (OpenID Connect Core section 3.1, RFC 7636, RFC 9207), bound to one browser.
 
 use chrono::TimeDelta;
+use domain::Instant;
 use domain::user::User;
 use serde::{Deserialize, Serialize};
 use storage::SessionRow;
@@ -10,6 +11,7 @@ use url::Url;
 use super::SsoError;
 use super::account::Arrival;
 use super::provider::{Asked, AtProvider};
+use super::tokens::LEEWAY;
 use crate::actor::RequestFacts;
 use crate::crypto::{Token, hash_token};
 use crate::error::{ServiceError, ServiceResult};
@@ -50,6 +52,8 @@ pub struct SsoDone {
     pub user: User,
     /// How they came in.
     pub method: LogInMethod,
+    /// When they last logged in at the provider, if it says.
+    pub proven_at: Option<Instant>,
     /// What the session keeps for logging out.
     pub at_provider: AtProvider,
     /// Where they wanted to go.
@@ -61,25 +65,31 @@ pub struct SsoDone {
 struct Underway {
     sso: Asked,
     next: String,
+    /// Since when somebody must have logged in at the provider, where that was asked for.
+    #[serde(default, with = "chrono::serde::ts_milliseconds_option")]
+    prove_since: Option<Instant>,
 }
 
 impl Services {
-    /// Begins a log-in at a provider; `next` is where it leads to in the end.
+    /// Begins a log-in at a provider; `next` is where it leads to in the end. To `prove` who they are,
+    /// a person logs in there anew even if the provider knows them still.
     pub async fn begin_sso(
         &self,
         provider: &str,
         next: &str,
+        prove: bool,
         facts: &RequestFacts,
     ) -> ServiceResult<SsoBegun> {
         self.limit_sso(facts)?;
         let provider = self.provider(provider)?;
         let known = provider.known(self.now()).await?;
-        let (url, asked) = provider.ask(&known);
+        let (url, asked) = provider.ask(&known, prove);
+        let (now, ticket) = (self.now(), Token::generate());
         let underway = Underway {
             sso: asked,
             next: next.to_owned(),
+            prove_since: prove.then_some(now),
         };
-        let (now, ticket) = (self.now(), Token::generate());
         let row = SessionRow {
             id: ticket.hash(),
             user: None,
@@ -122,6 +132,12 @@ impl Services {
             via: name.clone(),
             ..vouched
         };
+        let proven_at = arrival.proven_at;
+        let is_proof = |since| proven_at.is_some_and(|at| at >= since - LEEWAY);
+        if !underway.prove_since.is_none_or(is_proof) {
+            let error = SsoError::Unproven { name: name.clone() };
+            return self.refuse_sso(name, None, error, facts).await;
+        }
         let roles = &provider.settings.roles;
         let user = self.arrive(arrival, roles, facts).await?;
         self.allow_sso(facts);
@@ -130,6 +146,7 @@ impl Services {
             method: LogInMethod::Sso {
                 provider: provider.settings.id.clone(),
             },
+            proven_at,
             at_provider,
             next: underway.next,
         })

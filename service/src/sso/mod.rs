@@ -99,6 +99,15 @@ pub enum SsoError {
         /// What it said.
         error: String,
     },
+    /// The provider does not say that somebody has just logged in.
+    #[error(
+        "{name} did not say that you logged in just now, so nothing was confirmed: ask whoever runs \
+         Keyrack to have it send the claim auth_time"
+    )]
+    Unproven {
+        /// Which provider.
+        name: String,
+    },
     /// The provider can't be asked.
     #[error("{name} {cause}; try again in a moment, or log in with a password if you have one")]
     Unreachable {
@@ -148,6 +157,7 @@ impl SsoError {
         match self {
             Self::State | Self::Issuer => 400,
             Self::Provider { .. }
+            | Self::Unproven { .. }
             | Self::NoRole
             | Self::NoEmail
             | Self::Identity

@@ -3,11 +3,12 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use domain::Instant;
 use domain::outbound::OutboundRule;
-use openidconnect::core::{CoreClientAuthMethod, CoreJsonWebKey, CoreResponseType};
+use openidconnect::core::{CoreAuthPrompt, CoreClientAuthMethod, CoreJsonWebKey, CoreResponseType};
 use openidconnect::{
     AsyncHttpClient, AuthType, AuthenticationFlow, AuthorizationCode, Client, CsrfToken,
     DiscoveryError, HttpRequest, HttpResponse, IssuerUrl, JsonWebKeySet, Nonce, PkceCodeChallenge,
@@ -199,14 +200,15 @@ impl Provider {
         })
     }
 
-    /// The question that the browser brings to the provider.
-    pub(super) fn ask(&self, known: &Known) -> (Url, Asked) {
+    /// The question that the browser brings to the provider; to `prove` something, whoever sits at it
+    /// logs in anew (OpenID Connect Core section 3.1.2.1).
+    pub(super) fn ask(&self, known: &Known, prove: bool) -> (Url, Asked) {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let [state, nonce] = [Token::generate(), Token::generate()].map(|t| t.expose().to_owned());
         let (sent_state, nonce) = (CsrfToken::new(state.clone()), Nonce::new(nonce));
         let sent_nonce = nonce.clone();
         let scopes = self.settings.scopes.iter().cloned().map(Scope::new);
-        let (url, _, _) = known
+        let request = known
             .client
             .authorize_url(
                 AuthenticationFlow::<CoreResponseType>::AuthorizationCode,
@@ -214,8 +216,14 @@ impl Provider {
                 || sent_nonce,
             )
             .add_scopes(scopes)
-            .set_pkce_challenge(challenge)
-            .url();
+            .set_pkce_challenge(challenge);
+        let request = if prove {
+            let anew = CoreAuthPrompt::Login;
+            request.add_prompt(anew).set_max_age(Duration::ZERO)
+        } else {
+            request
+        };
+        let (url, _, _) = request.url();
         let asked = Asked {
             provider: self.settings.id.clone(),
             state,
@@ -257,7 +265,7 @@ impl Provider {
             id_token: token.to_string(),
             sid: sid(claims),
         };
-        Ok((self.arrival(claims), at_provider))
+        Ok((self.arrival(claims, now), at_provider))
     }
 
     /// Where a person logs out of the provider, and comes back from to the log-in page.

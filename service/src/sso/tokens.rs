@@ -16,7 +16,7 @@ use super::provider::{Known, Provider};
 use crate::crypto::hash_token;
 
 /// How far the provider's clock may be from ours.
-const LEEWAY: TimeDelta = TimeDelta::seconds(60);
+pub(super) const LEEWAY: TimeDelta = TimeDelta::seconds(60);
 /// How old a token may be when it comes; it is made while we wait.
 const OLDEST: TimeDelta = TimeDelta::minutes(5);
 /// The event of a logout token.
@@ -82,7 +82,7 @@ impl Provider {
         let id = all.get("jti").and_then(Value::as_str);
         match (event, id) {
             (Some(Value::Object(_)), Some(id)) => Ok(LoggedOut {
-                identity: self.arrival(claims).identity,
+                identity: self.arrival(claims, now).identity,
                 sid: sid(claims),
                 id: hash_token(id),
             }),
@@ -116,7 +116,8 @@ impl Provider {
         is_ours.then_some(()).ok_or_else(fault)
     }
 
-    pub(super) fn arrival(&self, claims: &Claims) -> Arrival {
+    /// Who it is, as of `now`.
+    pub(super) fn arrival(&self, claims: &Claims, now: Instant) -> Arrival {
         let verified = claims.email_verified() == Some(true);
         let email = claims
             .email()
@@ -132,6 +133,11 @@ impl Provider {
             email: email.map(|email| email.to_string()),
             name: name.map(|name| name.to_string()),
             groups: Groups::from_claim(groups.get(&self.settings.groups_claim)),
+            // Said to be later than now it says nothing; a little later is a clock that differs.
+            proven_at: claims
+                .auth_time()
+                .filter(|at| *at <= now + LEEWAY)
+                .map(|at| at.min(now)),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod catalogue;
+mod factors;
 mod issuer;
 mod list;
 mod people;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use audit::*;
 pub use catalogue::*;
+pub use factors::*;
 pub use issuer::*;
 pub use list::*;
 pub use people::*;

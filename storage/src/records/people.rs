@@ -42,6 +42,8 @@ pub struct PersonRecord {
     pub has_password: bool,
     /// Until when the link works that they were given, if they have one that does.
     pub link_ends_at: Option<Instant>,
+    /// Whether they have a second factor.
+    pub has_second_factor: bool,
     /// How many credentials they own that are active or quarantined.
     pub credentials: u64,
 }

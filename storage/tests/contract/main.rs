@@ -5,6 +5,7 @@ mod audit;
 mod catalogue;
 mod credentials;
 mod database;
+mod factors;
 mod fixture;
 mod gate;
 mod gateways;
@@ -67,6 +68,16 @@ mod every_database {
             a_taken_address_or_identity_adds_nobody
             an_identity_is_linked_to_a_person_once
             a_login_is_noted_on_person_and_identity
+        }
+        factors {
+            second_factors_are_found_as_added
+            a_step_is_used_once_and_never_an_older_one
+            a_recovery_code_is_used_once_and_audited
+            the_last_factor_takes_the_recovery_codes_along
+            of_two_parallel_removals_one_factor_stays_where_one_must
+            a_change_of_factors_ends_other_sessions
+            a_reset_takes_everything_away
+            an_event_that_is_refused_leaves_the_factors
         }
         sessions {
             a_session_is_taken_once

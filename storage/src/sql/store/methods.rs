@@ -16,16 +16,16 @@ use domain::scope::WireScope;
 use domain::user::{EmailAddress, User, UserId};
 
 use super::{
-    SqlStore, audit, catalogue, counts, credentials, decisions, discard_backup, expired, finish,
-    gateways, identities, key_sets, keys, list, people, public_keys, sessions, set_up, tokens,
+    SqlStore, audit, catalogue, counts, credentials, decisions, discard_backup, expired, factors,
+    finish, gateways, identities, key_sets, keys, list, people, public_keys, sessions, set_up, tokens,
     usage, users,
 };
 use crate::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
     CredentialRecord, CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, Identity, KeySetRow,
-    LiveCredential, Login, NewCredential, OneTimeToken, PeoplePage, PeopleQuery, PersonRecord,
-    PublicKeyRow, RevokedToken, SessionRow, SigningKeyRow, Store, StoreResult, TokenHash, UsageRow,
-    UserQuery,
+    LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken, PeoplePage, PeopleQuery,
+    PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken, SecondFactorId, SecondFactors,
+    SecretHash, SessionRow, SigningKeyRow, Store, StoreResult, TokenHash, UsageRow, UserQuery,
 };
 
 #[async_trait]
@@ -243,6 +243,84 @@ impl Store for SqlStore {
             Box::pin(identities::record_login(db, id, identity, at))
         })
         .await
+    }
+
+    async fn find_second_factors(&self, id: UserId) -> StoreResult<SecondFactors> {
+        factors::find(&mut *self.read().await?, id).await
+    }
+
+    async fn add_second_factor(
+        &self,
+        id: UserId,
+        factor: NewSecondFactor,
+        codes: Option<RecoveryHashes>,
+        keep_session: Option<TokenHash>,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(factors::add(db, id, factor, codes, keep_session))
+        })
+        .await
+    }
+
+    async fn remove_second_factor(
+        &self,
+        id: UserId,
+        factor: SecondFactorId,
+        keep_one: bool,
+        keep_session: Option<TokenHash>,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(factors::remove(db, id, factor, keep_one, keep_session))
+        })
+        .await
+    }
+
+    async fn reset_second_factors(&self, id: UserId, audit: AuditEvent) -> StoreResult<()> {
+        self.audited(audit, move |db| Box::pin(factors::reset(db, id)))
+            .await
+    }
+
+    async fn renew_recovery_codes(
+        &self,
+        id: UserId,
+        codes: RecoveryHashes,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(factors::renew_codes(db, id, codes))
+        })
+        .await
+    }
+
+    async fn use_totp_step(&self, id: UserId, step: i64) -> StoreResult<bool> {
+        self.write(move |db| Box::pin(factors::use_totp_step(db, id, step)))
+            .await
+    }
+
+    async fn use_recovery_code(
+        &self,
+        id: UserId,
+        code: SecretHash,
+        audit: AuditEvent,
+    ) -> StoreResult<bool> {
+        let at = audit.at;
+        self.audited_if_done(audit, move |db| {
+            Box::pin(factors::use_code(db, id, code, at))
+        })
+        .await
+    }
+
+    async fn use_passkey(
+        &self,
+        id: UserId,
+        passkey: String,
+        state: String,
+        at: Instant,
+    ) -> StoreResult<bool> {
+        self.write(move |db| Box::pin(factors::use_passkey(db, id, passkey, state, at)))
+            .await
     }
 
     async fn create_session(&self, session: SessionRow) -> StoreResult<bool> {

@@ -9,6 +9,7 @@ mod credential_row;
 mod credentials;
 mod decisions;
 mod expired;
+mod factors;
 mod filter;
 mod gateways;
 mod identities;

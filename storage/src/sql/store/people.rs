@@ -82,7 +82,11 @@ fn select(now: Instant) -> QueryBuilder<Db> {
         .push_bind(millis(now))
         .push(") AS link_ends_at, (SELECT count(*) FROM credentials c WHERE c.owner_id = u.id");
     push_not_ended(&mut query, now);
-    query.push(") AS owned FROM users u WHERE TRUE");
+    query.push(
+        ") AS owned, (EXISTS (SELECT 1 FROM totp_secrets f WHERE f.user_id = u.id)
+              OR EXISTS (SELECT 1 FROM passkeys f WHERE f.user_id = u.id)) AS has_second_factor
+         FROM users u WHERE TRUE",
+    );
     query
 }
 
@@ -120,6 +124,7 @@ fn to_record(row: &Row) -> StoreResult<PersonRecord> {
         user: to_user(row)?,
         has_password: columns.get::<Option<String>>("password_hash")?.is_some(),
         link_ends_at: columns.optional_instant("link_ends_at")?,
+        has_second_factor: columns.get("has_second_factor")?,
         credentials: row.try_get::<i64, _>("owned")?.unsigned_abs(),
     })
 }

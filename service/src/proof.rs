@@ -1,0 +1,181 @@
+//! Proving who one is: the second step of a log-in, and the confirmation before what counts.
+
+use domain::audit::{Action, ObjectKind, Outcome};
+use domain::password::Password;
+use domain::recovery_code::RecoveryCode;
+use domain::user::{EmailAddress, UserId};
+use serde_json::json;
+
+use crate::Services;
+use crate::actor::{Actor, Object, Person};
+use crate::error::{ServiceError, ServiceResult};
+use crate::passwords::Checked;
+use crate::sessions::LogInMethod;
+use crate::totp::TotpSecret;
+
+/// How a person proves once more who they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProofWay {
+    /// With their password: they have no second factor.
+    Password,
+    /// With a second factor.
+    SecondFactor {
+        /// With a code of their app, or a recovery code.
+        code: bool,
+        /// With a passkey.
+        passkey: bool,
+    },
+    /// By logging in at their provider anew.
+    Provider {
+        /// Its id.
+        id: String,
+        /// What it is called.
+        name: String,
+    },
+    /// By logging in anew, as nothing here can check them.
+    LogIn,
+}
+
+impl Services {
+    /// How the actor proves once more who they are. A session that a provider began is proven there,
+    /// whatever else its person has.
+    pub async fn proof_way(&self, actor: &Actor) -> ServiceResult<ProofWay> {
+        let person = person(actor)?;
+        if let Some(LogInMethod::Sso { provider }) = person.log_in.as_ref().map(|one| &one.method) {
+            let mut providers = self.settings().sso.providers.iter();
+            let known = providers.find(|known| known.id == *provider);
+            return Ok(known.map_or(ProofWay::LogIn, |known| ProofWay::Provider {
+                id: known.id.clone(),
+                name: known.name.clone(),
+            }));
+        }
+        let factors = self.store().find_second_factors(person.id).await?;
+        if !factors.is_empty() {
+            return Ok(ProofWay::SecondFactor {
+                code: factors.totp.is_some() || factors.recovery_codes > 0,
+                passkey: !factors.passkeys.is_empty(),
+            });
+        }
+        let password = self.store().find_password_hash(person.id).await?;
+        Ok(password.map_or(ProofWay::LogIn, |_| ProofWay::Password))
+    }
+
+    /// Takes what a person typed to prove who they are: a code, or the password if they have no second
+    /// factor. The caller then notes it in their session, under a new id.
+    pub async fn prove(&self, actor: &Actor, typed: &str) -> ServiceResult<()> {
+        let by = match self.proof_way(actor).await? {
+            ProofWay::Password => self.check_password(actor, typed).await,
+            ProofWay::SecondFactor { code: true, .. } => {
+                self.use_code(actor, person(actor)?.id, typed).await
+            }
+            ProofWay::SecondFactor { .. } | ProofWay::Provider { .. } | ProofWay::LogIn => {
+                Err(ServiceError::ProofNeeded)
+            }
+        };
+        self.note_proof(actor, by).await
+    }
+
+    /// Audits how a proof came out.
+    pub(crate) async fn note_proof(
+        &self,
+        actor: &Actor,
+        by: ServiceResult<&'static str>,
+    ) -> ServiceResult<()> {
+        let person = person(actor)?;
+        let (outcome, detail) = match &by {
+            Ok(by) => (Outcome::Done, json!({ "by": by })),
+            Err(ServiceError::Invalid(_)) => {
+                (Outcome::Failed, json!({ "reason": "wrong password or code" }))
+            }
+            Err(error) => (Outcome::Failed, json!({ "reason": error.to_string() })),
+        };
+        let object = Object::new(ObjectKind::User, person.id, &person.name);
+        let event = actor.event(self.now(), Action::Proven, outcome, object, detail);
+        self.store().append_audit(event).await?;
+        by.map(|_| ())
+    }
+
+    /// The limit of log-ins holds here too: this is another place that checks a password.
+    async fn check_password(&self, actor: &Actor, typed: &str) -> ServiceResult<&'static str> {
+        let person = person(actor)?;
+        let wrong = || ServiceError::field("proof", "this is not your password");
+        let email: EmailAddress = person.email.parse().map_err(ServiceError::internal)?;
+        let password = Password::typed(typed).map_err(|_| wrong())?;
+        let address = actor.facts().address;
+        self.0.log_in_limits.begin(&email, address, self.now())?;
+        let stored = self.store().find_password_hash(person.id).await?;
+        if self.0.passwords.check(password, stored).await? == Checked::Wrong {
+            return Err(wrong());
+        }
+        self.0.log_in_limits.succeeded(&email, address);
+        Ok("password")
+    }
+
+    /// Checks a code of somebody, which is used up: of their app, or a recovery code. The actor is who
+    /// presents it; so many wrong ones an hour, wherever they come from.
+    pub(crate) async fn use_code(
+        &self,
+        actor: &Actor,
+        user: UserId,
+        typed: &str,
+    ) -> ServiceResult<&'static str> {
+        let now = self.now();
+        let key = user.to_string();
+        self.0.code_limits.begin(&key, now)?;
+        let used = match typed.parse::<RecoveryCode>() {
+            Ok(code) => self.use_recovery_code(actor, user, &code).await?,
+            Err(_) => self.use_totp_code(user, typed).await?,
+        };
+        let by = used.ok_or_else(|| {
+            ServiceError::field(
+                "proof",
+                "this code is wrong, was used already, or is too old: use the one that your app \
+                 shows next, or a recovery code",
+            )
+        })?;
+        self.0.code_limits.succeeded(&key);
+        Ok(by)
+    }
+
+    async fn use_totp_code(
+        &self,
+        user: UserId,
+        typed: &str,
+    ) -> ServiceResult<Option<&'static str>> {
+        let Some(row) = self.store().find_second_factors(user).await?.totp else {
+            return Ok(None);
+        };
+        let secret = self.0.keys.open(&totp_context(user), &row.sealed);
+        let secret = TotpSecret::new(secret.map_err(ServiceError::internal)?);
+        let step = secret.step_of(typed, self.now());
+        let Some(step) = step.map_err(ServiceError::internal)? else {
+            return Ok(None);
+        };
+        let is_new = self.store().use_totp_step(user, step).await?;
+        Ok(is_new.then_some("code"))
+    }
+
+    async fn use_recovery_code(
+        &self,
+        actor: &Actor,
+        user: UserId,
+        code: &RecoveryCode,
+    ) -> ServiceResult<Option<&'static str>> {
+        let object = Object::new(ObjectKind::User, user, actor.name());
+        let (action, outcome) = (Action::RecoveryCodeUsed, Outcome::Done);
+        let event = actor.event(self.now(), action, outcome, object, json!({}));
+        let hash = self.0.keys.hash_recovery_code(user, code);
+        let is_new = self.store().use_recovery_code(user, hash, event).await?;
+        Ok(is_new.then_some("recovery code"))
+    }
+}
+
+/// What a person's secret is sealed in: it opens for nobody else, and as nothing else.
+pub(crate) fn totp_context(user: UserId) -> String {
+    format!("totp {user}")
+}
+
+/// The person who proves something; nobody else can.
+pub(crate) fn person(actor: &Actor) -> ServiceResult<&Person> {
+    actor.person().ok_or(ServiceError::NotFound("person"))
+}
