@@ -59,12 +59,12 @@ pub use error::{ServiceError, ServiceResult};
 pub use gate::{Allowed, GateRequest, Presented, Refusal};
 pub use gateways::{GatewayDraft, Introspector, KnownGateway};
 pub use introspection::Introspection;
-pub use invites::Invitation;
 pub use issuer::{ClientProof, IssuedToken, TokenError, TokenRequest};
 pub use key_sets::FETCHED_KEYS_LAST;
 pub use limiter::Quota;
 pub use outbound::{InvalidUrl, Outbound, OutboundError, OutboundUrl};
-pub use people::{AddPerson, PasswordLink};
+pub use password_links::{Invitation, PasswordLink};
+pub use people::AddPerson;
 pub use public_keys::PublicKeyDraft;
 pub use sessions::{LogIn, LogInMethod, SessionInfo, SessionLimits};
 pub use sso::{
