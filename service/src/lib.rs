@@ -63,14 +63,19 @@ pub use error::{ServiceError, ServiceResult};
 pub use gate::{Allowed, GateRequest, Presented, Refusal};
 pub use gateways::{GatewayDraft, Introspector, KnownGateway};
 pub use introspection::Introspection;
-pub use invites::Invitation;
 pub use issuer::{ClientProof, IssuedToken, TokenError, TokenRequest};
 pub use kept_forms::KeptForm;
 pub use key_sets::FETCHED_KEYS_LAST;
 pub use limiter::Quota;
 pub use outbound::{InvalidUrl, Outbound, OutboundError, OutboundUrl};
-pub use people::{AddPerson, PasswordLink};
+pub use password_links::{Invitation, PasswordLink};
+pub use people::AddPerson;
 pub use proof::ProofWay;
+pub use public_keys::PublicKeyDraft;
+pub use second_factors::{OwnSecondFactors, SecondFactorPolicy, TotpOffer};
+pub use sessions::{
+    HalfLogIn, LogIn, LogInMethod, LogInStep, SessionInfo, SessionLimits,
+};
 pub use public_keys::PublicKeyDraft;
 pub use second_factors::{OwnSecondFactors, SecondFactorPolicy, TotpOffer};
 pub use sessions::{HalfLogIn, LogIn, LogInMethod, LogInStep, SessionInfo, SessionLimits};

@@ -11,6 +11,7 @@ use domain::user::EmailAddress;
 use futures_util::StreamExt as _;
 use lettre::message::{Mailbox, MultiPart};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use service::clock::random_bytes;
 use tokio::time::Instant;
 
 pub use letter::{Letter, Occasion};
@@ -109,7 +110,7 @@ impl Mailer {
             }
             Way::Folder(folder) => {
                 tokio::fs::create_dir_all(folder).await?;
-                let file = folder.join(format!("{}.eml", uuid::Uuid::now_v7()));
+                let file = folder.join(format!("{}.eml", hex::encode(random_bytes::<12>())));
                 tokio::fs::write(file, message.formatted()).await?;
             }
         }

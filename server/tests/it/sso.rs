@@ -244,8 +244,8 @@ async fn check_66_a_state_works_once_in_its_browser_and_in_time() {
     let late = scene.begin().await;
     scene.app.clock.advance(chrono::TimeDelta::minutes(10));
     let state = late.parameter("state");
-    let answer = scene.come_back(&late.ticket, &[("code", "x"), ("state", &state)]);
-    refused(&answer.await, 400, words);
+    let well = [("code", "x"), ("state", state.as_str())];
+    refused(&scene.come_back(&late.ticket, &well).await, 400, words);
     let reasons = scene.events(Action::SsoRefused).await;
     assert!(
         reasons

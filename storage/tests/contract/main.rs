@@ -53,7 +53,8 @@ mod every_database {
             a_taken_address_is_a_conflict
             people_are_listed_by_name_page_by_page
             people_are_searched_literally
-            people_are_filtered_and_paged_with_what_they_own
+            people_are_filtered_and_known_with_what_they_own
+            people_are_paged_there_and_back_again
             the_last_superuser_stays
             two_superusers_who_demote_each_other_do_not_both_succeed
             changes_to_an_unknown_person_find_nobody

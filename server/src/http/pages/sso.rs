@@ -21,6 +21,7 @@ use crate::state::AppState;
 const TICKET: &str = "__Host-keyrack-sso";
 const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Lax";
 
+/// Where browsers leave for a provider, and come back.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/sso/{provider}", get(begin))

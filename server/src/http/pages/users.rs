@@ -6,7 +6,6 @@ use axum::Router;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use domain::key_id::KeyId;
 use domain::role::Role;
 use domain::user::UserId;
 use service::{Actor, Invitation, PasswordLink, ServiceError, ServiceResult};
@@ -101,25 +100,21 @@ async fn give(
     form.finish().map_err(IntoResponse::into_response)?;
     let actor = context.actor()?;
     let services = &context.state.services;
-    let result = match (which_of(&which), to.parse()) {
-        (Some(which), Ok(to)) => {
+    let which = match which.as_str() {
+        "all" => Ok(None),
+        key_id => key_id.parse().map(Some),
+    };
+    let result = match (which, to.parse()) {
+        (Ok(which), Ok(to)) => {
             let given = services.give_credentials(&actor, UserId(id), which, to);
             given.await.map(|_| ())
         }
-        (None, _) => Err(ServiceError::field("which", "choose one, or all")),
+        (Err(_), _) => Err(ServiceError::field("which", "choose one, or all")),
         (_, Err(_)) => Err(ServiceError::field("to", "choose somebody")),
     };
     match result {
         Ok(()) => Ok(done(&page_of(id), Flash::CredentialsGiven)),
         Err(error) => Ok(refuse(context, id, "give", typed, error).await),
-    }
-}
-
-/// No key id stands for all; nothing, for a text that is neither.
-fn which_of(text: &str) -> Option<Option<KeyId>> {
-    match text {
-        "all" => Some(None),
-        key_id => key_id.parse().ok().map(Some),
     }
 }
 
