@@ -19,6 +19,9 @@ pub enum ApiError {
         /// What is not allowed, and to whom it is.
         message: String,
     },
+    /// The viewer has to prove anew who they are.
+    #[error("confirm first that it is you")]
+    ProofNeeded,
     /// There is no such thing.
     #[error("there is no such {what}")]
     NotFound {
@@ -68,7 +71,7 @@ impl ApiError {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Unauthenticated => 401,
-            Self::Forbidden { .. } => 403,
+            Self::Forbidden { .. } | Self::ProofNeeded => 403,
             Self::NotFound { .. } => 404,
             Self::Conflict { .. } => 409,
             Self::Invalid { .. } => 422,
@@ -84,6 +87,7 @@ impl ApiError {
     pub fn title(&self) -> String {
         match self {
             Self::Unauthenticated | Self::SingleSignOn { .. } => "You are not logged in".to_owned(),
+            Self::ProofNeeded => "Confirm that it is you".to_owned(),
             Self::Forbidden { .. } => "This is not open to your role".to_owned(),
             Self::NotFound { what } => format!("There is no such {what}"),
             Self::Conflict { .. } | Self::Invalid { .. } => "This cannot be done".to_owned(),
@@ -101,6 +105,11 @@ impl ApiError {
             Self::Forbidden { message }
             | Self::Conflict { message }
             | Self::SingleSignOn { message, .. } => message.clone(),
+            Self::ProofNeeded => {
+                "This needs a log-in or second factor of the last 15 minutes. Confirm that it is \
+                 you, and send it again."
+                    .to_owned()
+            }
             Self::NotFound { .. } => "The link may be mistyped or out of date.".to_owned(),
             Self::Invalid { fields } => fields
                 .iter()

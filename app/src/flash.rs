@@ -66,6 +66,12 @@ flashes! {
     KeysFetched "keys-fetched" "The host was asked for its public keys.",
     /// The viewer's password was changed.
     PasswordChanged "password-changed" "Password changed. Your other sessions were ended.",
+    /// The viewer got a second factor.
+    SecondFactorAdded "second-factor-added" "Second factor set up. Your other sessions were ended.",
+    /// The viewer lost a second factor.
+    SecondFactorRemoved "second-factor-removed" "Second factor removed. Your other sessions were ended.",
+    /// A person's second factors were taken away.
+    SecondFactorReset "second-factor-reset" "Reset. They log in with their password alone, and can make a new one.",
     /// Sessions were ended.
     SessionEnded "session-ended" "Ended. Whoever used it has to log in again.",
     /// Somebody asked for a link because they forgot their password.

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::ApiError;
 use crate::features::credentials::IssuedKey;
 use crate::features::debugger::Checked;
+use crate::features::proof::Confirmation;
+use crate::features::second_factors::{RecoveryCodes, TotpSetup};
 use crate::features::users::WelcomeLink;
 
 /// What a POST handler has to say through the page that it renders.
@@ -87,6 +89,12 @@ pub enum ShownOnce {
     },
     /// A credential that was just issued.
     Credential(IssuedKey),
+    /// A form that waits for its sender to prove who they are.
+    Confirmation(Confirmation),
+    /// A secret for an authenticator app.
+    Totp(TotpSetup),
+    /// New recovery codes.
+    RecoveryCodes(RecoveryCodes),
     /// What the rules came to for an assertion.
     Checked(Checked),
 }

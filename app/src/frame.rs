@@ -10,6 +10,7 @@ use web_sys::js_sys::Reflect;
 
 use crate::components::{Avatar, ErrorState, Glyph, Icon, Toast};
 use crate::error::ApiError;
+use crate::features::proof::ProofDialog;
 use crate::theme::ThemeSwitch;
 use crate::viewer::{CurrentUser, Viewer};
 
@@ -51,6 +52,7 @@ pub fn Frame() -> impl IntoView {
             {main}
         </div>
         <Toast />
+        <ProofDialog />
     }
     .into_any()
 }

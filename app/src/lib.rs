@@ -8,6 +8,7 @@ pub mod features;
 pub mod flash;
 pub mod form;
 mod frame;
+mod listener;
 #[cfg(feature = "ssr")]
 pub mod server_context;
 mod theme;
@@ -29,8 +30,9 @@ use crate::features::credentials::{
     Back, CredentialPage, CredentialsPage, EditCredentialPage, NewCredentialPage,
 };
 use crate::features::debugger::DebuggerPage;
-use crate::features::entry::{ForgotPage, LoginPage, SetUpPage, WelcomePage};
+use crate::features::entry::{ForgotPage, LoginPage, SecondStepPage, SetUpPage, WelcomePage};
 use crate::features::gateways::GatewaysPage;
+use crate::features::proof::ConfirmPage;
 use crate::features::requests::LookUpPage;
 use crate::features::users::{PersonPage, UsersPage};
 use crate::form::AnsweredPage;
@@ -88,6 +90,8 @@ pub fn App() -> impl IntoView {
             <Routes fallback=NotFound>
                 <Route path=path!("/setup") view=SetUpPage ssr=SsrMode::Async />
                 <Route path=path!("/login") view=LoginPage ssr=SsrMode::Async />
+                <Route path=path!("/login/second-factor") view=SecondStepPage ssr=SsrMode::Async />
+                <Route path=path!("/confirm") view=ConfirmPage ssr=SsrMode::Async />
                 <Route path=path!("/forgot") view=ForgotPage ssr=SsrMode::Async />
                 <Route path=path!("/welcome") view=WelcomePage ssr=SsrMode::Async />
                 <ParentRoute path=path!("") view=Frame ssr=SsrMode::Async>

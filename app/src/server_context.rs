@@ -54,6 +54,8 @@ pub fn explain(error: ServiceError, facts: Option<&RequestFacts>) -> ApiError {
         ServiceError::WrongLogin => ApiError::Invalid {
             fields: vec![FieldError::new("", ServiceError::WrongLogin)],
         },
+        ServiceError::ProofNeeded => ApiError::ProofNeeded,
+        ServiceError::LogInEnded => ApiError::Unauthenticated,
         ServiceError::Conflict(conflict) => ApiError::Conflict {
             message: sentence(&conflict.to_string()),
         },
@@ -112,6 +114,7 @@ pub(crate) fn current_user() -> Option<CurrentUser> {
         name: person.name.clone(),
         email: person.email.clone(),
         role: person.role,
+        proven_until: person.proven_until(),
     })
 }
 

@@ -2,6 +2,7 @@
 //! else that changes it is a plain POST, which loads a new document. So it is a constant of the
 //! document: no request, no waiting, no flash.
 
+use chrono::{DateTime, Utc};
 use domain::role::{Permission, Role};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ pub struct CurrentUser {
     pub email: String,
     /// Their role.
     pub role: Role,
+    /// Until when their last proof of who they are counts; nothing if they need none.
+    pub proven_until: Option<DateTime<Utc>>,
 }
 
 /// The viewer, to be taken from context.

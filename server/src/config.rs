@@ -15,7 +15,7 @@ use domain::outbound::OutboundRule;
 use ipnet::IpNet;
 use lettre::message::Mailbox;
 use serde::Deserialize;
-use service::{MasterKey, SessionLimits, Settings};
+use service::{MasterKey, SecondFactorPolicy, SessionLimits, Settings};
 use toml::{Table, Value};
 use url::Url;
 
@@ -78,6 +78,7 @@ settings! {
     "tokens.accept_endpoint_audience" Switch "false" "Whether a client's assertion may name the token endpoint as its audience, as clients older than RFC 10070 do; the issuer is always right."
     "policy.maximum_days" Number "0" "The longest life of a new credential in days; 0 for no limit."
     "audit.keep_days" Number "0" "How many days the audit log is kept; 0 for ever. What is older is trimmed away, and the rest stays provable: export it before."
+    "log_in.second_factor" Text "\"optional\"" "Who needs a second factor: `optional` for nobody, `superusers` for superusers who log in with a password; they make one before anything else."
     "sessions.idle_minutes" Number "60" "A log-in ends after so many minutes without a request."
     "sessions.absolute_hours" Number "24" "A log-in ends after so many hours in any case."
     "outbound.allow_private_addresses" List "[]" "Networks that the URLs of public keys may lead to although they are not public, such as 10.1.0.0/16; with 127.0.0.0/8, plain http to this machine works too."
@@ -155,6 +156,7 @@ struct Raw {
     tokens: RawTokens,
     policy: RawPolicy,
     audit: RawAudit,
+    log_in: RawLogIn,
     sessions: RawSessions,
     passwords: RawPasswords,
     mail: RawMail,
@@ -186,6 +188,11 @@ struct RawPolicy {
 #[derive(Deserialize)]
 struct RawAudit {
     keep_days: i64,
+}
+
+#[derive(Deserialize)]
+struct RawLogIn {
+    second_factor: SecondFactorPolicy,
 }
 
 #[derive(Deserialize)]
@@ -410,6 +417,7 @@ impl Raw {
             password_hashers: self.passwords.hashers.clamp(1, 64),
             outbound,
             sso,
+            second_factor: self.log_in.second_factor,
         };
         let database_url = self
             .database_url
@@ -769,6 +777,7 @@ mod tests {
                 "[mail]\nfrom = \"a@example.com\"\nsmtp_url = \"smtp://a:b@mail.example.com\"\n",
                 "travel in clear",
             ),
+            ("[log_in]\nsecond_factor = \"everybody\"\n", "log_in"),
             ("[tokens]\nminutes = 0\n", "tokens.minutes"),
             ("[tokens]\nminutes = \"x\"\n", "tokens"),
         ];

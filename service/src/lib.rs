@@ -73,11 +73,6 @@ pub use people::AddPerson;
 pub use proof::ProofWay;
 pub use public_keys::PublicKeyDraft;
 pub use second_factors::{OwnSecondFactors, SecondFactorPolicy, TotpOffer};
-pub use sessions::{
-    HalfLogIn, LogIn, LogInMethod, LogInStep, SessionInfo, SessionLimits,
-};
-pub use public_keys::PublicKeyDraft;
-pub use second_factors::{OwnSecondFactors, SecondFactorPolicy, TotpOffer};
 pub use sessions::{HalfLogIn, LogIn, LogInMethod, LogInStep, SessionInfo, SessionLimits};
 pub use sso::{
     AtProvider, HeaderIdentity, PasswordLogIn, ProviderSettings, SsoAnswer, SsoBegun, SsoDone,
@@ -294,8 +289,7 @@ impl Services {
 
     /// Goes on only if the actor's proof of who they are is fresh, where the action needs one.
     fn proven(&self, actor: &Actor, action: Action) -> ServiceResult<()> {
-        let is_proven = |person: &Person| person.is_proven(self.now());
-        if action.needs_proof() && !actor.person().is_none_or(is_proven) {
+        if action.needs_proof() && !self.is_proven(actor) {
             return Err(ServiceError::ProofNeeded);
         }
         Ok(())

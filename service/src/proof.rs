@@ -37,6 +37,12 @@ pub enum ProofWay {
 }
 
 impl Services {
+    /// Whether the actor's proof of who they are is fresh, or not needed.
+    #[must_use]
+    pub fn is_proven(&self, actor: &Actor) -> bool {
+        actor.person().is_none_or(|person| person.is_proven(self.now()))
+    }
+
     /// How the actor proves once more who they are. A session that a provider began is proven there,
     /// whatever else its person has.
     pub async fn proof_way(&self, actor: &Actor) -> ServiceResult<ProofWay> {

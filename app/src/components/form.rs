@@ -16,6 +16,9 @@ pub fn PostForm(
     /// What came back from the server, of whichever form of the page.
     #[prop(optional_no_strip)]
     outcome: Option<FormOutcome>,
+    /// What it does needs a fresh proof of who the viewer is: the dialog asks for it before.
+    #[prop(optional)]
+    proof: bool,
     /// A class in place of `form`.
     #[prop(default = "form")]
     class: &'static str,
@@ -27,7 +30,7 @@ pub fn PostForm(
         .is_refused()
         .then(|| view! { <Refused state=state.clone() /> });
     view! {
-        <form class=class method="post" action=action>
+        <form class=class method="post" action=action data-proof=proof.then_some("")>
             <Provider value=state>{summary} {children()}</Provider>
         </form>
     }

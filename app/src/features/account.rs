@@ -1,8 +1,9 @@
-//! The viewer's own account: who they are, their password, where they are logged in.
+//! The viewer's own account: who they are, their password and second factor, where they are logged in.
 
 use domain::password::Password;
 use leptos::prelude::*;
 
+use super::second_factors::SecondFactorSection;
 use super::sessions::Sessions;
 use crate::components::{PageHead, PasswordField, PostForm};
 use crate::form::use_answer;
@@ -11,7 +12,8 @@ use crate::viewer::Viewer;
 /// The account page.
 #[component]
 pub fn AccountPage() -> impl IntoView {
-    let outcome = use_answer().outcome;
+    let answer = use_answer();
+    let outcome = answer.outcome.clone();
     let user = Viewer::current().user();
     let email = user.as_ref().map(|user| user.email.clone());
     let sessions = user
@@ -66,6 +68,7 @@ pub fn AccountPage() -> impl IntoView {
                     </div>
                 </PostForm>
             </section>
+            <SecondFactorSection answer=answer />
             {sessions}
         </div>
     }

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use serde::{Deserialize, Serialize};
 
+use super::proof::CodeProof;
 use crate::components::{Field, Input, Notice, PasswordField, PostForm, Tone};
 use crate::form::{FormOutcome, FormState, use_answer};
 use crate::frame::Bare;
@@ -198,6 +199,25 @@ pub fn LoginPage() -> impl IntoView {
                 </PostForm>
                 <p class="quiet">{forgot}</p>
             </PasswordLogIn>
+        </Bare>
+    }
+    .into_any()
+}
+
+/// The second step of a log-in: a code, of somebody whose password was right.
+#[component]
+pub fn SecondStepPage() -> impl IntoView {
+    let outcome = use_answer().outcome;
+    view! {
+        <Bare title="Second factor" lead="Your password was right. Now the code, within ten minutes.">
+            <PostForm action="/login/second-factor" outcome=outcome>
+                <CodeProof autofocus=true />
+                <button class="btn primary wide">"Log in"</button>
+            </PostForm>
+            <p class="quiet">
+                "Lost both app and recovery codes? Ask a superuser to reset your second factor. "
+                <a href="/login">"Begin again"</a>
+            </p>
         </Bare>
     }
     .into_any()

@@ -7,8 +7,10 @@ pub mod credentials;
 pub mod debugger;
 pub mod entry;
 pub mod gateways;
+pub mod proof;
 pub mod requests;
 #[cfg(test)]
 mod sample;
+pub mod second_factors;
 mod sessions;
 pub mod users;

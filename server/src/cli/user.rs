@@ -60,6 +60,13 @@ pub enum UserCommand {
         #[command(flatten)]
         format: Format,
     },
+    /// Take a person's second factors away who has lost them: the password lets them in then.
+    ResetSecondFactor {
+        /// The person's address.
+        email: String,
+        #[command(flatten)]
+        format: Format,
+    },
     /// Give a person another role.
     SetRole {
         /// The person's address.
@@ -140,6 +147,11 @@ pub async fn run(config: &Config, command: UserCommand) -> anyhow::Result<()> {
             services
                 .link_identity(&host, user.id, &issuer, &subject)
                 .await?;
+            print(&format, &user, None);
+        }
+        UserCommand::ResetSecondFactor { email, format } => {
+            let user = services.person_by_email(&host, &email).await?;
+            services.reset_second_factors(&host, user.id).await?;
             print(&format, &user, None);
         }
         UserCommand::SetRole {

@@ -90,6 +90,7 @@ fn dashboard(state: &AppState) -> Router<AppState> {
         }
     };
     pages::routes()
+        .layer(from_fn_with_state(state.clone(), layers::proof::ask))
         .route("/_fn/{*function}", post(functions))
         .leptos_routes_with_context(state, PAGES.clone(), context, shell)
         .fallback(not_found)

@@ -31,6 +31,7 @@ const PAGES: &[(&str, Permission)] = &[
     ),
     ("/users/{user}", Permission::ManageUsers),
     ("/account", Permission::See),
+    ("/confirm", Permission::See),
     ("/lookup", Permission::See),
     ("/debugger", Permission::See),
     ("/gateways", Permission::ManageGateways),
@@ -128,10 +129,22 @@ const FORMS: &[(&str, &str, Permission)] = &[
         "current_password=x&new_password=x",
         Permission::See,
     ),
+    ("/account/confirm", "", Permission::See),
+    ("/account/totp", "", Permission::See),
+    ("/account/totp/add", "draft=x&code=1", Permission::See),
+    ("/account/totp/remove", "", Permission::See),
+    ("/account/recovery-codes", "", Permission::See),
+    (
+        "/users/{user}/second-factor/reset",
+        "",
+        Permission::ManageUsers,
+    ),
 ];
 
 /// Each server function, arguments that it understands, and who may call it.
 const FUNCTIONS: &[(&str, &str, Permission)] = &[
+    ("/_fn/account/proof", "", Permission::See),
+    ("/_fn/account/second-factors", "", Permission::See),
     (
         "/_fn/audit/search",
         r#"{"params":{}}"#,

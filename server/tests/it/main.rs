@@ -18,6 +18,7 @@ mod limits;
 mod mail;
 mod metadata;
 mod rotation;
+mod second_factors;
 mod shapes;
 mod sso;
 mod token;

@@ -731,3 +731,76 @@ async fn a_log_out_at_the_provider_ends_the_session_that_it_names() {
     assert!(!alive(&second).await);
     assert_eq!(scene.events(Action::SessionEnded).await.len(), 2);
 }
+
+/// Begins a confirmation at the provider: where the browser goes, and with what.
+async fn begin_proof(scene: &Scene, next: &str) -> Begun {
+    let path = format!("/sso/acme?prove=true&next={next}");
+    let answer = scene.get(&path, "").await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", text(&answer));
+    let cookie = answer.header("set-cookie").unwrap();
+    Begun {
+        url: answer.header("location").unwrap().parse().unwrap(),
+        ticket: cookie.split_once("; ").unwrap().0.to_owned(),
+    }
+}
+
+async fn prove(scene: &Scene, next: &str, claims: Value) -> Answer {
+    let begun = begin_proof(scene, next).await;
+    assert_eq!(begun.parameter("prompt"), "login");
+    assert_eq!(begun.parameter("max_age"), "0");
+    let code = scene.provider.agree(&begun.url, claims);
+    let state = begun.parameter("state");
+    let answer = [("code", code.as_str()), ("state", state.as_str())];
+    scene.come_back(&begun.ticket, &answer).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_confirms_at_the_provider_must_have_logged_in_there_just_now() {
+    let scene = Scene::new().await;
+    let now = scene.app.services.now().timestamp();
+    for auth_time in [json!(null), json!(now - 600), json!(now + 600)] {
+        let claims = with(json!({ "auth_time": auth_time }));
+        let answer = prove(&scene, "/", claims).await;
+        refused(&answer, 403, "did not say that you logged in just now");
+    }
+    let fresh = with(json!({ "auth_time": now }));
+    let answer = prove(&scene, "/catalogue", fresh).await;
+    assert_eq!(answer.header("location"), Some("/catalogue"));
+    assert!(session(&answer).is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_waits_for_its_sender_while_they_log_in_at_the_provider() {
+    let scene = Scene::new().await;
+    let now = scene.app.services.now().timestamp();
+    let admin = json!({ "groups": ["admins"] });
+    // A plain log-in that does not say when proves nothing.
+    let cookie = session(&scene.log_in(with(admin)).await).unwrap();
+    let post = async |cookie: &str, body: &str| {
+        let request = Request::post("/gateways")
+            .header(header::COOKIE, cookie)
+            .header(header::ORIGIN, PUBLIC_URL)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        scene.app.call(request).await
+    };
+    let body = "name=edge&kind=nginx&addresses=";
+    let asked = post(&cookie, body).await;
+    assert_eq!(asked.status, StatusCode::FORBIDDEN);
+    let page = text(&asked);
+    let (_, rest) = page.split_once("/sso/acme?prove=true").unwrap();
+    let next = rest.split_once("next=").unwrap().1;
+    let next = next.split_once('"').unwrap().0.to_owned();
+
+    let proven = with(json!({ "groups": ["admins"], "auth_time": now }));
+    let back = prove(&scene, &next, proven).await;
+    let cookie = session(&back).unwrap();
+    let waiting = back.header("location").unwrap().to_owned();
+    assert!(waiting.starts_with("/confirm/resume?form="), "{waiting}");
+    let page = text(&scene.get(&waiting, &cookie).await.ok());
+    assert!(page.contains("action=\"/gateways\"") && page.contains("value=\"edge\""));
+    let again = scene.get(&waiting, &cookie).await;
+    assert_eq!(again.header("location"), Some("/confirm"), "it came back once");
+    let sent = post(&cookie, body).await.ok();
+    assert!(text(&sent).contains("krg_"));
+}

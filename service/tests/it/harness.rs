@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
+use domain::Instant;
 use domain::catalogue::Catalogue;
 use domain::draft::CredentialDraft;
 use domain::user::{User, UserId};
 use http::{Request, Response};
+use serde_json::{Value, json};
 use service::{
     Actor, AddPerson, Allowed, ClientProof, GateRequest, IssuedCredential, ManualClock, MasterKey,
     Outbound, OutboundError, OutboundUrl, Presented, Refusal, RequestFacts, Services, SessionRow,
@@ -127,14 +129,28 @@ impl Team {
         add(&self.services, &self.host, name, email, role).await
     }
 
-    /// A logged-in person, by way of a real session row.
+    /// A person who has just logged in with their password, by way of a real session row.
     pub async fn log_in(&self, user: UserId) -> Actor {
+        let method = json!("password");
+        self.log_in_by(user, method, Some(self.services.now()))
+            .await
+    }
+
+    /// The same in another way, proven at another time.
+    pub async fn log_in_by(
+        &self,
+        user: UserId,
+        method: Value,
+        proven_at: Option<Instant>,
+    ) -> Actor {
+        let proven_at = proven_at.map(|at| at.timestamp_millis());
+        let log_in = json!({ "method": method, "proven_at": proven_at, "device": "A test" });
         let token = Token::generate();
         let now = self.services.now();
         let row = SessionRow {
             id: token.hash(),
             user: Some(user),
-            data: "{}".to_owned(),
+            data: json!({ "log_in": log_in }).to_string(),
             created_at: now,
             idle_until: now + TimeDelta::minutes(60),
             absolute_until: now + TimeDelta::hours(24),

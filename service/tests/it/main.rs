@@ -12,6 +12,7 @@ mod live;
 mod model;
 mod password_links;
 mod people;
+mod second_factors;
 mod sessions;
 mod signing;
 mod signing_keys;

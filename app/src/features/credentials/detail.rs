@@ -294,7 +294,7 @@ fn dialogs(
         view! {
             <Dialog id=step.word title=format!("{} {name}?", step.label)>
                 <p class="dialog-text">{step.text}</p>
-                <PostForm action=action outcome=outcome>
+                <PostForm action=action outcome=outcome proof=step.word == "enable">
                     <Field
                         name="reason"
                         id=format!("{}-reason", step.word)

@@ -96,7 +96,7 @@ fn page(
             lead="A change holds from the next call on. Key id and secret stay the same."
         />
         <div class="one-column">
-            <PostForm action=action outcome=outcome>
+            <PostForm action=action outcome=outcome proof=true>
                 <input type="hidden" name="read" value=read />
                 <PurposeSection
                     name=credential.name

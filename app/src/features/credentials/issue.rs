@@ -23,6 +23,7 @@ use super::summary::{access_words, draft_end, end_words};
 use super::{FormFacts, credential_form, issue_credential};
 use crate::clock::PageClock;
 use crate::components::{Choice, ChoiceCards, ErrorState, PageHead, PostForm, Skeleton};
+use crate::error::ApiError;
 use crate::features::catalogue::{Ask, can_call, get_catalogue};
 use crate::form::{Answer, FormOutcome, ShownOnce, use_answer};
 use crate::frame::Only;
@@ -128,6 +129,8 @@ fn form(
                     shown.set(Some(issued));
                     focus("h1");
                 }
+                // The page's clock thought otherwise.
+                Err(ApiError::ProofNeeded) => drop(form.submit()),
                 Err(error) => {
                     outcome.set(Some(FormOutcome::refused(PATH, values, error)));
                     focus("main [role=alert]");
@@ -137,7 +140,7 @@ fn form(
     };
     view! {
         <div node_ref=around on:input=note on:change=note on:submit=send>
-            <PostForm action=PATH outcome=refused>
+            <PostForm action=PATH outcome=refused proof=true>
                 <input type="hidden" name="idempotency_key" value=facts.idempotency_key />
                 <div class="split">
                     <div class="stack">

@@ -111,7 +111,7 @@ pub(super) fn change(current: Option<&str>, page: &str, outcome: Option<&FormOut
         </DialogLink>
         <Dialog id=DIALOG title=words>
             <p class="dialog-text">{consequence}</p>
-            <PostForm action=action outcome=outcome>
+            <PostForm action=action outcome=outcome proof=true>
                 <Field name="jwks_url" label="Key URL" hint=HINT value=value maxlength=2000 />
                 <DialogActions>
                     <button class="btn primary">"Save URL"</button>

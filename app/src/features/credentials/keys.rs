@@ -132,7 +132,7 @@ fn add(page: &str, outcome: Option<&FormOutcome>) -> AnyView {
             </DialogLink>
         </div>
         <Dialog id=ADD title="Add a public key">
-            <PostForm action=action outcome=outcome>
+            <PostForm action=action outcome=outcome proof=true>
                 <Field
                     name="name"
                     id="key-name"

@@ -6,9 +6,10 @@
 //! first to be told.
 
 use leptos::prelude::*;
-use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, Event};
+
+use crate::listener::Listener;
 
 /// Links that lead away: no downloads, and no places on the same page.
 const LINK: &str = "a[href]:not([download], [href^='#'])";
@@ -90,26 +91,4 @@ fn is_in_link(event: &Event) -> bool {
         .target()
         .and_then(|target| target.dyn_into::<Element>().ok());
     target.is_some_and(|element| element.closest(LINK).ok().flatten().is_some())
-}
-
-/// Hears an event before everything else on the page does, until it is dropped.
-struct Listener {
-    kind: &'static str,
-    closure: Closure<dyn FnMut(Event)>,
-}
-
-impl Listener {
-    fn new(kind: &'static str, mut heard: impl FnMut(&Event) + 'static) -> Self {
-        let closure = Closure::<dyn FnMut(Event)>::new(move |event: Event| heard(&event));
-        let function = closure.as_ref().unchecked_ref();
-        let _ = window().add_event_listener_with_callback_and_bool(kind, function, true);
-        Self { kind, closure }
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        let function = self.closure.as_ref().unchecked_ref();
-        let _ = window().remove_event_listener_with_callback_and_bool(self.kind, function, true);
-    }
 }

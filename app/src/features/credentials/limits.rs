@@ -57,7 +57,7 @@ fn change(credential: &CredentialDetail, page: &str, outcome: Option<&FormOutcom
             </DialogLink>
         </div>
         <Dialog id=DIALOG title="Change limits">
-            <PostForm action=action outcome=outcome>
+            <PostForm action=action outcome=outcome proof=true>
                 <input type="hidden" name="read" value=read />
                 <Field
                     name="addresses"

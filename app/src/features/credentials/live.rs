@@ -9,8 +9,14 @@ use web_sys::{
 };
 
 /// The form in which something happened.
-pub(super) fn form_of(event: &Event) -> Option<HtmlFormElement> {
+pub(crate) fn form_of(event: &Event) -> Option<HtmlFormElement> {
     form_around(&event.target()?.dyn_into::<Element>().ok()?)
+}
+
+/// What is typed into a field of a form.
+pub(crate) fn text_of(form: &HtmlFormElement, name: &str) -> Option<String> {
+    let found = fields(form).into_iter().find(|field| field.0 == name);
+    found.map(|field| field.1)
 }
 
 /// The form that an element is in.

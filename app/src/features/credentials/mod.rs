@@ -40,6 +40,7 @@ pub use edit::EditCredentialPage;
 pub use issue::NewCredentialPage;
 pub(crate) use leave::Back;
 pub use list::CredentialsPage;
+pub(crate) use live::{form_of, text_of};
 pub use query::{ListParams, Sort, Tab};
 #[cfg(feature = "ssr")]
 pub use server::shown_once;

@@ -168,7 +168,7 @@ fn Manage(gateway: GatewayRow) -> impl IntoView {
         </DialogLink>
         <Dialog id=dialog title=title>
             <section>
-                <form class="stack-s" method="post" action=edit>
+                <form class="stack-s" method="post" action=edit data-proof="">
                     <Field name="name" id=name_id label="Name" value=name maxlength=80 />
                     <Select
                         name="kind"
@@ -190,7 +190,7 @@ fn Manage(gateway: GatewayRow) -> impl IntoView {
                 </form>
             </section>
             <section>
-                <form class="stack-s" method="post" action=token>
+                <form class="stack-s" method="post" action=token data-proof="">
                     <p class="dialog-text">
                         "A new token is shown once. The old one ends at once: until the gateway has \
                         the new one, its calls are refused."
@@ -199,7 +199,7 @@ fn Manage(gateway: GatewayRow) -> impl IntoView {
                 </form>
             </section>
             <section>
-                <form class="stack-s" method="post" action=remove>
+                <form class="stack-s" method="post" action=remove data-proof="">
                     <p class="dialog-text">
                         "Its token ends at once, and this can't be undone. It stays in the list."
                     </p>
@@ -225,7 +225,7 @@ fn AddGateway(outcome: Option<FormOutcome>) -> impl IntoView {
         <section class="card section" id="add">
             <h2>"Add a gateway"</h2>
             <p>"You get its token, and the part of its configuration that uses it."</p>
-            <PostForm action=ADD outcome=outcome>
+            <PostForm action=ADD outcome=outcome proof=true>
                 <div class="fields">
                     <Field name="name" label="Name" maxlength=80 />
                     <Select

@@ -28,6 +28,8 @@ pub struct PersonRow {
     pub invited: bool,
     /// Where they log in.
     pub source: String,
+    /// Do they have a second factor?
+    pub second_factor: bool,
     /// Until when the link works that they were given.
     pub link_ends_at: Option<DateTime<Utc>>,
     /// When they were added.
@@ -208,6 +210,7 @@ impl From<service::PersonRecord> for PersonRow {
             invited,
             // Everybody logs in with a password that they chose here.
             source: "Local".to_owned(),
+            second_factor: record.has_second_factor,
             link_ends_at: record.link_ends_at,
             created_at: user.created_at,
             last_login_at: user.last_login_at,

@@ -30,10 +30,22 @@ pub(super) fn manage(person: &PersonRow, outcome: Option<FormOutcome>) -> AnyVie
     };
     let link = person.active.then(|| {
         view! {
-            <PostForm action=action("password-link") outcome=outcome.clone()>
+            <PostForm action=action("password-link") outcome=outcome.clone() proof=true>
                 <p>{link_text}</p>
                 <div class="form-actions">
                     <button class="btn">{link_button}</button>
+                </div>
+            </PostForm>
+        }
+    });
+    let factor = person.second_factor.then(|| {
+        view! {
+            <PostForm action=action("second-factor/reset") outcome=outcome.clone() proof=true>
+                <p>
+                    "For somebody who lost it: their sessions end, and they log in with the password alone."
+                </p>
+                <div class="form-actions">
+                    <button class="btn danger">"Reset second factor"</button>
                 </div>
             </PostForm>
         }
@@ -42,7 +54,7 @@ pub(super) fn manage(person: &PersonRow, outcome: Option<FormOutcome>) -> AnyVie
         <section class="card section" id="manage">
             <h2>"Manage"</h2>
             <div class="stack">
-                <PostForm action=action("role") outcome=outcome>
+                <PostForm action=action("role") outcome=outcome.clone() proof=true>
                     <Select
                         name="role"
                         label="Role"
@@ -55,6 +67,7 @@ pub(super) fn manage(person: &PersonRow, outcome: Option<FormOutcome>) -> AnyVie
                     </div>
                 </PostForm>
                 {link}
+                {factor}
                 {standing}
             </div>
         </section>
@@ -87,7 +100,11 @@ fn standing(person: &PersonRow, outcome: Option<FormOutcome>) -> AnyView {
         )
     };
     view! {
-        <PostForm action=format!("/users/{}/{what}", person.id) outcome=outcome>
+        <PostForm
+            action=format!("/users/{}/{what}", person.id)
+            outcome=outcome
+            proof=what == "enable"
+        >
             <p>{text}</p>
             <div class="form-actions">
                 <button class=class>{button}</button>
@@ -116,7 +133,7 @@ pub(super) fn give(detail: &PersonDetail, outcome: Option<FormOutcome>) -> Optio
     let heirs = detail.heirs.clone();
     Some(
         view! {
-            <PostForm action=action outcome=outcome>
+            <PostForm action=action outcome=outcome proof=true>
                 <div class="fields">
                     <Select name="which" label="Give" options=which />
                     <Select name="to" label="To" options=heirs />

@@ -146,6 +146,7 @@ fn table(
         "Role",
         "State",
         "Logs in",
+        "Second factor",
         "Credentials",
         "Added",
         "Last seen",
@@ -188,6 +189,11 @@ fn line(person: PersonRow) -> AnyView {
             view! { <a class="num" href=href>{count(some, "credential")}</a> }.into_any()
         }
     };
+    let second_factor = if person.second_factor {
+        "yes".into_any()
+    } else {
+        view! { <span class="quiet">"none"</span> }.into_any()
+    };
     let invite = manages.then(|| invite(&person));
     let (dim, status) = (!person.active, person.status());
     view! {
@@ -212,6 +218,7 @@ fn line(person: PersonRow) -> AnyView {
                 </span>
             </Cell>
             <Cell label="Logs in">{person.source}</Cell>
+            <Cell label="Second factor">{second_factor}</Cell>
             <Cell label="Credentials">{owned}</Cell>
             <Cell label="Added">
                 <Moment at=person.created_at />
@@ -231,7 +238,7 @@ fn Invite(outcome: Option<FormOutcome>) -> impl IntoView {
         <section class="card section" id="invite">
             <h2>"Invite people"</h2>
             <p>"Each gets a link, with which they choose their password. It works once, for three days."</p>
-            <PostForm action=USERS outcome=outcome>
+            <PostForm action=USERS outcome=outcome proof=true>
                 <div class="fields">
                     <TextArea name="people" label="People" hint=hint maxlength=20_000 rows=4 />
                     <Select

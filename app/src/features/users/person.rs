@@ -85,6 +85,8 @@ fn facts(person: &PersonRow) -> AnyView {
                 <dd>{person.role.label()}</dd>
                 <dt>"Logs in"</dt>
                 <dd>{person.source.clone()}</dd>
+                <dt>"Second factor"</dt>
+                <dd>{if person.second_factor { "Yes" } else { "None" }}</dd>
                 <dt>"Added"</dt>
                 <dd>
                     <Moment at=person.created_at time=true />

@@ -3,6 +3,7 @@
 pub mod headers;
 pub mod limits;
 pub mod origin;
+pub mod proof;
 pub mod proxy;
 pub mod request;
 pub mod session;

@@ -18,8 +18,8 @@ use http::header::SET_COOKIE;
 use http::{HeaderValue, Method, StatusCode};
 use service::crypto::hash_token;
 use service::{
-    AtProvider, HeaderIdentity, LogIn, LogInMethod, RequestFacts, ServiceError, Services,
-    SessionRow, TokenHash,
+    Actor, AtProvider, HalfLogIn, HeaderIdentity, LogIn, LogInMethod, RequestFacts, ServiceError,
+    ServiceResult, Services, SessionRow, TokenHash,
 };
 use tower_sessions::cookie::SameSite;
 use tower_sessions::cookie::time::{Duration, OffsetDateTime};
@@ -38,6 +38,10 @@ const USER: &str = "user_id";
 const LOG_IN: &str = "log_in";
 const AT_PROVIDER: &str = "at_provider";
 const SEEN: &str = "seen_at";
+/// When the session began: its absolute limit counts from there, whatever its id.
+const BEGAN: &str = "began_at";
+/// A log-in whose password was right, and where it leads to.
+const HALF: &str = "half_log_in";
 /// What the headers of a trusted proxy said when the session began, as a hash.
 const HEADER: &str = "header";
 
@@ -65,6 +69,45 @@ pub async fn begin(session: &Session, user: UserId, log_in: LogIn) -> SessionRes
     session.cycle_id().await?;
     session.insert(LOG_IN, log_in).await?;
     session.insert(USER, user).await
+}
+
+/// Begins a session that is nobody's, for somebody whose password was right.
+pub async fn begin_half(session: &Session, half: HalfLogIn, next: &str) -> SessionResult<()> {
+    session.clear().await;
+    session.cycle_id().await?;
+    session.insert(HALF, (half, next)).await
+}
+
+/// The log-in that this session waits to finish, and where it leads to.
+pub async fn half(session: &Session) -> SessionResult<Option<(HalfLogIn, String)>> {
+    session.get(HALF).await
+}
+
+/// Notes in a session that its person has just proven who they are, and gives it a new id; who acts
+/// from then on.
+///
+/// # Errors
+/// The store fails, or the session has ended meanwhile.
+pub async fn prove(
+    services: &Services,
+    session: &Session,
+    facts: &RequestFacts,
+) -> ServiceResult<Actor> {
+    let noted = async {
+        let log_in: Option<LogIn> = session.get(LOG_IN).await?;
+        let proven_at = Some(services.now());
+        let proven = log_in.map(|log_in| LogIn { proven_at, ..log_in });
+        session.cycle_id().await?;
+        session.insert(LOG_IN, proven).await?;
+        // The id, by which the actor is found, comes with the row.
+        session.save().await
+    };
+    noted.await.map_err(ServiceError::internal)?;
+    let actor = match session.id() {
+        Some(id) => services.actor_of_session(hash(&id), facts.clone()).await?,
+        None => None,
+    };
+    actor.ok_or(ServiceError::LogInEnded)
 }
 
 type SessionResult<T> = std::result::Result<T, tower_sessions::session::Error>;
@@ -109,6 +152,12 @@ pub async fn authenticate(
         },
     };
     let is_known = actor.is_some();
+    if let Some(actor) = &actor
+        && actor.person().is_some_and(|person| person.lacks_second_factor)
+        && !is_for_second_factor(request.uri().path())
+    {
+        return lead_to_second_factor(&request);
+    }
     if let Some(actor) = actor {
         request.extensions_mut().insert(actor);
         // The idle limit counts from the last request; once a minute is often enough to say so.
@@ -197,7 +246,8 @@ async fn follow_proxy(
     })?;
     let log_in = LogIn {
         method: LogInMethod::Header,
-        proven_at: services.now(),
+        // The proxy vouches for each request.
+        proven_at: Some(services.now()),
         address: facts.address.map(|address| address.to_string()),
         device: said.device,
     };
@@ -215,11 +265,31 @@ fn fingerprint(named: &HeaderIdentity) -> String {
     hex::encode(hash_token(&format!("{named:?}")).0)
 }
 
+/// What somebody may see who must make a second factor before anything else.
+fn is_for_second_factor(path: &str) -> bool {
+    let functions = ["/_fn/account/second-factors", "/_fn/account/proof", "/_fn/sessions/list"];
+    is_public(path)
+        || matches!(path, "/account" | "/logout")
+        || path.starts_with("/account/")
+        || functions.contains(&path)
+}
+
+fn lead_to_second_factor(request: &Request) -> Response {
+    if request.method() == Method::GET {
+        return Redirect::to("/account?second-factor=needed").into_response();
+    }
+    let error = ApiError::Forbidden {
+        message: "Superusers need a second factor here. Make one on the account page first."
+            .to_owned(),
+    };
+    (StatusCode::FORBIDDEN, axum::Json(error)).into_response()
+}
+
 /// What strangers may see.
 fn is_public(path: &str) -> bool {
     matches!(
         path,
-        "/login" | "/setup" | "/welcome" | "/forgot" | "/favicon.svg" | "/robots.txt"
+        "/login" | "/login/second-factor" | "/setup" | "/welcome" | "/forgot" | "/favicon.svg" | "/robots.txt"
     ) || path.starts_with("/pkg/")
         || path.starts_with("/sso/")
 }
@@ -247,14 +317,16 @@ impl Store {
 impl SessionStore for Store {
     async fn create(&self, record: &mut Record) -> Result<()> {
         let now = self.0.now();
+        let began = began(record).unwrap_or(now);
+        record.data.insert(BEGAN.to_owned(), began.timestamp_millis().into());
         loop {
             let row = SessionRow {
                 id: hash(&record.id),
                 user: user_of(record),
                 data: serde_json::to_string(&record.data).map_err(backend)?,
-                created_at: now,
+                created_at: began,
                 idle_until: Self::idle_until(record)?,
-                absolute_until: now + self.0.settings().sessions.absolute,
+                absolute_until: began + self.0.settings().sessions.absolute,
             };
             if self
                 .0
@@ -310,6 +382,11 @@ impl SessionStore for Store {
             .await
             .map_err(backend)
     }
+}
+
+/// When the session of a record began, if it is not new.
+fn began(record: &Record) -> Option<domain::Instant> {
+    DateTime::from_timestamp_millis(record.data.get(BEGAN)?.as_i64()?)
 }
 
 fn user_of(record: &Record) -> Option<UserId> {

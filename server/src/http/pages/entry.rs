@@ -4,8 +4,9 @@ use app::flash::Flash;
 use axum::Router;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
+use domain::user::User;
 use http::StatusCode;
-use service::{LogIn, LogInMethod, RequestFacts, ServiceError};
+use service::{LogIn, LogInMethod, LogInStep, RequestFacts, ServiceError, ServiceResult};
 use tower_sessions::Session;
 use url::Url;
 
@@ -20,6 +21,7 @@ pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/setup", post(set_up))
         .route("/login", post(log_in))
+        .route("/login/second-factor", post(finish_log_in))
         .route("/logout", post(log_out))
         .route("/welcome", post(welcome))
         .route("/forgot", post(forgot))
@@ -44,26 +46,72 @@ async fn log_in(context: Context, session: Session, mut form: Form) -> Result<Re
     let typed = form.typed(&["password"]);
     let [email, password, next] = ["email", "password", "next"].map(|field| form.take(field));
     form.finish().map_err(IntoResponse::into_response)?;
-    let user = match context
-        .state
-        .services
-        .log_in(&email, &password, &context.facts)
-        .await
-    {
-        Ok(user) => user,
-        Err(error) => return Ok(context.refuse("/login", "/login", typed, error).await),
+    let services = &context.state.services;
+    let step = services.log_in(&email, &password, &context.facts).await;
+    let begun = match step {
+        Ok(LogInStep::Done(user)) => begin(&context, &session, &user, &next).await,
+        Ok(LogInStep::Half(half)) => {
+            let begun = session::begin_half(&session, half, safe_next(&next)).await;
+            let begun = begun.map_err(ServiceError::internal);
+            begun.map(|()| Redirect::to(SECOND_STEP).into_response())
+        }
+        Err(error) => Err(error),
     };
+    match begun {
+        Ok(response) => Ok(response),
+        Err(error) => Ok(context.refuse("/login", "/login", typed, error).await),
+    }
+}
+
+/// The page of the second step, and where its form goes.
+const SECOND_STEP: &str = "/login/second-factor";
+
+/// Takes the code of somebody whose password was right.
+async fn finish_log_in(
+    context: Context,
+    session: Session,
+    mut form: Form,
+) -> Result<Response, Response> {
+    let code = form.take("proof");
+    form.finish().map_err(IntoResponse::into_response)?;
+    let failed = |error| super::failed(&ServiceError::internal(error));
+    let Some((half, next)) = session::half(&session).await.map_err(failed)? else {
+        return Ok(Redirect::to("/login?expired=1").into_response());
+    };
+    let services = &context.state.services;
+    let user = services.finish_log_in(&half, &code, &context.facts).await;
+    let begun = match user {
+        Ok(user) => begin(&context, &session, &user, &next).await,
+        Err(ServiceError::LogInEnded) => {
+            session.flush().await.map_err(failed)?;
+            return Ok(Redirect::to("/login?expired=1").into_response());
+        }
+        Err(error) => Err(error),
+    };
+    match begun {
+        Ok(response) => Ok(response),
+        Err(error) => Ok(context
+            .refuse(SECOND_STEP, SECOND_STEP, Vec::new(), error)
+            .await),
+    }
+}
+
+/// Begins the session of somebody who has proven who they are.
+async fn begin(
+    context: &Context,
+    session: &Session,
+    user: &User,
+    next: &str,
+) -> ServiceResult<Response> {
     let log_in = LogIn {
         method: LogInMethod::Password,
-        proven_at: context.state.services.now(),
+        proven_at: Some(context.state.services.now()),
         address: context.facts.address.map(|address| address.to_string()),
         device: device(&context.parts.headers),
     };
-    if let Err(error) = session::begin(&session, user.id, log_in).await {
-        let error = ServiceError::internal(error);
-        return Ok(context.refuse("/login", "/login", typed, error).await);
-    }
-    Ok(Redirect::to(safe_next(&next)).into_response())
+    let begun = session::begin(session, user.id, log_in).await;
+    begun.map_err(ServiceError::internal)?;
+    Ok(Redirect::to(safe_next(next)).into_response())
 }
 
 /// Ends the session and everything that the browser keeps of it, the pages behind Back included.

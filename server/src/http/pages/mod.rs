@@ -9,6 +9,8 @@ mod entry;
 mod form;
 mod gateways;
 mod links;
+mod proof;
+mod second_factors;
 pub mod sso;
 mod users;
 
@@ -23,6 +25,7 @@ use http::StatusCode;
 use http::request::Parts;
 use service::{Actor, RequestFacts, ServiceError};
 
+use crate::http::layers;
 use crate::state::AppState;
 
 /// Every form.
@@ -31,6 +34,8 @@ pub fn routes() -> Router<AppState> {
         .merge(entry::routes())
         .merge(sso::routes())
         .merge(account::routes())
+        .merge(proof::routes())
+        .merge(second_factors::routes())
         .merge(users::routes())
         .merge(audit::routes())
         .merge(gateways::routes())
@@ -76,7 +81,8 @@ impl Context {
         explain(error, Some(&self.facts))
     }
 
-    /// The page again, with what was typed and what is wrong.
+    /// The page again, with what was typed and what is wrong. If a proof is missing it is another one:
+    /// the layer around the forms asks for it and keeps what was sent.
     async fn refuse(
         self,
         page: &str,
@@ -84,6 +90,9 @@ impl Context {
         typed: Vec<(String, String)>,
         error: ServiceError,
     ) -> Response {
+        if matches!(error, ServiceError::ProofNeeded) {
+            return layers::proof::needed();
+        }
         let outcome = FormOutcome::refused(action, typed, self.explain(error));
         self.render(
             page,

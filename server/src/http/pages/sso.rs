@@ -33,10 +33,13 @@ pub fn back_channel() -> Router<AppState> {
     Router::new().route("/sso/{provider}/backchannel", post(logged_out))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Begin {
     #[serde(default)]
     next: String,
+    /// Whether somebody logs in anew to prove who they are.
+    #[serde(default)]
+    prove: bool,
 }
 
 async fn begin(
@@ -44,9 +47,9 @@ async fn begin(
     Path(provider): Path<String>,
     query: Result<Query<Begin>, QueryRejection>,
 ) -> Result<Response, Response> {
-    let next = query.map(|query| query.0.next).unwrap_or_default();
+    let Begin { next, prove } = query.map(|query| query.0).unwrap_or_default();
     let services = &context.state.services;
-    let begun = services.begin_sso(&provider, safe_next(&next), &context.facts);
+    let begun = services.begin_sso(&provider, safe_next(&next), prove, &context.facts);
     match begun.await {
         Ok(begun) => {
             let ticket = begun.ticket.expose();
@@ -75,7 +78,7 @@ async fn finish(
         Ok(done) => {
             let log_in = LogIn {
                 method: done.method,
-                proven_at: services.now(),
+                proven_at: done.proven_at,
                 address: context.facts.address.map(|address| address.to_string()),
                 device: device(&context.parts.headers),
             };

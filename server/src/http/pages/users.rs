@@ -25,6 +25,10 @@ pub fn routes() -> Router<AppState> {
         .route("/users/{id}/disable", post(disable))
         .route("/users/{id}/enable", post(enable))
         .route("/users/{id}/password-link", post(offer_link))
+        .route(
+            "/users/{id}/second-factor/reset",
+            post(reset_second_factors),
+        )
         .route("/users/{id}/give", post(give))
         .route("/users/{id}/sessions/end-others", post(end_other_sessions))
         .route("/users/{id}/sessions/{session}/end", post(end_session))
@@ -87,6 +91,19 @@ async fn offer_link(
         Ok(link) => Ok(show(context, &page_of(id), vec![link]).await),
         Err(error) => Ok(refuse(context, id, "password-link", Vec::new(), error).await),
     }
+}
+
+async fn reset_second_factors(
+    context: Context,
+    Path(id): Path<Uuid>,
+    form: Form,
+) -> Result<Response, Response> {
+    form.finish().map_err(IntoResponse::into_response)?;
+    let actor = context.actor()?;
+    let services = &context.state.services;
+    let result = services.reset_second_factors(&actor, UserId(id)).await;
+    let (what, flash) = ("second-factor/reset", Flash::SecondFactorReset);
+    Ok(answer(context, id, what, result, flash).await)
 }
 
 /// Gives credentials of the person to somebody else: one of them, or `all`.

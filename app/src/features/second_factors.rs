@@ -1,0 +1,268 @@
+//! The section of the account page about second factors: an authenticator app and recovery codes.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::components::{
+    CopyButton, Dialog, DialogActions, DialogLink, ErrorState, Field, Moment, Notice, PostForm,
+    Skeleton, Tone,
+};
+use crate::error::ApiError;
+use crate::form::{Answer, FormOutcome, ShownOnce};
+use crate::words::count;
+
+/// The viewer's second factors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondFactors {
+    /// Since when they have an authenticator app.
+    pub totp_since: Option<DateTime<Utc>>,
+    /// How many recovery codes are left.
+    pub recovery_codes: u32,
+    /// Whether they may have any.
+    pub may_have: bool,
+    /// Whether they must have one.
+    pub required: bool,
+}
+
+/// A secret for an authenticator app, to be shown this once. `Debug` does not print it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TotpSetup {
+    /// As people type it.
+    pub secret: String,
+    /// As a link that opens an app on this device.
+    pub url: String,
+    /// The squares of its QR code, as one path.
+    pub path: String,
+    /// How many squares it is wide, with its margin.
+    pub width: usize,
+    /// The secret sealed, which the form brings back.
+    pub draft: String,
+}
+
+impl fmt::Debug for TotpSetup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TotpSetup(…)")
+    }
+}
+
+/// New recovery codes, to be shown this once. `Debug` does not print them.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveryCodes {
+    /// As people write them down.
+    pub codes: Vec<String>,
+}
+
+impl fmt::Debug for RecoveryCodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecoveryCodes(…)")
+    }
+}
+
+/// The viewer's own second factors.
+#[server(prefix = "/_fn", endpoint = "account/second-factors")]
+pub async fn own_second_factors() -> Result<SecondFactors, ApiError> {
+    use crate::server_context::{actor, reply, services};
+
+    let own = reply(services()?.second_factors(&actor()?).await)?;
+    Ok(SecondFactors {
+        totp_since: own.totp_since,
+        recovery_codes: own.recovery_codes,
+        may_have: own.may_have,
+        required: own.required,
+    })
+}
+
+/// An offered secret as the page shows it.
+///
+/// # Errors
+/// Its address is too long for a QR code.
+#[cfg(feature = "ssr")]
+pub fn totp_setup(offer: &service::TotpOffer) -> service::ServiceResult<TotpSetup> {
+    use std::fmt::Write as _;
+
+    use qrcode::{Color, QrCode};
+
+    /// As many light squares belong around it.
+    const MARGIN: usize = 4;
+
+    let code = QrCode::new(&offer.url).map_err(service::ServiceError::internal)?;
+    let width = code.width();
+    let mut path = String::new();
+    for (index, color) in code.to_colors().into_iter().enumerate() {
+        if color == Color::Dark {
+            let (x, y) = (index % width + MARGIN, index / width + MARGIN);
+            // Writing to a string cannot fail.
+            let _ = write!(path, "M{x} {y}h1v1h-1z");
+        }
+    }
+    Ok(TotpSetup {
+        secret: offer.secret.clone(),
+        url: offer.url.clone(),
+        path,
+        width: width + 2 * MARGIN,
+        draft: offer.draft.clone(),
+    })
+}
+
+/// The section.
+#[component]
+pub(super) fn SecondFactorSection(
+    /// What the server has to say about its forms.
+    answer: Answer,
+) -> impl IntoView {
+    let own = Resource::new_blocking(|| (), |()| own_second_factors());
+    let Answer {
+        outcome,
+        shown_once,
+    } = answer;
+    let shown = match shown_once {
+        Some(ShownOnce::Totp(setup)) => Some(set_up(setup, outcome.clone())),
+        Some(ShownOnce::RecoveryCodes(codes)) => Some(recovery_codes(&codes)),
+        _ => None,
+    };
+    view! {
+        <section class="card section stack" id="second-factor">
+            <h2>"Second factor"</h2>
+            <p>"Asked for when you log in with your password, and before what makes or widens a right."</p>
+            {shown}
+            <Transition fallback=|| view! { <Skeleton lines=2 /> }>
+                {move || {
+                    let outcome = outcome.clone();
+                    Suspend::new(async move { contents(own.await, outcome) })
+                }}
+            </Transition>
+        </section>
+    }
+    .into_any()
+}
+
+fn contents(own: Result<SecondFactors, ApiError>, outcome: Option<FormOutcome>) -> AnyView {
+    let own = match own {
+        Ok(own) => own,
+        Err(error) => return view! { <ErrorState error=error /> }.into_any(),
+    };
+    if !own.may_have {
+        let words = "You log in without a password here, so your second factor is where you log in.";
+        return view! { <p class="quiet">{words}</p> }.into_any();
+    }
+    let Some(since) = own.totp_since else {
+        let needed = own.required.then(|| {
+            view! {
+                <Notice tone=Tone::Warn>
+                    "Superusers need a second factor here. Make one to go on."
+                </Notice>
+            }
+        });
+        return view! {
+            {needed}
+            <PostForm action="/account/totp" outcome=outcome proof=true>
+                <div class="form-actions">
+                    <button class="btn primary">"Set up an authenticator app"</button>
+                </div>
+            </PostForm>
+        }
+        .into_any();
+    };
+    let left = match own.recovery_codes {
+        0 => "No recovery code is left.".to_owned(),
+        some => format!("{} left.", count(some as usize, "recovery code")),
+    };
+    let codes = (own.recovery_codes < 4).then_some(Tone::Warn).unwrap_or_default();
+    view! {
+        <p>"An authenticator app, since " <Moment at=since time=true /> "."</p>
+        <Notice tone=codes>{left}</Notice>
+        <div class="line">
+            <PostForm action="/account/totp" class="inline" outcome=outcome.clone() proof=true>
+                <button class="btn">"Set up another app in its place"</button>
+            </PostForm>
+            <PostForm action="/account/recovery-codes" class="inline" outcome=outcome.clone() proof=true>
+                <button class="btn">"Make new recovery codes"</button>
+            </PostForm>
+            <DialogLink dialog="remove-totp" class="btn danger">
+                "Remove"
+            </DialogLink>
+        </div>
+        <Dialog id="remove-totp" title="Remove the authenticator app?">
+            <p class="dialog-text">
+                "Your password alone lets you in then, and the recovery codes stop working. Your other sessions end."
+            </p>
+            <PostForm action="/account/totp/remove" outcome=outcome proof=true>
+                <DialogActions>
+                    <button class="btn danger primary">"Remove"</button>
+                </DialogActions>
+            </PostForm>
+        </Dialog>
+    }
+    .into_any()
+}
+
+/// The QR code, the same as text, and the field for the first code.
+fn set_up(setup: TotpSetup, outcome: Option<FormOutcome>) -> AnyView {
+    let frame = format!("0 0 {0} {0}", setup.width);
+    view! {
+        <div class="stack" id="set-up">
+            <p>"Scan this with your authenticator app, or type the key into it. It is shown only now."</p>
+            <svg class="qr" viewBox=frame role="img" aria-label="QR code of the key below">
+                <path d=setup.path />
+            </svg>
+            <div class="field">
+                <span class="legend">"Key"</span>
+                <div class="copy">
+                    <code>{setup.secret.clone()}</code>
+                    <CopyButton text=setup.secret what="key" />
+                </div>
+            </div>
+            <p>
+                <a class="link" href=setup.url rel="external">
+                    "Open it in an app on this device"
+                </a>
+            </p>
+            <PostForm action="/account/totp/add" outcome=outcome proof=true>
+                <input type="hidden" name="draft" value=setup.draft />
+                <Field
+                    name="code"
+                    label="Code"
+                    hint="The six digits that the app shows now."
+                    autocomplete="one-time-code"
+                    maxlength=10
+                    autofocus=true
+                />
+                <div class="form-actions">
+                    <button class="btn primary">"Use this app"</button>
+                </div>
+            </PostForm>
+        </div>
+    }
+    .into_any()
+}
+
+fn recovery_codes(shown: &RecoveryCodes) -> AnyView {
+    let text = shown.codes.join("\n");
+    let href = format!(
+        "data:text/plain;charset=utf-8,{}",
+        crate::url::escape(&format!("{text}\n"))
+    );
+    let codes = shown.codes.iter().cloned();
+    let codes = codes.map(|code| view! { <li><code>{code}</code></li> });
+    view! {
+        <div class="stack" id="recovery-codes">
+            <Notice tone=Tone::Warn>
+                "Store these recovery codes now: they are shown only this once. Each lets you in once, in place of a code of your app."
+            </Notice>
+            <ol class="codes">{codes.collect_view()}</ol>
+            <div class="line">
+                <CopyButton text=text what="recovery codes" />
+                <a class="btn small" href=href download="keyrack-recovery-codes.txt">
+                    "Download"
+                </a>
+                <a class="btn small primary" href="/account" rel="external">
+                    "I have stored them"
+                </a>
+            </div>
+        </div>
+    }
+    .into_any()
+}
