@@ -97,7 +97,11 @@ mod tests {
             assert_eq!(written.parse().as_ref(), Ok(&code), "{written:?}");
         }
         for bad in ["", "123456", "ABCD-EFGH-IJKL-MNO1", &format!("{grouped}A")] {
-            assert_eq!(bad.parse::<RecoveryCode>(), Err(InvalidRecoveryCode), "{bad:?}");
+            assert_eq!(
+                bad.parse::<RecoveryCode>(),
+                Err(InvalidRecoveryCode),
+                "{bad:?}"
+            );
         }
         assert!("A".repeat(1 << 20).parse::<RecoveryCode>().is_err());
     }

@@ -62,7 +62,9 @@ impl Services {
             return Ok(None);
         };
         let plain = self.0.keys.open(&context(person(actor)?.id), &sealed);
-        Ok(plain.ok().and_then(|plain| serde_json::from_slice(&plain).ok()))
+        Ok(plain
+            .ok()
+            .and_then(|plain| serde_json::from_slice(&plain).ok()))
     }
 }
 

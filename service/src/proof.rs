@@ -40,7 +40,9 @@ impl Services {
     /// Whether the actor's proof of who they are is fresh, or not needed.
     #[must_use]
     pub fn is_proven(&self, actor: &Actor) -> bool {
-        actor.person().is_none_or(|person| person.is_proven(self.now()))
+        actor
+            .person()
+            .is_none_or(|person| person.is_proven(self.now()))
     }
 
     /// How the actor proves once more who they are. A session that a provider began is proven there,
@@ -90,9 +92,10 @@ impl Services {
         let person = person(actor)?;
         let (outcome, detail) = match &by {
             Ok(by) => (Outcome::Done, json!({ "by": by })),
-            Err(ServiceError::Invalid(_)) => {
-                (Outcome::Failed, json!({ "reason": "wrong password or code" }))
-            }
+            Err(ServiceError::Invalid(_)) => (
+                Outcome::Failed,
+                json!({ "reason": "wrong password or code" }),
+            ),
             Err(error) => (Outcome::Failed, json!({ "reason": error.to_string() })),
         };
         let object = Object::new(ObjectKind::User, person.id, &person.name);

@@ -161,7 +161,8 @@ impl Services {
         self.proven(actor, Action::SecondFactorAdded)?;
         let password = self.store().find_password_hash(person(actor)?.id).await?;
         password.map(|_| ()).ok_or_else(|| {
-            let problem = "you log in without a password here: your second factor is where you log in";
+            let problem =
+                "you log in without a password here: your second factor is where you log in";
             ServiceError::field("", problem)
         })
     }
@@ -173,7 +174,11 @@ impl Services {
         detail: Value,
     ) -> ServiceResult<Vec<RecoveryCode>> {
         let person = person(actor)?;
-        let has_none = self.store().find_second_factors(person.id).await?.is_empty();
+        let has_none = self
+            .store()
+            .find_second_factors(person.id)
+            .await?
+            .is_empty();
         let codes = if has_none { new_codes() } else { Vec::new() };
         let hashes = has_none.then(|| {
             let hash = |code| self.0.keys.hash_recovery_code(person.id, code);

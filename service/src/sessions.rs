@@ -201,8 +201,7 @@ impl Services {
                 let reason = "wrong second factor";
                 let (object, action) = (Object::user(&user), Action::LogIn);
                 let failed = Outcome::Failed;
-                let event =
-                    anonymous_event(self.now(), action, failed, object, facts, reason);
+                let event = anonymous_event(self.now(), action, failed, object, facts, reason);
                 self.store().append_audit(event).await?;
                 return Err(error);
             }

@@ -253,7 +253,9 @@ fn make_key(keys: &Keys, now: Instant, used_from: Instant) -> ServiceResult<Sign
     Ok(SigningKeyRow {
         kid,
         public_jwk: jwk.to_string(),
-        encrypted_private_key: keys.seal(CONTEXT, pkcs8.as_ref()).map_err(ServiceError::internal)?,
+        encrypted_private_key: keys
+            .seal(CONTEXT, pkcs8.as_ref())
+            .map_err(ServiceError::internal)?,
         created_at: now,
         used_from,
     })

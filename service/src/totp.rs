@@ -101,7 +101,15 @@ mod tests {
     fn only_six_digits_are_a_code() {
         let at = |code: &str| secret().step_of(code, instant(59)).unwrap();
         assert_eq!(at(" 287 082 "), Some(1));
-        for bad in ["", "28708", "2870820", "94287082", "287083", "28708a", "２８７０８２"] {
+        for bad in [
+            "",
+            "28708",
+            "2870820",
+            "94287082",
+            "287083",
+            "28708a",
+            "２８７０８２",
+        ] {
             assert_eq!(at(bad), None, "{bad:?}");
         }
     }
@@ -114,8 +122,14 @@ mod tests {
         );
         assert_eq!(text, "GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ");
         assert!(url.starts_with("otpauth://totp/Keyrack:mara"), "{url}");
-        assert!(url.contains("secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ") && url.contains("issuer=Keyrack"));
+        assert!(
+            url.contains("secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
+                && url.contains("issuer=Keyrack")
+        );
         assert_eq!(TotpSecret::generate().expose().len(), 20);
-        assert_ne!(TotpSecret::generate().expose(), TotpSecret::generate().expose());
+        assert_ne!(
+            TotpSecret::generate().expose(),
+            TotpSecret::generate().expose()
+        );
     }
 }

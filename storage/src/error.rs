@@ -56,7 +56,9 @@ pub enum Conflict {
     #[error("you have 20 passkeys, which is the most: remove one first")]
     TooManyPasskeys,
     /// The person would have no second factor left, and must have one.
-    #[error("superusers need a second factor here, and this is the last one: add another one first")]
+    #[error(
+        "superusers need a second factor here, and this is the last one: add another one first"
+    )]
     LastSecondFactor,
     /// There would be no active superuser left.
     #[error("this is the last active superuser: make somebody else a superuser first")]

@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Headers, HtmlDialogElement, HtmlElement, HtmlFormElement, RequestInit, Response,
-    SubmitEvent,
+    Headers, HtmlDialogElement, HtmlElement, HtmlFormElement, RequestInit, Response, SubmitEvent,
 };
 
 use super::credentials::{form_of, text_of};
@@ -299,7 +298,10 @@ async fn confirm(typed: &str) -> Result<(), String> {
         let request = RequestInit::new();
         request.set_method("POST");
         request.set_headers(&headers);
-        request.set_body(&JsValue::from_str(&format!("proof={}", crate::url::escape(typed))));
+        request.set_body(&JsValue::from_str(&format!(
+            "proof={}",
+            crate::url::escape(typed)
+        )));
         let sent = window().fetch_with_str_and_init("/account/confirm", &request);
         let answer: Response = JsFuture::from(sent).await?.dyn_into()?;
         let words = JsFuture::from(answer.text()?).await?;

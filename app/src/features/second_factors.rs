@@ -145,7 +145,8 @@ fn contents(own: Result<SecondFactors, ApiError>, outcome: Option<FormOutcome>) 
         Err(error) => return view! { <ErrorState error=error /> }.into_any(),
     };
     if !own.may_have {
-        let words = "You log in without a password here, so your second factor is where you log in.";
+        let words =
+            "You log in without a password here, so your second factor is where you log in.";
         return view! { <p class="quiet">{words}</p> }.into_any();
     }
     let Some(since) = own.totp_since else {
@@ -170,15 +171,19 @@ fn contents(own: Result<SecondFactors, ApiError>, outcome: Option<FormOutcome>) 
         0 => "No recovery code is left.".to_owned(),
         some => format!("{} left.", count(some as usize, "recovery code")),
     };
-    let codes = (own.recovery_codes < 4).then_some(Tone::Warn).unwrap_or_default();
+    let tone = if own.recovery_codes < 4 {
+        Tone::Warn
+    } else {
+        Tone::Plain
+    };
     view! {
         <p>"An authenticator app, since " <Moment at=since time=true /> "."</p>
-        <Notice tone=codes>{left}</Notice>
+        <Notice tone=tone>{left}</Notice>
         <div class="line">
-            <PostForm action="/account/totp" class="inline" outcome=outcome.clone() proof=true>
+            <PostForm action="/account/totp" class="line" outcome=outcome.clone() proof=true>
                 <button class="btn">"Set up another app in its place"</button>
             </PostForm>
-            <PostForm action="/account/recovery-codes" class="inline" outcome=outcome.clone() proof=true>
+            <PostForm action="/account/recovery-codes" class="line" outcome=outcome.clone() proof=true>
                 <button class="btn">"Make new recovery codes"</button>
             </PostForm>
             <DialogLink dialog="remove-totp" class="btn danger">

@@ -800,7 +800,11 @@ async fn a_form_waits_for_its_sender_while_they_log_in_at_the_provider() {
     let page = text(&scene.get(&waiting, &cookie).await.ok());
     assert!(page.contains("action=\"/gateways\"") && page.contains("value=\"edge\""));
     let again = scene.get(&waiting, &cookie).await;
-    assert_eq!(again.header("location"), Some("/confirm"), "it came back once");
+    assert_eq!(
+        again.header("location"),
+        Some("/confirm"),
+        "it came back once"
+    );
     let sent = post(&cookie, body).await.ok();
     assert!(text(&sent).contains("krg_"));
 }

@@ -72,7 +72,9 @@ async fn a_second_factor_makes_a_log_in_two_steps() {
     let replayed = team.services.finish_log_in(&half, &right, &facts()).await;
     assert!(is_wrong(&replayed), "a code works once: {replayed:?}");
     let log = team.store.list_audit(0, 1_000).await.unwrap();
-    let log_ins = log.iter().filter(|entry| entry.event.action == Action::LogIn);
+    let log_ins = log
+        .iter()
+        .filter(|entry| entry.event.action == Action::LogIn);
     let outcomes: Vec<_> = log_ins.map(|entry| entry.event.outcome).collect();
     assert_eq!(outcomes, [Outcome::Failed, Outcome::Done, Outcome::Failed]);
 }
@@ -86,10 +88,12 @@ async fn of_many_log_ins_with_one_code_one_succeeds() {
     for typed in [code(&team, &secret), codes[0].grouped()] {
         let tries: Vec<_> = (0..8)
             .map(|_| {
-                let (services, half, typed) =
-                    (team.services.clone(), half.clone(), typed.clone());
+                let (services, half, typed) = (team.services.clone(), half.clone(), typed.clone());
                 tokio::spawn(async move {
-                    services.finish_log_in(&half, &typed, &facts()).await.is_ok()
+                    services
+                        .finish_log_in(&half, &typed, &facts())
+                        .await
+                        .is_ok()
                 })
             })
             .collect();
@@ -138,10 +142,16 @@ async fn check_61_codes_are_guessed_ten_times_an_hour_and_no_more() {
     }
     let right = code(&team, &secret);
     let tried = team.services.finish_log_in(&half, &right, &facts()).await;
-    assert!(matches!(tried, Err(ServiceError::Throttled(_))), "{tried:?}");
+    assert!(
+        matches!(tried, Err(ServiceError::Throttled(_))),
+        "{tried:?}"
+    );
     // The confirmation counts together with the log-in.
     let tried = team.services.prove(&mara, &right).await;
-    assert!(matches!(tried, Err(ServiceError::Throttled(_))), "{tried:?}");
+    assert!(
+        matches!(tried, Err(ServiceError::Throttled(_))),
+        "{tried:?}"
+    );
 }
 
 #[tokio::test]
@@ -168,7 +178,10 @@ async fn a_half_log_in_ends_with_time_with_the_password_and_with_the_person() {
     let changed = half(&team).await;
     let new = "otters count nine kettles";
     let user = team.mara.clone();
-    team.services.reset_password(host, &user, new).await.unwrap();
+    team.services
+        .reset_password(host, &user, new)
+        .await
+        .unwrap();
     assert!(ended(&changed).await, "another password");
 }
 
@@ -208,7 +221,10 @@ async fn a_sealed_secret_opens_in_the_row_of_its_person_only() {
     let offer = team.services.offer_totp(&mara).await.unwrap();
     let right = code(&team, &offer.secret);
     let stolen = team.services.add_totp(&ines, &offer.draft, &right).await;
-    assert!(matches!(stolen, Err(ServiceError::Invalid(_))), "{stolen:?}");
+    assert!(
+        matches!(stolen, Err(ServiceError::Invalid(_))),
+        "{stolen:?}"
+    );
     team.clock.advance(TimeDelta::minutes(14));
     let wrong = team.services.add_totp(&mara, &offer.draft, "000000").await;
     assert!(matches!(wrong, Err(ServiceError::Invalid(_))));
@@ -249,9 +265,7 @@ async fn tries(team: &Team, actor: &Actor, action: Action) -> Vec<ServiceResult<
             done(services.remove_second_factor(actor, factor).await)
         }
         Action::SecondFactorReset => done(services.reset_second_factors(actor, mara).await),
-        Action::RecoveryCodesRenewed => {
-            done(services.renew_recovery_codes(actor).await.map(drop))
-        }
+        Action::RecoveryCodesRenewed => done(services.renew_recovery_codes(actor).await.map(drop)),
         Action::CredentialIssued => {
             let draft = CredentialDraft::default();
             let issued = services.issue_credential(actor, &draft, None).await;
@@ -266,9 +280,12 @@ async fn tries(team: &Team, actor: &Actor, action: Action) -> Vec<ServiceResult<
             let edited = services.edit_credential(actor, nobody, &change).await;
             vec![edited.map(drop), given.map(drop)]
         }
-        Action::CredentialEnabled => {
-            done(services.enable_credential(actor, nobody, "").await.map(drop))
-        }
+        Action::CredentialEnabled => done(
+            services
+                .enable_credential(actor, nobody, "")
+                .await
+                .map(drop),
+        ),
         Action::PublicKeyAdded => {
             let key = PublicKeyDraft::default();
             let added = services.add_public_keys(actor, nobody, &key).await;
@@ -281,9 +298,12 @@ async fn tries(team: &Team, actor: &Actor, action: Action) -> Vec<ServiceResult<
             done(limited.await.map(drop))
         }
         Action::GatewayAdded => done(services.add_gateway(actor, &draft).await.map(drop)),
-        Action::GatewayEdited => {
-            done(services.edit_gateway(actor, gateway, &draft).await.map(drop))
-        }
+        Action::GatewayEdited => done(
+            services
+                .edit_gateway(actor, gateway, &draft)
+                .await
+                .map(drop),
+        ),
         Action::GatewayTokenReplaced => {
             let replaced = services.replace_gateway_token(actor, gateway).await;
             done(replaced.map(drop))
@@ -359,7 +379,9 @@ async fn a_proof_is_the_password_without_a_second_factor_and_a_code_with_one() {
     assert!(is_wrong(&services.prove(&mara, PASSWORD).await));
     services.prove(&mara, &code(&team, &secret)).await.unwrap();
     let log = team.store.list_audit(0, 1_000).await.unwrap();
-    let proven = log.iter().filter(|entry| entry.event.action == Action::Proven);
+    let proven = log
+        .iter()
+        .filter(|entry| entry.event.action == Action::Proven);
     assert_eq!(proven.count(), 4);
 }
 
@@ -385,7 +407,10 @@ async fn a_demotion_in_between_wins_over_a_proof() {
     let actor = team.log_in(ines.id).await;
     team.services.prove(&actor, PASSWORD).await.unwrap();
     let (host, support) = (&team.host, Role::Support);
-    team.services.set_role(host, ines.id, support).await.unwrap();
+    team.services
+        .set_role(host, ines.id, support)
+        .await
+        .unwrap();
     let again = team.log_in(ines.id).await;
     let tried = team.services.set_role(&again, ines.id, Role::Superuser);
     assert!(matches!(tried.await, Err(ServiceError::Denied(_))));
@@ -413,7 +438,9 @@ async fn a_superuser_who_must_have_a_second_factor_makes_one_before_anything_els
     set_up(&team, &mara).await;
     let mara = team.log_in(team.mara.id).await;
     assert!(team.services.count_credentials(&mara).await.is_ok());
-    let last = team.services.remove_second_factor(&mara, SecondFactorId::Totp);
+    let last = team
+        .services
+        .remove_second_factor(&mara, SecondFactorId::Totp);
     let last = last.await;
     assert!(matches!(last, Err(ServiceError::Conflict(_))), "{last:?}");
 }

@@ -162,7 +162,10 @@ pub async fn the_last_factor_takes_the_recovery_codes_along(fixture: &Fixture) {
         store.remove_second_factor(mara.id, factor, keep_one, None, event())
     };
     let unknown = remove(SecondFactorId::Passkey("k9".to_owned()), false).await;
-    assert!(matches!(unknown, Err(StoreError::NotFound("second factor"))));
+    assert!(matches!(
+        unknown,
+        Err(StoreError::NotFound("second factor"))
+    ));
     remove(SecondFactorId::Totp, true).await.unwrap();
     let left = store.find_second_factors(mara.id).await.unwrap();
     assert_eq!((left.totp.is_none(), left.recovery_codes), (true, 2));

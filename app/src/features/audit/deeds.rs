@@ -43,10 +43,7 @@ pub(super) const fn words(action: Action) -> (&'static str, &'static str) {
             "chose the password of {} with a link",
             "choose the password of {} with a link",
         ),
-        Action::SecondFactorAdded => (
-            "added a second factor of {}",
-            "add a second factor of {}",
-        ),
+        Action::SecondFactorAdded => ("added a second factor of {}", "add a second factor of {}"),
         Action::SecondFactorRemoved => (
             "removed a second factor of {}",
             "remove a second factor of {}",
@@ -55,10 +52,7 @@ pub(super) const fn words(action: Action) -> (&'static str, &'static str) {
             "took the second factors of {} away",
             "take the second factors of {} away",
         ),
-        Action::RecoveryCodeUsed => (
-            "used up a recovery code of {}",
-            "use a recovery code of {}",
-        ),
+        Action::RecoveryCodeUsed => ("used up a recovery code of {}", "use a recovery code of {}"),
         Action::RecoveryCodesRenewed => (
             "renewed the recovery codes of {}",
             "renew the recovery codes of {}",

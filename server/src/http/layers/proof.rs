@@ -173,7 +173,11 @@ mod tests {
             (proof, String::from_utf8(rest.to_vec()).unwrap())
         };
         for (body, proof, rest) in [
-            ("a=1&proof=x+y%26&b=%0D%0a&b=2", Some("x y&"), "a=1&b=%0D%0a&b=2"),
+            (
+                "a=1&proof=x+y%26&b=%0D%0a&b=2",
+                Some("x y&"),
+                "a=1&b=%0D%0a&b=2",
+            ),
             ("pr%6fof=x", Some("x"), ""),
             ("proof=", Some(""), ""),
             ("a=proof&proofs=1", None, "a=proof&proofs=1"),

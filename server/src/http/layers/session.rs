@@ -96,7 +96,10 @@ pub async fn prove(
     let noted = async {
         let log_in: Option<LogIn> = session.get(LOG_IN).await?;
         let proven_at = Some(services.now());
-        let proven = log_in.map(|log_in| LogIn { proven_at, ..log_in });
+        let proven = log_in.map(|log_in| LogIn {
+            proven_at,
+            ..log_in
+        });
         session.cycle_id().await?;
         session.insert(LOG_IN, proven).await?;
         // The id, by which the actor is found, comes with the row.
@@ -153,7 +156,9 @@ pub async fn authenticate(
     };
     let is_known = actor.is_some();
     if let Some(actor) = &actor
-        && actor.person().is_some_and(|person| person.lacks_second_factor)
+        && actor
+            .person()
+            .is_some_and(|person| person.lacks_second_factor)
         && !is_for_second_factor(request.uri().path())
     {
         return lead_to_second_factor(&request);
@@ -267,7 +272,11 @@ fn fingerprint(named: &HeaderIdentity) -> String {
 
 /// What somebody may see who must make a second factor before anything else.
 fn is_for_second_factor(path: &str) -> bool {
-    let functions = ["/_fn/account/second-factors", "/_fn/account/proof", "/_fn/sessions/list"];
+    let functions = [
+        "/_fn/account/second-factors",
+        "/_fn/account/proof",
+        "/_fn/sessions/list",
+    ];
     is_public(path)
         || matches!(path, "/account" | "/logout")
         || path.starts_with("/account/")
@@ -289,7 +298,13 @@ fn lead_to_second_factor(request: &Request) -> Response {
 fn is_public(path: &str) -> bool {
     matches!(
         path,
-        "/login" | "/login/second-factor" | "/setup" | "/welcome" | "/forgot" | "/favicon.svg" | "/robots.txt"
+        "/login"
+            | "/login/second-factor"
+            | "/setup"
+            | "/welcome"
+            | "/forgot"
+            | "/favicon.svg"
+            | "/robots.txt"
     ) || path.starts_with("/pkg/")
         || path.starts_with("/sso/")
 }
@@ -318,7 +333,9 @@ impl SessionStore for Store {
     async fn create(&self, record: &mut Record) -> Result<()> {
         let now = self.0.now();
         let began = began(record).unwrap_or(now);
-        record.data.insert(BEGAN.to_owned(), began.timestamp_millis().into());
+        record
+            .data
+            .insert(BEGAN.to_owned(), began.timestamp_millis().into());
         loop {
             let row = SessionRow {
                 id: hash(&record.id),

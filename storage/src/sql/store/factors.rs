@@ -32,7 +32,10 @@ pub(super) async fn find(db: &mut Connection, user: UserId) -> StoreResult<Secon
     let codes: i64 = codes.try_get("number")?;
     Ok(SecondFactors {
         totp: totp.as_ref().map(to_totp).transpose()?,
-        passkeys: passkeys.iter().map(to_passkey).collect::<StoreResult<_>>()?,
+        passkeys: passkeys
+            .iter()
+            .map(to_passkey)
+            .collect::<StoreResult<_>>()?,
         recovery_codes: u32::try_from(codes).unwrap_or(u32::MAX),
     })
 }

@@ -17,8 +17,8 @@ use domain::user::{EmailAddress, User, UserId};
 
 use super::{
     SqlStore, audit, catalogue, counts, credentials, decisions, discard_backup, expired, factors,
-    finish, gateways, identities, key_sets, keys, list, people, public_keys, sessions, set_up, tokens,
-    usage, users,
+    finish, gateways, identities, key_sets, keys, list, people, public_keys, sessions, set_up,
+    tokens, usage, users,
 };
 use crate::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
