@@ -5,6 +5,7 @@ pub mod clock;
 pub mod components;
 pub mod error;
 pub mod features;
+mod fetch;
 pub mod flash;
 pub mod form;
 mod frame;

@@ -119,6 +119,10 @@ text_type!(
     GatewayName, 80
 );
 text_type!(
+    /// What a passkey is called.
+    PasskeyName, 80
+);
+text_type!(
     /// What a person is called.
     PersonName, 100
 );

@@ -150,3 +150,44 @@ test.describe("where superusers need one", () => {
     await expect(page.getByRole("row").filter({ hasText: noor.email })).toBeVisible();
   });
 });
+
+test.describe("passkeys", () => {
+  test.use({ host: "localhost" });
+
+  test("one is made, lets in after the password, and confirms", async ({ page, context, keyrack }) => {
+    const devtools = await context.newCDPSession(page);
+    await devtools.send("WebAuthn.enable");
+    await devtools.send("WebAuthn.addVirtualAuthenticator", {
+      options: {
+        protocol: "ctap2",
+        transport: "internal",
+        hasResidentKey: true,
+        hasUserVerification: true,
+        isUserVerified: true,
+        automaticPresenceSimulation: true,
+      },
+    });
+    await logIn(page, mara);
+    await visit(page, "/account");
+    await page.getByLabel("Name of a new passkey").fill("Laptop");
+    await page.getByRole("button", { name: "Add a passkey" }).click();
+    await expect(page.locator("#recovery-codes li")).toHaveCount(10);
+    await visit(page, "/account");
+    await expect(page.locator("#second-factor")).toContainText("Laptop");
+    await logOut(page);
+
+    await sendLogIn(page, mara.email, mara.password);
+    await ready(page);
+    await page.getByRole("button", { name: "Use a passkey" }).click();
+    await expect(page).toHaveURL(/\/credentials$/);
+
+    await wait(keyrack);
+    await visit(page, "/account");
+    await page.getByRole("button", { name: "Make new recovery codes" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Use a passkey" }).click();
+    await expect(page.locator("#recovery-codes li")).toHaveCount(10);
+    await visit(page, "/account");
+    await page.getByRole("button", { name: "Remove the passkey Laptop" }).click();
+    await expect(toast(page)).toContainText("Second factor removed.");
+  });
+});

@@ -74,16 +74,17 @@ export class Keyrack {
     readonly folder: string,
     readonly port: number,
     private readonly settings: Record<string, string>,
+    private readonly host: string,
   ) {}
 
   /** A folder and a port; nothing runs yet. */
-  static async prepare(settings: Record<string, string> = {}): Promise<Keyrack> {
+  static async prepare(settings: Record<string, string> = {}, host = "127.0.0.1"): Promise<Keyrack> {
     const folder = await mkdtemp(join(tmpdir(), "keyrack-journey-"));
-    return new Keyrack(folder, await freePort(), settings);
+    return new Keyrack(folder, await freePort(), settings, host);
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `http://${this.host}:${this.port}`;
   }
 
   /** Starts the server (or the demo) and waits until it is ready. */

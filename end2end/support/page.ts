@@ -13,6 +13,8 @@ interface Fixtures {
   command: "serve" | "demo";
   /** More settings of it. */
   settings: Record<string, string>;
+  /** Where browsers reach it: there are passkeys for names, and none for addresses. */
+  host: "127.0.0.1" | "localhost";
   keyrack: Keyrack;
   /** Opens a window for somebody else. */
   another: () => Promise<Page>;
@@ -25,8 +27,9 @@ export const test = base.extend<Fixtures>({
   people: [{}, { option: true }],
   command: ["serve", { option: true }],
   settings: [{}, { option: true }],
-  keyrack: async ({ people, command, settings }, use, info) => {
-    const keyrack = await Keyrack.prepare(settings);
+  host: ["127.0.0.1", { option: true }],
+  keyrack: async ({ people, command, settings, host }, use, info) => {
+    const keyrack = await Keyrack.prepare(settings, host);
     try {
       await keyrack.addPeople(...Object.values(people));
       await keyrack.start(command);

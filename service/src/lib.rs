@@ -19,12 +19,13 @@ mod gate;
 mod gateways;
 mod introspection;
 mod issuer;
-mod kept_forms;
+mod kept;
 mod key_sets;
 mod limiter;
 mod live;
 mod orphans;
 mod outbound;
+mod passkeys;
 mod password_links;
 mod passwords;
 mod people;
@@ -64,10 +65,11 @@ pub use gate::{Allowed, GateRequest, Presented, Refusal};
 pub use gateways::{GatewayDraft, Introspector, KnownGateway};
 pub use introspection::Introspection;
 pub use issuer::{ClientProof, IssuedToken, TokenError, TokenRequest};
-pub use kept_forms::KeptForm;
+pub use kept::KeptForm;
 pub use key_sets::FETCHED_KEYS_LAST;
 pub use limiter::Quota;
 pub use outbound::{InvalidUrl, Outbound, OutboundError, OutboundUrl};
+pub use passkeys::PasskeyQuestion;
 pub use password_links::{Invitation, PasswordLink};
 pub use people::AddPerson;
 pub use proof::ProofWay;
@@ -167,6 +169,7 @@ struct Inner {
     log_in_limits: throttle::LogInLimits,
     reset_limits: throttle::LogInLimits,
     code_limits: throttle::Throttle,
+    relying_party: passkeys::RelyingParty,
     client_limits: throttle::Throttle,
     providers: sso::Providers,
     sso_limits: throttle::Throttle,
@@ -219,6 +222,7 @@ impl Services {
             passwords: passwords::Hasher::new(settings.password_hashers),
             log_in_limits: throttle::LogInLimits::new(),
             reset_limits: throttle::LogInLimits::of_mails(),
+            relying_party: passkeys::RelyingParty::new(&settings.issuer),
             code_limits: throttle::Throttle::new(10, TimeDelta::hours(1)),
             client_limits: throttle::Throttle::new(30, TimeDelta::minutes(1)),
             sso_limits: throttle::Throttle::new(60, TimeDelta::minutes(1)),

@@ -18,11 +18,9 @@ use crate::totp::TotpSecret;
 pub enum ProofWay {
     /// With their password: they have no second factor.
     Password,
-    /// With a second factor.
+    /// With a second factor: a code of their app, a recovery code, or a passkey.
     SecondFactor {
-        /// With a code of their app, or a recovery code.
-        code: bool,
-        /// With a passkey.
+        /// Whether they have a passkey.
         passkey: bool,
     },
     /// By logging in at their provider anew.
@@ -60,7 +58,6 @@ impl Services {
         let factors = self.store().find_second_factors(person.id).await?;
         if !factors.is_empty() {
             return Ok(ProofWay::SecondFactor {
-                code: factors.totp.is_some() || factors.recovery_codes > 0,
                 passkey: !factors.passkeys.is_empty(),
             });
         }
@@ -73,12 +70,8 @@ impl Services {
     pub async fn prove(&self, actor: &Actor, typed: &str) -> ServiceResult<()> {
         let by = match self.proof_way(actor).await? {
             ProofWay::Password => self.check_password(actor, typed).await,
-            ProofWay::SecondFactor { code: true, .. } => {
-                self.use_code(actor, person(actor)?.id, typed).await
-            }
-            ProofWay::SecondFactor { .. } | ProofWay::Provider { .. } | ProofWay::LogIn => {
-                Err(ServiceError::ProofNeeded)
-            }
+            ProofWay::SecondFactor { .. } => self.use_code(actor, person(actor)?.id, typed).await,
+            ProofWay::Provider { .. } | ProofWay::LogIn => Err(ServiceError::ProofNeeded),
         };
         self.note_proof(actor, by).await
     }
@@ -120,7 +113,8 @@ impl Services {
         Ok("password")
     }
 
-    /// Checks a code of somebody, which is used up: of their app, or a recovery code. The actor is who
+    /// Checks a second factor of somebody, which is used up: a code of their app, a recovery code, or the
+    /// answer of a passkey, which is JSON. The actor is who
     /// presents it; so many wrong ones an hour, wherever they come from.
     pub(crate) async fn use_code(
         &self,
@@ -133,6 +127,7 @@ impl Services {
         self.0.code_limits.begin(&key, now)?;
         let used = match typed.parse::<RecoveryCode>() {
             Ok(code) => self.use_recovery_code(actor, user, &code).await?,
+            Err(_) if typed.starts_with('{') => self.use_passkey(user, typed).await?,
             Err(_) => self.use_totp_code(user, typed).await?,
         };
         let by = used.ok_or_else(|| {

@@ -157,7 +157,7 @@ impl Services {
             .await
     }
 
-    async fn may_add_second_factor(&self, actor: &Actor) -> ServiceResult<()> {
+    pub(crate) async fn may_add_second_factor(&self, actor: &Actor) -> ServiceResult<()> {
         self.proven(actor, Action::SecondFactorAdded)?;
         let password = self.store().find_password_hash(person(actor)?.id).await?;
         password.map(|_| ()).ok_or_else(|| {
@@ -167,7 +167,7 @@ impl Services {
         })
     }
 
-    async fn add_second_factor(
+    pub(crate) async fn add_second_factor(
         &self,
         actor: &Actor,
         factor: NewSecondFactor,

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use serde::{Deserialize, Serialize};
 
+use super::passkeys::{Ceremony, PasskeyButton};
 use super::proof::CodeProof;
 use crate::components::{Field, Input, Notice, PasswordField, PostForm, Tone};
 use crate::form::{FormOutcome, FormState, use_answer};
@@ -213,6 +214,12 @@ pub fn SecondStepPage() -> impl IntoView {
             <PostForm action="/login/second-factor" outcome=outcome>
                 <CodeProof autofocus=true />
                 <button class="btn primary wide">"Log in"</button>
+                <PasskeyButton
+                    ceremony=Ceremony::Use
+                    path="/login/second-factor/passkey"
+                    field="proof"
+                    words="Use a passkey"
+                />
             </PostForm>
             <p class="quiet">
                 "Lost both app and recovery codes? Ask a superuser to reset your second factor. "

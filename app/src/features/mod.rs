@@ -7,6 +7,7 @@ pub mod credentials;
 pub mod debugger;
 pub mod entry;
 pub mod gateways;
+mod passkeys;
 pub mod proof;
 pub mod requests;
 #[cfg(test)]

@@ -6,18 +6,17 @@ use std::fmt;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde::{Deserialize, Serialize};
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{
-    Headers, HtmlDialogElement, HtmlElement, HtmlFormElement, RequestInit, Response, SubmitEvent,
-};
+use wasm_bindgen::JsCast;
+use web_sys::{HtmlDialogElement, HtmlElement, HtmlFormElement, SubmitEvent};
 
 use super::credentials::{form_of, text_of};
+use super::passkeys::{Ceremony, PasskeyButton};
 use crate::clock::PageClock;
 use crate::components::{
     Dialog, DialogActions, Field, FieldProblem, Notice, PasswordField, PostForm, Tone,
 };
 use crate::error::ApiError;
+use crate::fetch::post;
 use crate::form::{Answer, FormOutcome, ShownOnce, use_answer};
 use crate::frame::Bare;
 use crate::listener::Listener;
@@ -29,8 +28,11 @@ use crate::viewer::Viewer;
 pub enum ProofQuestion {
     /// For their password.
     Password,
-    /// For a code of their app, or a recovery code.
-    Code,
+    /// For a second factor: a code of their app, a recovery code, or a passkey.
+    SecondFactor {
+        /// Whether they have a passkey.
+        passkey: bool,
+    },
     /// To log in at their provider anew.
     Provider {
         /// What it is called.
@@ -51,12 +53,12 @@ impl ProofQuestion {
     pub fn of(way: service::ProofWay) -> Self {
         match way {
             service::ProofWay::Password => Self::Password,
-            service::ProofWay::SecondFactor { code: true, .. } => Self::Code,
+            service::ProofWay::SecondFactor { passkey } => Self::SecondFactor { passkey },
             service::ProofWay::Provider { id, name } => Self::Provider {
                 name,
                 href: format!("/sso/{id}"),
             },
-            service::ProofWay::SecondFactor { .. } | service::ProofWay::LogIn => Self::LogIn,
+            service::ProofWay::LogIn => Self::LogIn,
         }
     }
 }
@@ -152,7 +154,7 @@ fn waiting(form: Confirmation, outcome: Option<FormOutcome>) -> AnyView {
                 .into_any()
         }
         ProofQuestion::Password => view! { <PasswordProof /> }.into_any(),
-        ProofQuestion::Code => view! { <CodeProof /> }.into_any(),
+        ProofQuestion::SecondFactor { passkey } => second_factor(passkey),
     };
     view! {
         <PostForm action=action outcome=outcome>
@@ -186,6 +188,20 @@ pub(super) fn CodeProof(
     }
 }
 
+fn second_factor(passkey: bool) -> AnyView {
+    let button = passkey.then(|| {
+        view! {
+            <PasskeyButton
+                ceremony=Ceremony::Use
+                path="/account/passkeys/question"
+                field="proof"
+                words="Use a passkey"
+            />
+        }
+    });
+    view! { <CodeProof /> {button} }.into_any()
+}
+
 /// The id of the dialog.
 const DIALOG: &str = "proof-dialog";
 /// How long a proof is fresh.
@@ -213,7 +229,7 @@ pub(crate) fn ProofDialog() -> impl IntoView {
             stopped.set_value(Some(form.clone()));
             spawn_local(async move {
                 match ask_for_proof().await {
-                    Ok(found @ (ProofQuestion::Password | ProofQuestion::Code)) => {
+                    Ok(found @ (ProofQuestion::Password | ProofQuestion::SecondFactor { .. })) => {
                         question.set(Some(found));
                         problem.set(None);
                         request_animation_frame(open);
@@ -231,8 +247,9 @@ pub(crate) fn ProofDialog() -> impl IntoView {
             return;
         };
         spawn_local(async move {
-            match confirm(&typed).await {
-                Ok(()) => {
+            let body = format!("proof={}", crate::url::escape(&typed));
+            match post("/account/confirm", &body).await {
+                Ok(_) => {
                     until.set(Some(untrack(|| clock.now()) + LASTS));
                     question.set(None);
                     close();
@@ -246,7 +263,7 @@ pub(crate) fn ProofDialog() -> impl IntoView {
     };
     let control = move || match question.get() {
         Some(ProofQuestion::Password) => view! { <PasswordProof /> }.into_any(),
-        Some(ProofQuestion::Code) => view! { <CodeProof /> }.into_any(),
+        Some(ProofQuestion::SecondFactor { passkey }) => second_factor(passkey),
         _ => ().into_any(),
     };
     let wrong = move || {
@@ -286,30 +303,5 @@ fn open() {
 fn close() {
     if let Some(dialog) = dialog() {
         dialog.close();
-    }
-}
-
-/// Sends a proof; what is wrong with it, in words.
-async fn confirm(typed: &str) -> Result<(), String> {
-    let answer = async {
-        let headers = Headers::new()?;
-        headers.set("accept", "text/plain")?;
-        headers.set("content-type", "application/x-www-form-urlencoded")?;
-        let request = RequestInit::new();
-        request.set_method("POST");
-        request.set_headers(&headers);
-        request.set_body(&JsValue::from_str(&format!(
-            "proof={}",
-            crate::url::escape(typed)
-        )));
-        let sent = window().fetch_with_str_and_init("/account/confirm", &request);
-        let answer: Response = JsFuture::from(sent).await?.dyn_into()?;
-        let words = JsFuture::from(answer.text()?).await?;
-        Ok::<_, JsValue>((answer.ok(), words.as_string().unwrap_or_default()))
-    };
-    match answer.await {
-        Ok((true, _)) => Ok(()),
-        Ok((false, words)) => Err(words),
-        Err(_) => Err(ApiError::Unavailable.advice()),
     }
 }

@@ -1,4 +1,5 @@
-//! The section of the account page about second factors: an authenticator app and recovery codes.
+//! The section of the account page about second factors: an authenticator app, passkeys, recovery
+//! codes.
 
 use std::fmt;
 
@@ -6,9 +7,10 @@ use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::passkeys::{Ceremony, PasskeyButton};
 use crate::components::{
     CopyButton, Dialog, DialogActions, DialogLink, ErrorState, Field, Moment, Notice, PostForm,
-    Skeleton, Tone,
+    Skeleton, Time, Tone,
 };
 use crate::error::ApiError;
 use crate::form::{Answer, FormOutcome, ShownOnce};
@@ -19,12 +21,29 @@ use crate::words::count;
 pub struct SecondFactors {
     /// Since when they have an authenticator app.
     pub totp_since: Option<DateTime<Utc>>,
+    /// Their passkeys, the oldest first.
+    pub passkeys: Vec<PasskeyEntry>,
+    /// Whether browsers have passkeys for this address.
+    pub passkeys_work: bool,
     /// How many recovery codes are left.
     pub recovery_codes: u32,
     /// Whether they may have any.
     pub may_have: bool,
     /// Whether they must have one.
     pub required: bool,
+}
+
+/// A passkey of the viewer's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasskeyEntry {
+    /// Its id.
+    pub id: String,
+    /// What they call it.
+    pub name: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last used.
+    pub last_used_at: Option<DateTime<Utc>>,
 }
 
 /// A secret for an authenticator app, to be shown this once. `Debug` does not print it.
@@ -66,9 +85,18 @@ impl fmt::Debug for RecoveryCodes {
 pub async fn own_second_factors() -> Result<SecondFactors, ApiError> {
     use crate::server_context::{actor, reply, services};
 
-    let own = reply(services()?.second_factors(&actor()?).await)?;
+    let services = services()?;
+    let own = reply(services.second_factors(&actor()?).await)?;
+    let passkeys = own.passkeys.into_iter().map(|row| PasskeyEntry {
+        id: row.id,
+        name: row.name,
+        created_at: row.created_at,
+        last_used_at: row.last_used_at,
+    });
     Ok(SecondFactors {
         totp_since: own.totp_since,
+        passkeys: passkeys.collect(),
+        passkeys_work: services.has_passkeys(),
         recovery_codes: own.recovery_codes,
         may_have: own.may_have,
         required: own.required,
@@ -149,16 +177,27 @@ fn contents(own: Result<SecondFactors, ApiError>, outcome: Option<FormOutcome>) 
             "You log in without a password here, so your second factor is where you log in.";
         return view! { <p class="quiet">{words}</p> }.into_any();
     }
-    let Some(since) = own.totp_since else {
-        let needed = own.required.then(|| {
-            view! {
-                <Notice tone=Tone::Warn>
-                    "Superusers need a second factor here. Make one to go on."
-                </Notice>
-            }
-        });
+    let has_none = own.totp_since.is_none() && own.passkeys.is_empty();
+    let needed = (has_none && own.required).then(|| {
+        view! {
+            <Notice tone=Tone::Warn>
+                "Superusers need a second factor here. Make one to go on."
+            </Notice>
+        }
+    });
+    let codes = (!has_none).then(|| codes_left(own.recovery_codes, outcome.clone()));
+    view! {
+        {needed}
+        {app(own.totp_since, outcome.clone())}
+        {passkeys(own.passkeys, own.passkeys_work, outcome)}
+        {codes}
+    }
+    .into_any()
+}
+
+fn app(since: Option<DateTime<Utc>>, outcome: Option<FormOutcome>) -> AnyView {
+    let Some(since) = since else {
         return view! {
-            {needed}
             <PostForm action="/account/totp" outcome=outcome proof=true>
                 <div class="form-actions">
                     <button class="btn primary">"Set up an authenticator app"</button>
@@ -167,32 +206,19 @@ fn contents(own: Result<SecondFactors, ApiError>, outcome: Option<FormOutcome>) 
         }
         .into_any();
     };
-    let left = match own.recovery_codes {
-        0 => "No recovery code is left.".to_owned(),
-        some => format!("{} left.", count(some as usize, "recovery code")),
-    };
-    let tone = if own.recovery_codes < 4 {
-        Tone::Warn
-    } else {
-        Tone::Plain
-    };
     view! {
         <p>"An authenticator app, since " <Moment at=since time=true /> "."</p>
-        <Notice tone=tone>{left}</Notice>
         <div class="line">
             <PostForm action="/account/totp" class="line" outcome=outcome.clone() proof=true>
                 <button class="btn">"Set up another app in its place"</button>
             </PostForm>
-            <PostForm action="/account/recovery-codes" class="line" outcome=outcome.clone() proof=true>
-                <button class="btn">"Make new recovery codes"</button>
-            </PostForm>
             <DialogLink dialog="remove-totp" class="btn danger">
-                "Remove"
+                "Remove the app"
             </DialogLink>
         </div>
         <Dialog id="remove-totp" title="Remove the authenticator app?">
             <p class="dialog-text">
-                "Your password alone lets you in then, and the recovery codes stop working. Your other sessions end."
+                "Without another second factor your password alone lets you in then, and the recovery codes stop working. Your other sessions end."
             </p>
             <PostForm action="/account/totp/remove" outcome=outcome proof=true>
                 <DialogActions>
@@ -200,6 +226,78 @@ fn contents(own: Result<SecondFactors, ApiError>, outcome: Option<FormOutcome>) 
                 </DialogActions>
             </PostForm>
         </Dialog>
+    }
+    .into_any()
+}
+
+fn passkeys(passkeys: Vec<PasskeyEntry>, work: bool, outcome: Option<FormOutcome>) -> AnyView {
+    let list = passkeys.into_iter().map(passkey).collect_view();
+    let add = work.then(|| {
+        view! {
+            <p class="until-live quiet">"To add a passkey, turn JavaScript on."</p>
+            <div class="live-only">
+                <PostForm action="/account/passkeys" outcome=outcome proof=true>
+                    <Field
+                        name="name"
+                        id="passkey-name"
+                        label="Name of a new passkey"
+                        hint="Such as the phone or the key that holds it."
+                        maxlength=80
+                    />
+                    <input type="hidden" name="passkey" value="" />
+                    <PasskeyButton
+                        ceremony=Ceremony::Make
+                        path="/account/passkeys/new"
+                        field="passkey"
+                        words="Add a passkey"
+                    />
+                </PostForm>
+            </div>
+        }
+    });
+    view! {
+        <ul class="stack-s">{list}</ul>
+        {add}
+    }
+    .into_any()
+}
+
+fn passkey(entry: PasskeyEntry) -> AnyView {
+    let used = entry.last_used_at.map_or_else(
+        || "never used".into_any(),
+        |at| view! { "last used " <Time at=at /> }.into_any(),
+    );
+    let hidden = entry.name.clone();
+    view! {
+        <li class="line">
+            <span class="two">
+                <b>{entry.name}</b>
+                <span class="quiet">"Passkey since " <Moment at=entry.created_at /> ", " {used}</span>
+            </span>
+            <form method="post" action="/account/passkeys/remove" data-proof="">
+                <input type="hidden" name="id" value=entry.id />
+                <button class="btn small danger">
+                    "Remove" <span class="vh">{format!(" the passkey {hidden}")}</span>
+                </button>
+            </form>
+        </li>
+    }
+    .into_any()
+}
+
+fn codes_left(left: u32, outcome: Option<FormOutcome>) -> AnyView {
+    let (tone, words) = match left {
+        0 => (Tone::Warn, "No recovery code is left.".to_owned()),
+        some => {
+            let words = format!("{} left.", count(some as usize, "recovery code"));
+            (if some < 4 { Tone::Warn } else { Tone::Plain }, words)
+        }
+    };
+    view! {
+        <Notice tone=tone>{words}</Notice>
+        <PostForm action="/account/recovery-codes" class="line" outcome=outcome proof=true>
+            <button class="btn">"Make new recovery codes"</button>
+        </PostForm>
     }
     .into_any()
 }

@@ -134,6 +134,10 @@ const FORMS: &[(&str, &str, Permission)] = &[
     ("/account/totp/add", "draft=x&code=1", Permission::See),
     ("/account/totp/remove", "", Permission::See),
     ("/account/recovery-codes", "", Permission::See),
+    ("/account/passkeys", "name=x&passkey=x", Permission::See),
+    ("/account/passkeys/remove", "id=x", Permission::See),
+    ("/account/passkeys/new", "", Permission::See),
+    ("/account/passkeys/question", "", Permission::See),
     (
         "/users/{user}/second-factor/reset",
         "",

@@ -36,6 +36,13 @@ pub fn needed() -> Response {
     response
 }
 
+/// An error for a script, which shows its words.
+#[must_use]
+pub fn in_words(error: &ApiError) -> Response {
+    let status = StatusCode::from_u16(error.status());
+    (status.unwrap_or(StatusCode::FORBIDDEN), error.advice()).into_response()
+}
+
 /// The layer.
 pub async fn ask(
     State(state): State<AppState>,
@@ -100,8 +107,7 @@ impl Asked {
         let accepts = self.parts.headers.get(ACCEPT);
         if accepts.is_some_and(|kinds| kinds == "text/plain") {
             let error = error.unwrap_or(ApiError::ProofNeeded);
-            let status = StatusCode::from_u16(error.status());
-            return (status.unwrap_or(StatusCode::FORBIDDEN), error.advice()).into_response();
+            return in_words(&error);
         }
         let form = KeptForm {
             action: self.parts.uri.path().to_owned(),

@@ -300,6 +300,7 @@ fn is_public(path: &str) -> bool {
         path,
         "/login"
             | "/login/second-factor"
+            | "/login/second-factor/passkey"
             | "/setup"
             | "/welcome"
             | "/forgot"

@@ -9,6 +9,7 @@ mod entry;
 mod form;
 mod gateways;
 mod links;
+mod passkeys;
 mod proof;
 mod second_factors;
 pub mod sso;
@@ -36,6 +37,7 @@ pub fn routes() -> Router<AppState> {
         .merge(account::routes())
         .merge(proof::routes())
         .merge(second_factors::routes())
+        .merge(passkeys::routes())
         .merge(users::routes())
         .merge(audit::routes())
         .merge(gateways::routes())

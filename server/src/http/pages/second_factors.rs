@@ -13,7 +13,7 @@ use super::form::Form;
 use super::{Context, done};
 use crate::state::AppState;
 
-const PAGE: &str = "/account";
+pub(super) const PAGE: &str = "/account";
 
 pub fn routes() -> Router<AppState> {
     Router::new()
@@ -79,13 +79,13 @@ async fn renew_codes(context: Context, form: Form) -> Result<Response, Response>
     }
 }
 
-async fn show(context: Context, codes: Vec<RecoveryCode>) -> Response {
+pub(super) async fn show(context: Context, codes: Vec<RecoveryCode>) -> Response {
     let codes = codes.iter().map(RecoveryCode::grouped).collect();
     let shown = ShownOnce::RecoveryCodes(RecoveryCodes { codes });
     context.show_once(PAGE, shown).await
 }
 
-async fn refuse(context: Context, what: &str, error: ServiceError) -> Response {
+pub(super) async fn refuse(context: Context, what: &str, error: ServiceError) -> Response {
     let action = format!("{PAGE}/{what}");
     context.refuse(PAGE, &action, Vec::new(), error).await
 }
