@@ -82,7 +82,7 @@ struct Ways {
 
 #[cfg(feature = "ssr")]
 fn ways() -> Ways {
-    let services = crate::server_context::services();
+    let services = use_context::<service::Services>();
     let (providers, passwords) = services.map_or((Vec::new(), true), |services| {
         let sso = &services.settings().sso;
         let providers = sso.providers.iter();
