@@ -62,7 +62,7 @@ for (const wasm of [true, false]) {
       await ready(page);
       await expectAccessible(page);
       await present(page, "000000");
-      await expect(page.getByRole("alert")).toContainText("this code is wrong");
+      await expect(page.getByRole("alert")).toContainText("This code is wrong");
       expect((await page.request.get("/credentials", { maxRedirects: 0 })).status()).toBe(303);
       const now = code(secret);
       await present(page, now);

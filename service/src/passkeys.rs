@@ -1,6 +1,8 @@
 //! Passkeys (W3C Web Authentication), by `webauthn-rs`: the person's authenticator asks for their
 //! finger, face or PIN and signs what it is asked. Each question is answered once.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::recovery_code::RecoveryCode;
 use domain::text::PasskeyName;
 use domain::user::UserId;
@@ -110,7 +112,7 @@ impl Services {
         let passkey = party.finish_passkey_registration(&presented.response, &asked);
         let passkey = passkey.map_err(|_| wrong())?;
         let row = PasskeyRow {
-            id: id_of(passkey.cred_id())?,
+            id: id_of(passkey.cred_id()),
             name: name.to_string(),
             state: serde_json::to_string(&passkey).map_err(ServiceError::internal)?,
             created_at: self.now(),
@@ -168,7 +170,7 @@ impl Services {
         for mut passkey in passkeys {
             if passkey.update_credential(&result).is_some() {
                 let state = serde_json::to_string(&passkey).map_err(ServiceError::internal)?;
-                let (id, now) = (id_of(passkey.cred_id())?, self.now());
+                let (id, now) = (id_of(passkey.cred_id()), self.now());
                 let used = self.store().use_passkey(user, id, state, now).await?;
                 return Ok(used.then_some("passkey"));
             }
@@ -193,11 +195,8 @@ fn question(ticket: &str, options: &impl Serialize) -> ServiceResult<PasskeyQues
 }
 
 /// An authenticator's id of a passkey, base64url.
-fn id_of(id: &CredentialID) -> ServiceResult<String> {
-    match serde_json::to_value(id).map_err(ServiceError::internal)? {
-        Value::String(id) => Ok(id),
-        _ => Err(ServiceError::internal("the id of a passkey is no text")),
-    }
+fn id_of(id: &CredentialID) -> String {
+    URL_SAFE_NO_PAD.encode(id)
 }
 
 fn read<T: DeserializeOwned>(text: &str) -> Option<T> {

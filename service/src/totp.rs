@@ -92,7 +92,10 @@ mod tests {
             assert_eq!(at(seconds), Some(step), "{code}");
             assert_eq!(at((step - 1) * 30), Some(step), "{code} early");
             assert_eq!(at((step + 1) * 30 + 29), Some(step), "{code} late");
-            assert_eq!(at((step - 1) * 30 - 1), None, "{code} too early");
+            // Before 1970 there is no step.
+            if step > 1 {
+                assert_eq!(at((step - 1) * 30 - 1), None, "{code} too early");
+            }
             assert_eq!(at((step + 2) * 30), None, "{code} too late");
         }
     }
