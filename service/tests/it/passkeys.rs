@@ -180,14 +180,24 @@ async fn what_another_site_another_key_or_nobody_signed_is_refused() {
     let mut forger = Authenticator::new();
     forger.id = phone.id;
     let question = async || services.ask_for_passkey(&mara).await.unwrap();
-    let evil = phone.sign(&question().await, "https://keys.example.com.evil.example", VERIFIED);
+    let evil = phone.sign(
+        &question().await,
+        "https://keys.example.com.evil.example",
+        VERIFIED,
+    );
     let forged = forger.sign(&question().await, ORIGIN, VERIFIED);
     let unverified = phone.sign(&question().await, ORIGIN, PRESENT);
     let (asked, other) = (question().await, question().await);
-    let mut swapped: Value =
-        serde_json::from_str(&phone.sign(&asked, ORIGIN, VERIFIED)).unwrap();
+    let mut swapped: Value = serde_json::from_str(&phone.sign(&asked, ORIGIN, VERIFIED)).unwrap();
     swapped["ticket"] = parts(&other).0;
-    for bad in [&evil, &forged, &unverified, &swapped.to_string(), "{}", "{\"ticket\":1}"] {
+    for bad in [
+        &evil,
+        &forged,
+        &unverified,
+        &swapped.to_string(),
+        "{}",
+        "{\"ticket\":1}",
+    ] {
         let tried = services.prove(&mara, bad).await;
         assert!(is_wrong(&tried), "{bad}: {tried:?}");
     }
@@ -215,7 +225,10 @@ async fn a_passkey_of_somebody_else_opens_nothing() {
     let question = services.ask_for_new_passkey(&jonas).await.unwrap();
     let made = Authenticator::new().make(&question, ORIGIN);
     let stolen = services.add_passkey(&mara, "Phone", &made).await;
-    assert!(matches!(stolen, Err(ServiceError::Invalid(_))), "{stolen:?}");
+    assert!(
+        matches!(stolen, Err(ServiceError::Invalid(_))),
+        "{stolen:?}"
+    );
     let question = services.ask_for_new_passkey(&jonas).await.unwrap();
     let foreign = Authenticator::new().make(&question, "https://evil.example");
     let foreign = services.add_passkey(&jonas, "Phone", &foreign).await;
