@@ -35,7 +35,7 @@ pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()
         services: services.clone(),
         http: Arc::new(config.http.clone()),
         metrics: metrics.clone(),
-        leptos: leptos_options(&config),
+        leptos: Arc::new(leptos_options(&config)),
     };
     let router = http::router(state);
     services.catch_up().await?;

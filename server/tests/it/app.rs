@@ -153,7 +153,7 @@ impl TestApp {
                 },
             }),
             metrics: metrics.clone(),
-            leptos: LeptosOptions::builder().output_name("keyrack").build(),
+            leptos: Arc::new(LeptosOptions::builder().output_name("keyrack").build()),
         };
         let router = server::http::router(state.clone());
         Self {
