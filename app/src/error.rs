@@ -37,6 +37,14 @@ pub enum ApiError {
         /// Which, and why.
         fields: Vec<FieldError>,
     },
+    /// Single sign-on came to nothing.
+    #[error("{message}")]
+    SingleSignOn {
+        /// The HTTP status that says the same.
+        status: u16,
+        /// What happened, and what to do next.
+        message: String,
+    },
     /// Too many attempts.
     #[error("too many attempts: wait {retry_after_seconds} seconds and try again")]
     Throttled {
@@ -64,6 +72,7 @@ impl ApiError {
             Self::NotFound { .. } => 404,
             Self::Conflict { .. } => 409,
             Self::Invalid { .. } => 422,
+            Self::SingleSignOn { status, .. } => *status,
             Self::Throttled { .. } => 429,
             Self::Internal { .. } => 500,
             Self::Unavailable => 503,
@@ -74,7 +83,7 @@ impl ApiError {
     #[must_use]
     pub fn title(&self) -> String {
         match self {
-            Self::Unauthenticated => "You are not logged in".to_owned(),
+            Self::Unauthenticated | Self::SingleSignOn { .. } => "You are not logged in".to_owned(),
             Self::Forbidden { .. } => "This is not open to your role".to_owned(),
             Self::NotFound { what } => format!("There is no such {what}"),
             Self::Conflict { .. } | Self::Invalid { .. } => "This cannot be done".to_owned(),
@@ -89,7 +98,9 @@ impl ApiError {
     pub fn advice(&self) -> String {
         match self {
             Self::Unauthenticated => "Your session has ended. Log in to go on.".to_owned(),
-            Self::Forbidden { message } | Self::Conflict { message } => message.clone(),
+            Self::Forbidden { message }
+            | Self::Conflict { message }
+            | Self::SingleSignOn { message, .. } => message.clone(),
             Self::NotFound { .. } => "The link may be mistyped or out of date.".to_owned(),
             Self::Invalid { fields } => fields
                 .iter()

@@ -48,6 +48,8 @@ flashes! {
     PersonDisabled "person-disabled" "Disabled. This person can no longer log in.",
     /// A person was enabled.
     PersonEnabled "person-enabled" "Enabled. This person can log in again.",
+    /// Credentials were given to another owner.
+    CredentialsGiven "given" "Given over. The new owner cares for them from now on.",
     /// A gateway was edited.
     GatewaySaved "gateway-saved" "Saved. It counts from the gateway's next question on.",
     /// A gateway was removed.
@@ -66,6 +68,8 @@ flashes! {
     PasswordChanged "password-changed" "Password changed. Your other sessions were ended.",
     /// Sessions were ended.
     SessionEnded "session-ended" "Ended. Whoever used it has to log in again.",
+    /// Somebody asked for a link because they forgot their password.
+    ResetAsked "reset-asked" "If this address is on the team, a mail with a link is on its way.",
     /// The viewer logged out.
     LoggedOut "logged-out" "You are logged out.",
     /// A person chose their first password.

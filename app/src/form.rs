@@ -5,7 +5,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use domain::draft::FieldError;
 use domain::gateway::GatewayKind;
 use leptos::prelude::*;
@@ -14,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::ApiError;
 use crate::features::credentials::IssuedKey;
 use crate::features::debugger::Checked;
+use crate::features::users::WelcomeLink;
 
 /// What a POST handler has to say through the page that it renders.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,16 +69,10 @@ impl FormOutcome {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ShownOnce {
-    /// A link with which a person chooses a password.
-    WelcomeLink {
-        /// Who it is for.
-        name: String,
-        /// Their address.
-        email: String,
-        /// The whole link.
-        url: String,
-        /// When it stops working.
-        expires_at: DateTime<Utc>,
+    /// Links with which people choose a password.
+    WelcomeLinks {
+        /// One for each of them.
+        links: Vec<WelcomeLink>,
     },
     /// The token of a gateway.
     GatewayToken {

@@ -29,10 +29,10 @@ use crate::features::credentials::{
     Back, CredentialPage, CredentialsPage, EditCredentialPage, NewCredentialPage,
 };
 use crate::features::debugger::DebuggerPage;
-use crate::features::entry::{LoginPage, SetUpPage, WelcomePage};
+use crate::features::entry::{ForgotPage, LoginPage, SetUpPage, WelcomePage};
 use crate::features::gateways::GatewaysPage;
 use crate::features::requests::LookUpPage;
-use crate::features::users::UsersPage;
+use crate::features::users::{PersonPage, UsersPage};
 use crate::form::AnsweredPage;
 use crate::frame::{Frame, NotFound};
 use crate::viewer::Viewer;
@@ -88,6 +88,7 @@ pub fn App() -> impl IntoView {
             <Routes fallback=NotFound>
                 <Route path=path!("/setup") view=SetUpPage ssr=SsrMode::Async />
                 <Route path=path!("/login") view=LoginPage ssr=SsrMode::Async />
+                <Route path=path!("/forgot") view=ForgotPage ssr=SsrMode::Async />
                 <Route path=path!("/welcome") view=WelcomePage ssr=SsrMode::Async />
                 <ParentRoute path=path!("") view=Frame ssr=SsrMode::Async>
                     <Route path=path!("") view=|| view! { <Redirect path="/credentials" /> } />
@@ -100,6 +101,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("lookup") view=LookUpPage />
                     <Route path=path!("debugger") view=DebuggerPage />
                     <Route path=path!("users") view=UsersPage />
+                    <Route path=path!("users/:id") view=PersonPage />
                     <Route path=path!("gateways") view=GatewaysPage />
                     <Route path=path!("audit") view=AuditPage />
                     <Route path=path!("account") view=AccountPage />

@@ -60,6 +60,10 @@ pub fn explain(error: ServiceError, facts: Option<&RequestFacts>) -> ApiError {
         ServiceError::Transition(reason) => ApiError::Conflict {
             message: sentence(&reason.to_string()),
         },
+        ServiceError::Sso(error) => ApiError::SingleSignOn {
+            status: error.status(),
+            message: sentence(&error.to_string()),
+        },
         ServiceError::Throttled(wait) => ApiError::Throttled {
             retry_after_seconds: u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(1),
         },

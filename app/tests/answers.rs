@@ -2,6 +2,7 @@
 //! nothing that must not come back.
 
 use app::error::ApiError;
+use app::features::users::{Mailed, WelcomeLink};
 use app::form::{Answer, FormOutcome, ShownOnce};
 use app::server_context::render_answer;
 use axum::response::Response;
@@ -106,11 +107,14 @@ async fn an_address_that_leads_nowhere_is_a_404_with_a_way_back() {
 
 #[test]
 fn what_is_shown_once_is_not_printed_by_debug() {
-    let shown = ShownOnce::WelcomeLink {
+    let link = WelcomeLink {
         name: "Mara".to_owned(),
         email: "mara@example.com".to_owned(),
         url: "https://keyrack.example.com/welcome?token=secret".to_owned(),
         expires_at: chrono::DateTime::UNIX_EPOCH,
+        mailed: Mailed::Off,
     };
+    assert!(!format!("{link:?}").contains("secret"));
+    let shown = ShownOnce::WelcomeLinks { links: vec![link] };
     assert!(!format!("{shown:?}").contains("secret"));
 }

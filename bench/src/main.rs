@@ -233,6 +233,7 @@ async fn start(services: &Services, bare_issuer: Router) -> anyhow::Result<Socke
         http: Arc::new(HttpSettings {
             public_url: "http://127.0.0.1:3000".parse()?,
             trusted_proxies: Vec::new(),
+            header_log_in: None,
             gate: GateSettings {
                 mode: GateMode::Nginx,
                 trusted,
@@ -240,6 +241,7 @@ async fn start(services: &Services, bare_issuer: Router) -> anyhow::Result<Socke
                 secret_header: "APCA-API-SECRET-KEY".parse()?,
             },
         }),
+        mail: None,
         metrics: Arc::new(Metrics::default()),
         leptos: Arc::new(LeptosOptions::builder().output_name("keyrack").build()),
     };

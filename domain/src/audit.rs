@@ -57,12 +57,22 @@ words! {
         LogIn = "session.log_in",
         /// Somebody logged out.
         LogOut = "session.log_out",
+        /// Single sign-on was refused.
+        SsoRefused = "session.sso_refused",
+        /// The header of single sign-on came from somebody who is not trusted to send it.
+        SsoHeaderIgnored = "session.sso_header_ignored",
         /// A session was ended from another one.
         SessionEnded = "session.ended",
         /// A person was added.
         UserAdded = "user.added",
         /// A person's role changed.
         UserRoleChanged = "user.role_changed",
+        /// A person was added by their first single sign-on.
+        UserProvisioned = "user.provisioned",
+        /// The groups of a person gave them another role.
+        UserRoleMapped = "user.role_mapped",
+        /// A person got one more identity to log in with.
+        IdentityLinked = "user.identity_linked",
         /// A person was disabled.
         UserDisabled = "user.disabled",
         /// A person was enabled again.

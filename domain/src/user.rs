@@ -127,6 +127,47 @@ impl User {
     }
 }
 
+/// Which people of the team: a filter of the users page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PersonFilter {
+    /// May act, and has come in or could.
+    Active,
+    /// Was added and has never come in.
+    Invited,
+    /// Can do nothing.
+    Disabled,
+    /// Disabled, and still owns credentials that are active or quarantined.
+    Orphaning,
+}
+
+impl PersonFilter {
+    /// Every filter, in the order of the page.
+    pub const ALL: [Self; 4] = [Self::Active, Self::Invited, Self::Disabled, Self::Orphaning];
+
+    /// The word in URLs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Invited => "invited",
+            Self::Disabled => "disabled",
+            Self::Orphaning => "orphaning",
+        }
+    }
+
+    /// The words that people see.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::Invited => "Invited",
+            Self::Disabled => "Disabled",
+            Self::Orphaning => "Disabled, owns credentials",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

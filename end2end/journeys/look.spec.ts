@@ -59,6 +59,17 @@ test.describe("a team at work", () => {
     }
   });
 
+  test("inviting people, and the page of one of them", async ({ page }) => {
+    await logIn(page, mara);
+    await visit(page, "/users");
+    await page.getByLabel("People", { exact: true }).fill("Ada King <ada@example.com>\njon.lind@example.com");
+    await page.getByRole("button", { name: "Invite", exact: true }).click();
+    await look(page, "invited");
+    await page.getByRole("link", { name: "Ada King" }).click();
+    await expect(page.getByRole("heading", { name: "Ada King", level: 1 })).toBeVisible();
+    await look(page, "person");
+  });
+
   test("a credential from its form to its end", async ({ page }) => {
     await logIn(page, mara);
     for (const [name, search] of [

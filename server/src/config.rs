@@ -3,6 +3,8 @@
 //! [`SETTINGS`] is the one list: it names each key, documents it, and makes the example file, the
 //! table of the README and the names of the environment. A key that is not in it is an error.
 
+mod sso;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -11,11 +13,13 @@ use domain::address::{AddressList, InvalidAddressList};
 use domain::nearest::nearest;
 use domain::outbound::OutboundRule;
 use ipnet::IpNet;
+use lettre::message::Mailbox;
 use serde::Deserialize;
 use service::{MasterKey, SessionLimits, Settings};
 use toml::{Table, Value};
 use url::Url;
 
+use crate::mail::Mailer;
 use crate::state::{GateMode, GateSettings, HttpSettings};
 
 /// How a setting is written.
@@ -28,6 +32,8 @@ enum Kind {
     List,
     /// A text that never prints, and that can be read from a file.
     Secret,
+    /// Tables of settings, which only the file can hold.
+    Tables,
 }
 
 /// One setting.
@@ -75,6 +81,31 @@ settings! {
     "sessions.idle_minutes" Number "60" "A log-in ends after so many minutes without a request."
     "sessions.absolute_hours" Number "24" "A log-in ends after so many hours in any case."
     "outbound.allow_private_addresses" List "[]" "Networks that the URLs of public keys may lead to although they are not public, such as 10.1.0.0/16; with 127.0.0.0/8, plain http to this machine works too."
+    "mail.from" Text "" "Who mails come from, such as Keyrack <keyrack@example.com>; needed for the settings below. Without mail, superusers pass links on themselves."
+    "mail.smtp_url" Secret "" "The mail server: smtps://user:password@host, or smtp://user:password@host:587?tls=required for STARTTLS."
+    "mail.folder" Text "" "A folder that each mail is written to in place of being sent, for development."
+    "sso.id" Text "\"sso\"" "The provider's name in addresses; the way back from it is `public_url` + `/sso/` + id + `/callback`."
+    "sso.name" Text "\"single sign-on\"" "What its button says after \"Log in with\"."
+    "sso.issuer" Text "" "The issuer of an OpenID provider, exactly as in its metadata; no single sign-on by default."
+    "sso.client_id" Text "\"\"" "Who Keyrack is at the provider."
+    "sso.client_secret" Secret "" "What Keyrack proves that with. In `[[sso.providers]]` also as `client_secret_file`."
+    "sso.scopes" List "[\"email\", \"profile\"]" "What is asked for besides openid; some providers give the groups only for the scope groups."
+    "sso.groups_claim" Text "\"groups\"" "The claim of the ID token with the groups, a list of texts."
+    "sso.role_map" List "[]" "Which group gives which role, such as keyrack-admins=superuser; the highest wins, at each log-in. Without any, roles are given in Keyrack."
+    "sso.default_role" Text "" "The role of those whose groups give none: developer, operations or support. They are refused by default."
+    "sso.require_verified_email" Switch "true" "Whether a new account needs an address that the provider says is verified. Microsoft Entra ID does not say."
+    "sso.providers" Tables "[]" "More providers, each with the settings above. Only in the file."
+    "sso.local_login" Switch "true" "Whether people may log in with a password."
+    "sso.break_glass" List "[]" "The addresses of superusers who may in any case, for when single sign-on is down."
+    "sso.header.enabled" Switch "false" "Whether a proxy in front may say in a header who somebody is."
+    "sso.header.trusted" List "[]" "The addresses of that proxy."
+    "sso.header.force" Switch "false" "Whether these addresses may be everyone's (0.0.0.0/0). Then anybody who reaches the port is whoever they say."
+    "sso.header.user" Text "\"X-Auth-User\"" "The header with the user name, which an account belongs to."
+    "sso.header.email" Text "\"X-Auth-Email\"" "The header with the e-mail address; without one, the user name must be one."
+    "sso.header.name" Text "\"X-Auth-Name\"" "The header with the name."
+    "sso.header.groups" Text "\"X-Auth-Groups\"" "The header with the groups, between commas."
+    "sso.header.role_map" List "[]" "As `sso.role_map`."
+    "sso.header.default_role" Text "" "As `sso.default_role`."
     "passwords.hashers" Number "2" "How many passwords are checked at once; each takes 19 MiB."
 }
 
@@ -83,6 +114,13 @@ impl Setting {
     #[must_use]
     pub fn variable(&self) -> String {
         format!("KEYRACK_{}", self.key.replace('.', "_").to_uppercase())
+    }
+
+    /// Its value when nothing is set.
+    fn default_value(&self) -> Option<Value> {
+        // The defaults are constants of this file; the tests read every one.
+        let mut parsed: Table = format!("value = {}", self.default).parse().ok()?;
+        parsed.remove("value")
     }
 }
 
@@ -119,7 +157,9 @@ struct Raw {
     audit: RawAudit,
     sessions: RawSessions,
     passwords: RawPasswords,
+    mail: RawMail,
     outbound: RawOutbound,
+    sso: sso::RawSso,
 }
 
 #[derive(Deserialize)]
@@ -162,6 +202,13 @@ struct RawPasswords {
 #[derive(Deserialize)]
 struct RawOutbound {
     allow_private_addresses: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct RawMail {
+    from: Option<String>,
+    smtp_url: Option<String>,
+    folder: Option<PathBuf>,
 }
 
 /// How log lines are written.
@@ -213,6 +260,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The master key, if configured.
     pub master_key: Option<MasterKey>,
+    /// The way out for mail, if any.
+    pub mail: Option<Mailer>,
     /// For the HTTP layer.
     pub http: HttpSettings,
     /// For the use cases.
@@ -247,6 +296,7 @@ impl Config {
                 put(&mut table, setting.key, value);
             }
         }
+        sso::gather(&mut table);
         let raw = Raw::deserialize(table).map_err(|error| {
             ConfigError::Value(
                 error.to_string().trim().to_owned(),
@@ -304,7 +354,14 @@ impl Raw {
             name.parse()
                 .map_err(|_| value(key, "use the name of a header"))
         };
+        let outbound = OutboundRule::new(networks(
+            "outbound.allow_private_addresses",
+            &self.outbound.allow_private_addresses,
+        )?);
+        let here = public_url.as_str().trim_end_matches('/');
+        let (sso, header_log_in) = self.sso.check(here, &outbound)?;
         let http = HttpSettings {
+            header_log_in,
             public_url,
             trusted_proxies: networks("trusted_proxies", &self.trusted_proxies)?,
             gate: GateSettings {
@@ -351,10 +408,8 @@ impl Raw {
                 )?),
             },
             password_hashers: self.passwords.hashers.clamp(1, 64),
-            outbound: OutboundRule::new(networks(
-                "outbound.allow_private_addresses",
-                &self.outbound.allow_private_addresses,
-            )?),
+            outbound,
+            sso,
         };
         let database_url = self
             .database_url
@@ -378,9 +433,54 @@ impl Raw {
             log: self.log,
             log_format: self.log_format,
             master_key,
+            mail: self.mail.check()?,
             http,
             settings,
         })
+    }
+}
+
+impl RawMail {
+    fn check(self) -> Result<Option<Mailer>, ConfigError> {
+        let value =
+            |key: &str, problem: &str| ConfigError::Value(key.to_owned(), problem.to_owned());
+        let from = || {
+            let from = self.from.as_deref().unwrap_or_default();
+            from.parse::<Mailbox>().map_err(|_| {
+                value(
+                    "mail.from",
+                    "use an address such as Keyrack <keyrack@example.com>",
+                )
+            })
+        };
+        match (&self.smtp_url, &self.folder) {
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => Err(value("mail.folder", "set this or mail.smtp_url, not both")),
+            (None, Some(folder)) => Ok(Some(Mailer::folder(from()?, folder.clone()))),
+            (Some(text), None) => {
+                let key = "mail.smtp_url";
+                let form = "use smtps://user:password@host, or smtp://…?tls=required";
+                let url = Url::parse(text).map_err(|_| value(key, form))?;
+                let is_plain = url.scheme() == "smtp" && url.query() != Some("tls=required");
+                if is_plain && url.password().is_some() && !is_loopback(&url) {
+                    let problem = "the password would travel in clear: add ?tls=required";
+                    return Err(value(key, problem));
+                }
+                let mailer = Mailer::smtp(from()?, text).map_err(|_| value(key, form))?;
+                Ok(Some(mailer))
+            }
+        }
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback()),
+        None => false,
     }
 }
 
@@ -390,11 +490,12 @@ pub fn example() -> String {
     let mut text = String::from(
         "# Keyrack's settings. Each is also an environment variable: KEYRACK_ and the key in upper\n\
          # case, tables joined by an underscore (gate.mode is KEYRACK_GATE_MODE). Secrets can be\n\
-         # read from a file: KEYRACK_MASTER_KEY_FILE, KEYRACK_DATABASE_URL_FILE.\n",
+         # read from a file: KEYRACK_MASTER_KEY_FILE, KEYRACK_DATABASE_URL_FILE,\n\
+         # KEYRACK_MAIL_SMTP_URL_FILE, KEYRACK_SSO_CLIENT_SECRET_FILE.\n",
     );
     let mut table = "";
     for setting in SETTINGS {
-        let (section, key) = setting.key.split_once('.').unwrap_or(("", setting.key));
+        let (section, key) = setting.key.rsplit_once('.').unwrap_or(("", setting.key));
         if section != table {
             text.push_str(&format!("\n[{section}]\n"));
             table = section;
@@ -420,9 +521,12 @@ pub fn reference() -> String {
             default => format!("`{default}`"),
         };
         let row = format!(
-            "| `{}` | `{}` | {default} | {} |\n",
+            "| `{}` | {} | {default} | {} |\n",
             setting.key,
-            setting.variable(),
+            match setting.kind {
+                Kind::Tables => String::new(),
+                _ => format!("`{}`", setting.variable()),
+            },
             setting.doc
         );
         text.push_str(&row);
@@ -436,11 +540,8 @@ fn defaults() -> Table {
         .iter()
         .filter(|setting| !setting.default.is_empty())
     {
-        // The defaults are constants of this file; the tests read every one.
-        if let Ok(parsed) = format!("value = {}", setting.default).parse::<Table>()
-            && let Some(value) = parsed.get("value")
-        {
-            put(&mut table, setting.key, value.clone());
+        if let Some(value) = setting.default_value() {
+            put(&mut table, setting.key, value);
         }
     }
     for section in SETTINGS
@@ -458,7 +559,7 @@ fn flatten(table: Table) -> Vec<(String, Value)> {
     table
         .into_iter()
         .flat_map(|(key, value)| match value {
-            Value::Table(inner) => inner
+            Value::Table(inner) => flatten(inner)
                 .into_iter()
                 .map(|(name, value)| (format!("{key}.{name}"), value))
                 .collect(),
@@ -477,7 +578,7 @@ fn put(table: &mut Table, key: &str, value: Value) {
                 .entry(section)
                 .or_insert_with(|| Value::Table(Table::new()))
             {
-                inner.insert(key.to_owned(), value);
+                put(inner, key, value);
             }
         }
     }
@@ -515,6 +616,10 @@ fn from_variable(
     let value =
         match setting.kind {
             Kind::Text | Kind::Secret => Value::String(text),
+            Kind::Tables => {
+                let text = "set this in the configuration file".to_owned();
+                return Err(ConfigError::Value(name.to_owned(), text));
+            }
             Kind::Number => Value::Integer(text.parse().map_err(|_| {
                 ConfigError::Value(name.to_owned(), "use a whole number".to_owned())
             })?),
@@ -535,21 +640,23 @@ fn from_variable(
 /// Addresses and networks. "Everyone" is refused: it would let anybody ask, or say where they come
 /// from.
 fn networks(key: &str, texts: &[String]) -> Result<Vec<IpNet>, ConfigError> {
-    let problem = |problem: String| ConfigError::Value(key.to_owned(), problem);
-    let list: AddressList = texts
-        .join(",")
-        .parse()
-        .map_err(|error: InvalidAddressList| problem(error.to_string()))?;
-    match list
-        .networks()
-        .iter()
-        .find(|network| network.prefix_len() == 0)
-    {
-        Some(everyone) => Err(problem(format!(
-            "{everyone} is everyone: name the addresses"
-        ))),
-        None => Ok(list.networks().to_vec()),
+    let networks = networks_of_everyone_too(key, texts)?;
+    match networks.iter().find(|network| network.prefix_len() == 0) {
+        Some(everyone) => Err(ConfigError::Value(
+            key.to_owned(),
+            format!("{everyone} is everyone: name the addresses"),
+        )),
+        None => Ok(networks),
     }
+}
+
+/// The same where a switch has allowed everyone.
+fn networks_of_everyone_too(key: &str, texts: &[String]) -> Result<Vec<IpNet>, ConfigError> {
+    let list = texts.join(",").parse::<AddressList>();
+    let list = list.map_err(|error: InvalidAddressList| {
+        ConfigError::Value(key.to_owned(), error.to_string())
+    })?;
+    Ok(list.networks().to_vec())
 }
 
 #[cfg(test)]
@@ -649,6 +756,19 @@ mod tests {
                 "outbound.allow_private_addresses",
             ),
             ("trusted_proxies = [\"proxy.local\"]\n", "trusted_proxies"),
+            ("[mail]\nfolder = \"mail\"\n", "mail.from"),
+            (
+                "[mail]\nfrom = \"a@example.com\"\nfolder = \"x\"\nsmtp_url = \"smtps://x\"\n",
+                "mail.folder",
+            ),
+            (
+                "[mail]\nfrom = \"a@example.com\"\nsmtp_url = \"https://x\"\n",
+                "mail.smtp_url",
+            ),
+            (
+                "[mail]\nfrom = \"a@example.com\"\nsmtp_url = \"smtp://a:b@mail.example.com\"\n",
+                "travel in clear",
+            ),
             ("[tokens]\nminutes = 0\n", "tokens.minutes"),
             ("[tokens]\nminutes = \"x\"\n", "tokens"),
         ];
@@ -656,6 +776,85 @@ mod tests {
             let error = load(file, &[]).unwrap_err().to_string();
             assert!(error.contains(key), "{file}: {error}");
         }
+    }
+
+    #[test]
+    fn providers_are_one_by_plain_settings_and_more_in_the_file() {
+        let file = "[sso]\nissuer = \"https://id.example.com\"\nclient_id = \"keyrack\"\n\
+             role_map = [\"cn=admins=superuser\"]\n\
+             [[sso.providers]]\nid = \"guests\"\nissuer = \"https://guests.example.com/\"\n\
+             client_id = \"k\"\ndefault_role = \"support\"\n";
+        let secret = [("KEYRACK_SSO_CLIENT_SECRET", "never-prints")];
+        let config = load(file, &secret).unwrap();
+        let [first, second] = &config.settings.sso.providers[..] else {
+            panic!("two providers");
+        };
+        assert_eq!((first.id.as_str(), second.id.as_str()), ("sso", "guests"));
+        assert_eq!(second.issuer.as_str(), "https://guests.example.com/");
+        assert_eq!(second.scopes, ["email", "profile"]);
+        assert!(first.client_secret.is_some() && second.client_secret.is_none());
+        assert!(!format!("{config:?}").contains("never-prints"));
+    }
+
+    #[test]
+    fn single_sign_on_that_cannot_work_is_refused() {
+        let provider = "[sso]\nissuer = \"https://id.example.com\"\nclient_id = \"k\"\n";
+        let header = "[sso.header]\nenabled = true\n";
+        for (file, key) in [
+            ("[sso]\nissuer = \"http://id.example.com\"\n", "sso.issuer"),
+            (
+                "[sso]\nissuer = \"https://id.example.com\"\n",
+                "sso.client_id",
+            ),
+            (&format!("{provider}id = \"A/b\"\n"), "sso.id"),
+            (
+                &format!("{provider}role_map = [\"admins\"]\n"),
+                "sso.role_map",
+            ),
+            (
+                &format!("{provider}default_role = \"superuser\"\n"),
+                "sso.role_map",
+            ),
+            (
+                &format!("{provider}default_role = \"root\"\n"),
+                "sso.default_role",
+            ),
+            (
+                &format!(
+                    "{provider}[[sso.providers]]\nissuer = \"https://b.example\"\nclient_id = \"k\"\n"
+                ),
+                "sso.providers",
+            ),
+            ("[[sso.providers]]\nisuer = \"x\"\n", "isuer"),
+            ("[sso]\nlocal_login = false\n", "sso.local_login"),
+            (
+                &format!("{provider}local_login = false\nbreak_glass = [\"x\"]\n"),
+                "sso.break_glass",
+            ),
+            (header, "sso.header.trusted"),
+            (
+                &format!("{header}trusted = [\"0.0.0.0/0\"]\n"),
+                "sso.header.trusted",
+            ),
+            (
+                &format!("{header}trusted = [\"::/0\"]\n"),
+                "sso.header.trusted",
+            ),
+            (
+                &format!("{header}trusted = [\"10.0.0.1\"]\nuser = \"a b\"\n"),
+                "sso.header.user",
+            ),
+            ("[sso.header]\nenable = true\n", "sso.header.enable"),
+        ] {
+            let error = load(file, &[]).unwrap_err().to_string();
+            assert!(error.contains(key), "{file}: {error}");
+        }
+        let forced = format!("{header}trusted = [\"0.0.0.0/0\"]\nforce = true\n");
+        assert!(load(&forced, &[]).unwrap().http.header_log_in.is_some());
+        assert!(load("", &[]).unwrap().http.header_log_in.is_none());
+        let variable = [("KEYRACK_SSO_PROVIDERS", "x")];
+        let error = load("", &variable).unwrap_err().to_string();
+        assert!(error.contains("in the configuration file"), "{error}");
     }
 
     #[test]
@@ -667,6 +866,16 @@ mod tests {
         let config = Config::load(None, [("KEYRACK_MASTER_KEY_FILE".to_owned(), name)]).unwrap();
         assert!(config.master_key.is_some());
         assert!(!format!("{config:?}").contains(&key));
+        let mail = [
+            ("KEYRACK_MAIL_FROM", "Keyrack <keyrack@example.com>"),
+            (
+                "KEYRACK_MAIL_SMTP_URL",
+                "smtp://user:open-sesame@mail.example.com?tls=required",
+            ),
+        ];
+        let config = load("", &mail).unwrap();
+        assert!(config.mail.is_some());
+        assert!(!format!("{config:?}").contains("sesame"));
         let bad = load("", &[("KEYRACK_MASTER_KEY", "not-hex-but-secret")]).unwrap_err();
         assert!(!bad.to_string().contains("not-hex"));
     }

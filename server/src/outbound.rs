@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::outbound::OutboundRule;
-use http::{StatusCode, header};
+use http::Request;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Response, redirect};
 use service::{Outbound, OutboundError, OutboundUrl};
@@ -64,24 +64,29 @@ impl HttpOutbound {
 
 #[async_trait]
 impl Outbound for HttpOutbound {
-    async fn get(&self, url: &OutboundUrl) -> Result<Vec<u8>, OutboundError> {
+    async fn send(
+        &self,
+        url: &OutboundUrl,
+        request: Request<Vec<u8>>,
+    ) -> Result<http::Response<Vec<u8>>, OutboundError> {
+        let (parts, body) = request.into_parts();
         let request = self
             .client()?
-            .get(url.as_url().clone())
-            .header(header::ACCEPT, "application/jwk-set+json, application/json");
-        let answer = async { body_of(request.send().await.map_err(cause)?).await };
+            .request(parts.method, url.as_url().clone())
+            .headers(parts.headers)
+            .body(body);
+        let answer = async { whole(request.send().await.map_err(cause)?).await };
         tokio::time::timeout(TOTAL_TIME, answer)
             .await
             .unwrap_or(Err(OutboundError::TimedOut))
     }
 }
 
-/// The body, if the answer is a good one and not too long. What is too long is not read to its end.
-async fn body_of(mut response: Response) -> Result<Vec<u8>, OutboundError> {
-    match response.status() {
-        StatusCode::OK => {}
-        status if status.is_redirection() => return Err(OutboundError::Redirect(status.as_u16())),
-        status => return Err(OutboundError::Status(status.as_u16())),
+/// The whole answer, if it is no redirect and not too long. What is too long is not read to its end.
+async fn whole(mut response: Response) -> Result<http::Response<Vec<u8>>, OutboundError> {
+    let status = response.status();
+    if status.is_redirection() {
+        return Err(OutboundError::Redirect(status.as_u16()));
     }
     let mut body = Vec::new();
     while let Some(chunk) = response
@@ -94,7 +99,10 @@ async fn body_of(mut response: Response) -> Result<Vec<u8>, OutboundError> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
+    let mut answer = http::Response::new(body);
+    *answer.status_mut() = status;
+    *answer.headers_mut() = std::mem::take(response.headers_mut());
+    Ok(answer)
 }
 
 /// Why nothing came: what the resolver said, if it was that.

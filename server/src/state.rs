@@ -10,6 +10,8 @@ use leptos::config::LeptosOptions;
 use service::Services;
 use url::Url;
 
+use crate::http::layers::proxy::HeaderLogIn;
+use crate::mail::Mailer;
 use crate::metrics::Metrics;
 
 /// The state of the router; cloning it is cheap.
@@ -19,6 +21,8 @@ pub struct AppState {
     pub services: Services,
     /// What is configured about HTTP.
     pub http: Arc<HttpSettings>,
+    /// The way out for mail, if one is configured.
+    pub mail: Option<Mailer>,
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// Where the pages find their WASM, script and style.
@@ -41,6 +45,8 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// The gate.
     pub gate: GateSettings,
+    /// Who may say by a header who somebody is; nobody, if nothing.
+    pub header_log_in: Option<HeaderLogIn>,
 }
 
 impl HttpSettings {

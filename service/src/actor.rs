@@ -69,7 +69,12 @@ impl Actor {
     }
 
     pub(crate) fn system() -> Self {
-        Self(Arc::new((Who::System, RequestFacts::default())))
+        Self::system_for(RequestFacts::default())
+    }
+
+    /// Keyrack itself, because of a request.
+    pub(crate) fn system_for(facts: RequestFacts) -> Self {
+        Self(Arc::new((Who::System, facts)))
     }
 
     /// The person, if it is one.

@@ -389,12 +389,12 @@ impl Services {
     }
 }
 
-fn object(credential: &Credential) -> Object {
+pub(crate) fn object(credential: &Credential) -> Object {
     Object::new(ObjectKind::Credential, credential.key_id, &credential.name)
 }
 
 /// A time of change later than the last one, even within one millisecond or with the clock set back.
-fn after(last: Instant, now: Instant) -> Instant {
+pub(crate) fn after(last: Instant, now: Instant) -> Instant {
     now.max(last + TimeDelta::milliseconds(1))
 }
 

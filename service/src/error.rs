@@ -8,6 +8,8 @@ use domain::draft::FieldError;
 use domain::role::Permission;
 use storage::{Conflict, StoreError};
 
+use crate::sso::SsoError;
+
 /// The outcome of a use case.
 pub type ServiceResult<T> = Result<T, ServiceError>;
 
@@ -35,6 +37,9 @@ pub enum ServiceError {
     /// Too many failures; try again later.
     #[error("too many failed tries: wait {} seconds and try again", .0.as_secs())]
     Throttled(Duration),
+    /// Single sign-on came to nothing.
+    #[error(transparent)]
+    Sso(#[from] SsoError),
     /// More work at once than is good for the server.
     #[error("the server is busy: try again in a moment")]
     Busy,

@@ -22,12 +22,15 @@ mod issuer;
 mod key_sets;
 mod limiter;
 mod live;
+mod orphans;
 mod outbound;
+mod password_links;
 mod passwords;
 mod people;
 pub mod public_key;
 mod public_keys;
 mod sessions;
+mod sso;
 mod throttle;
 mod tokens;
 mod usage;
@@ -60,16 +63,24 @@ pub use issuer::{ClientProof, IssuedToken, TokenError, TokenRequest};
 pub use key_sets::FETCHED_KEYS_LAST;
 pub use limiter::Quota;
 pub use outbound::{InvalidUrl, Outbound, OutboundError, OutboundUrl};
-pub use people::{AddPerson, PasswordLink};
+pub use password_links::{Invitation, PasswordLink};
+pub use people::AddPerson;
 pub use public_keys::PublicKeyDraft;
 pub use sessions::{LogIn, LogInMethod, SessionInfo, SessionLimits};
+pub use sso::{
+    AtProvider, HeaderIdentity, PasswordLogIn, ProviderSettings, SsoAnswer, SsoBegun, SsoDone,
+    SsoError, SsoSettings, read_issuer,
+};
 pub use usage::Kept;
+// What a provider is configured with.
+pub use openidconnect::{ClientId, ClientSecret, IssuerUrl};
 // What use cases take and give in the store's words: callers need no crate but this one.
 pub use storage::{
     AuditQuery, Conflict, CredentialCounts, CredentialFilter, CredentialPage, CredentialQuery,
     CredentialRecord, CredentialRow, CredentialSort, CredentialTab, DecisionRow, GatewayRecord,
-    GatewaySeen, KeySetRow, LastUse, Named, PageStart, Position, PublicKeyRow, SecretInfo,
-    SessionRow, SharedStore, StoreError, TokenHash, UsageRow, UserQuery, connect,
+    GatewaySeen, KeySetRow, LastUse, Named, PageStart, PeoplePage, PeopleQuery, PeopleStart,
+    PersonRecord, Position, PublicKeyRow, SecretInfo, SessionRow, SharedStore, StoreError,
+    TokenHash, UsageRow, UserQuery, connect,
 };
 
 /// What a deployment decides about the use cases.
@@ -96,6 +107,8 @@ pub struct Settings {
     pub password_hashers: usize,
     /// Which addresses a URL that somebody typed in may lead to.
     pub outbound: OutboundRule,
+    /// Who logs in how.
+    pub sso: SsoSettings,
 }
 
 impl Settings {
@@ -116,6 +129,7 @@ impl Settings {
             },
             password_hashers: 2,
             outbound: OutboundRule::default(),
+            sso: SsoSettings::default(),
         }
     }
 }
@@ -141,7 +155,12 @@ struct Inner {
     usage: usage::Recorder,
     passwords: passwords::Hasher,
     log_in_limits: throttle::LogInLimits,
+    reset_limits: throttle::LogInLimits,
     client_limits: throttle::Throttle,
+    providers: sso::Providers,
+    sso_limits: throttle::Throttle,
+    ignored_headers: throttle::Throttle,
+    log_outs: sso::LogOuts,
     recent_issues: credentials::RecentIssues,
 }
 
@@ -181,13 +200,18 @@ impl Services {
                 limiters,
             ),
             feed,
+            providers: sso::Providers::new(&settings.sso, &outbound, &settings.outbound)?,
             key_sets: key_sets::KeySets::new(outbound, settings.outbound.clone()),
             gateways: gateways::Gateways::default(),
             tokens: tokens::VerifiedTokens::new(),
             usage: usage::Recorder::default(),
             passwords: passwords::Hasher::new(settings.password_hashers),
             log_in_limits: throttle::LogInLimits::new(),
+            reset_limits: throttle::LogInLimits::of_mails(),
             client_limits: throttle::Throttle::new(30, TimeDelta::minutes(1)),
+            sso_limits: throttle::Throttle::new(60, TimeDelta::minutes(1)),
+            log_outs: sso::LogOuts::default(),
+            ignored_headers: throttle::Throttle::new(1, TimeDelta::minutes(1)),
             recent_issues: credentials::RecentIssues::new(),
             store,
             clock,

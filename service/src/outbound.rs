@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use domain::outbound::OutboundRule;
+use http::header::ACCEPT;
+use http::{HeaderValue, Request, Response, StatusCode};
 use url::{Host, Url};
 
 /// A URL that the server may ask: https without a user, a password or a fragment, and not at an
@@ -98,8 +100,25 @@ impl OutboundUrl {
 /// deployment keeps closed.
 #[async_trait]
 pub trait Outbound: Send + Sync + std::fmt::Debug + 'static {
-    /// The body of a good answer (status 200).
-    async fn get(&self, url: &OutboundUrl) -> Result<Vec<u8>, OutboundError>;
+    /// Sends a request to a URL, whatever the URI in the request says, and gives the answer, which
+    /// is of any status but a redirect.
+    async fn send(
+        &self,
+        url: &OutboundUrl,
+        request: Request<Vec<u8>>,
+    ) -> Result<Response<Vec<u8>>, OutboundError>;
+
+    /// The body of a good answer (status 200) to a question for JSON.
+    async fn get(&self, url: &OutboundUrl) -> Result<Vec<u8>, OutboundError> {
+        let mut request = Request::new(Vec::new());
+        let accept = HeaderValue::from_static("application/jwk-set+json, application/json");
+        request.headers_mut().insert(ACCEPT, accept);
+        let answer = self.send(url, request).await?;
+        match answer.status() {
+            StatusCode::OK => Ok(answer.into_body()),
+            status => Err(OutboundError::Status(status.as_u16())),
+        }
+    }
 }
 
 /// Why there is no good answer. As a text it goes on after the name of the host; nothing that the

@@ -8,19 +8,18 @@ use domain::role::{Permission, Role};
 use domain::text::PersonName;
 use domain::user::{EmailAddress, User, UserId};
 use serde_json::json;
-use storage::{Conflict, OneTimeToken, UserQuery};
+use storage::{Conflict, OneTimeToken, PeoplePage, PeopleQuery, PersonRecord, UserQuery};
 
 use crate::Services;
 use crate::actor::{Actor, Object, RequestFacts, anonymous_event};
 use crate::clock::system_rng;
 use crate::crypto::{Token, hash_token};
 use crate::error::{ServiceError, ServiceResult};
+use crate::password_links::{LINK_LIFE, PasswordLink};
 use crate::passwords::Checked;
 
 /// How long the printed set-up link works.
 const SET_UP_LIFE: TimeDelta = TimeDelta::hours(24);
-/// How long a link for choosing a password works.
-const LINK_LIFE: TimeDelta = TimeDelta::hours(72);
 
 /// A person to be added, as typed.
 #[derive(Debug, Clone, Default)]
@@ -33,21 +32,11 @@ pub struct AddPerson {
     pub role: String,
 }
 
-/// A one-time link for choosing a password: shown once to the superuser, who hands it on.
-#[derive(Debug)]
-pub struct PasswordLink {
-    /// Whose link it is.
-    pub user: User,
-    /// The token in the link.
-    pub token: Token,
-    /// Until when it works.
-    pub expires_at: domain::Instant,
-}
-
-struct NewPerson {
-    name: PersonName,
-    email: EmailAddress,
-    role: Role,
+/// A person to be added, checked.
+pub(crate) struct NewPerson {
+    pub name: PersonName,
+    pub email: EmailAddress,
+    pub role: Role,
 }
 
 impl AddPerson {
@@ -161,7 +150,15 @@ impl Services {
         };
         self.authorise(actor, Permission::ManageUsers, Action::UserAdded, object)
             .await?;
-        let user = self.new_user(person.check()?);
+        self.add(actor, person.check()?).await.map_err(taken)
+    }
+
+    pub(crate) async fn add(
+        &self,
+        actor: &Actor,
+        person: NewPerson,
+    ) -> ServiceResult<PasswordLink> {
+        let user = self.new_user(person);
         let token = Token::generate();
         let link = one_time(&token, user.created_at, LINK_LIFE);
         let detail = json!({ "email": user.email, "role": user.role });
@@ -174,8 +171,7 @@ impl Services {
         );
         self.store()
             .add_user(user.clone(), None, Some(link), event)
-            .await
-            .map_err(taken)?;
+            .await?;
         Ok(PasswordLink {
             user,
             token,
@@ -213,7 +209,7 @@ impl Services {
         self.store()
             .add_user(user.clone(), Some(hash), None, event)
             .await
-            .map_err(taken)?;
+            .map_err(|error| taken(error.into()))?;
         Ok(user)
     }
 
@@ -221,6 +217,26 @@ impl Services {
     pub async fn people(&self, actor: &Actor, query: UserQuery) -> ServiceResult<Vec<User>> {
         Self::see(actor)?;
         Ok(self.store().list_users(query).await?)
+    }
+
+    /// A page of the team, with what each person owns.
+    pub async fn people_page(
+        &self,
+        actor: &Actor,
+        query: PeopleQuery,
+    ) -> ServiceResult<PeoplePage> {
+        Self::see(actor)?;
+        Ok(self.store().list_people(query).await?)
+    }
+
+    /// One person with what they own: oneself, or, for whoever manages users, anybody.
+    pub async fn person(&self, actor: &Actor, id: UserId) -> ServiceResult<PersonRecord> {
+        let is_self = actor.person().is_some_and(|person| person.id == id);
+        if !is_self && !actor.can(Permission::ManageUsers) {
+            return Err(ServiceError::Denied(Permission::ManageUsers));
+        }
+        let found = self.store().find_person(id, self.now()).await?;
+        found.ok_or(ServiceError::NotFound("person"))
     }
 
     /// The person with an address, for host commands.
@@ -278,69 +294,6 @@ impl Services {
             json!({}),
         );
         Ok(self.store().enable_user(id, event).await?)
-    }
-
-    /// A new link for a person who lost their password, or the first link.
-    pub async fn offer_password_link(
-        &self,
-        actor: &Actor,
-        id: UserId,
-    ) -> ServiceResult<PasswordLink> {
-        let user = self
-            .person_to_manage(actor, id, Action::PasswordResetOffered)
-            .await?;
-        let (now, token) = (self.now(), Token::generate());
-        let link = one_time(&token, now, LINK_LIFE);
-        let event = actor.event(
-            now,
-            Action::PasswordResetOffered,
-            Outcome::Done,
-            Object::user(&user),
-            json!({}),
-        );
-        self.store().offer_password_link(id, link, event).await?;
-        Ok(PasswordLink {
-            user,
-            token,
-            expires_at: link.expires_at,
-        })
-    }
-
-    /// The person whose link this is, while it works.
-    pub async fn password_link_owner(&self, token: &str) -> ServiceResult<Option<User>> {
-        Ok(self
-            .store()
-            .find_password_link(hash_token(token), self.now())
-            .await?)
-    }
-
-    /// Sets a password with a link, which is used up; all sessions of the person end.
-    pub async fn choose_password(
-        &self,
-        token: &str,
-        password: &str,
-        facts: &RequestFacts,
-    ) -> ServiceResult<User> {
-        let user = self
-            .password_link_owner(token)
-            .await?
-            .ok_or(ServiceError::Conflict(Conflict::LinkUsed))?;
-        let password = Password::new_choice(password, &[user.name.as_str(), user.email.as_str()])
-            .map_err(|error| ServiceError::field("password", error))?;
-        let hash = self.0.passwords.hash(password).await?;
-        let now = self.now();
-        let event = anonymous_event(
-            now,
-            Action::PasswordChosen,
-            Outcome::Done,
-            Object::user(&user),
-            facts,
-            "one-time link",
-        );
-        self.store()
-            .redeem_password_link(hash_token(token), now, hash, event)
-            .await?;
-        Ok(user)
     }
 
     /// Sets a person's password from the host; all their sessions end.
@@ -435,7 +388,8 @@ impl Services {
     }
 }
 
-fn one_time(token: &Token, now: domain::Instant, life: TimeDelta) -> OneTimeToken {
+/// A token that works for so long.
+pub(crate) fn one_time(token: &Token, now: domain::Instant, life: TimeDelta) -> OneTimeToken {
     OneTimeToken {
         hash: token.hash(),
         created_at: now,
@@ -444,11 +398,11 @@ fn one_time(token: &Token, now: domain::Instant, life: TimeDelta) -> OneTimeToke
 }
 
 /// A taken address is a problem of the field it was typed into.
-fn taken(error: storage::StoreError) -> ServiceError {
+fn taken(error: ServiceError) -> ServiceError {
     match error {
-        storage::StoreError::Conflict(conflict @ Conflict::EmailTaken) => {
+        ServiceError::Conflict(conflict @ Conflict::EmailTaken) => {
             ServiceError::field("email", conflict)
         }
-        other => other.into(),
+        other => other,
     }
 }

@@ -9,10 +9,12 @@ use domain::user::{EmailAddress, User, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use storage::{SessionRow, TokenHash};
+use url::Url;
 
 use crate::actor::{Actor, Object, RequestFacts, anonymous_event};
 use crate::error::{ServiceError, ServiceResult};
 use crate::passwords::Checked;
+use crate::sso::AtProvider;
 use crate::{Services, crypto};
 
 /// When a session ends (NIST SP 800-63B-4 section 2.2.3).
@@ -44,18 +46,26 @@ pub struct LogIn {
 pub enum LogInMethod {
     /// The password that they chose here.
     Password,
+    /// An OpenID provider.
+    Sso {
+        /// Its id in the configuration.
+        provider: String,
+    },
+    /// A proxy that is trusted to say who they are.
+    Header,
 }
 
 /// What a session row holds as JSON. The session layer writes it key by key.
 #[derive(Debug, Default, Deserialize)]
-struct SessionData {
-    log_in: Option<LogIn>,
+pub(crate) struct SessionData {
+    pub log_in: Option<LogIn>,
+    pub at_provider: Option<AtProvider>,
     /// The time of a recent request, in seconds since 1970.
     seen_at: Option<i64>,
 }
 
 impl SessionData {
-    fn of(row: &SessionRow) -> ServiceResult<Self> {
+    pub(crate) fn of(row: &SessionRow) -> ServiceResult<Self> {
         serde_json::from_str(&row.data).map_err(ServiceError::internal)
     }
 }
@@ -78,7 +88,7 @@ pub struct SessionInfo {
 impl Services {
     /// Checks an address and a password. The caller then makes a new session for the person.
     ///
-    /// Unknown, wrong, disabled and not yet chosen are one answer, and take the same time.
+    /// Unknown, wrong, disabled, not yet chosen and only by single sign-on are one answer, and take the same time.
     pub async fn log_in(
         &self,
         email: &str,
@@ -94,7 +104,8 @@ impl Services {
         let (user, stored) = login
             .map(|l| (Some(l.user), l.password_hash))
             .unwrap_or_default();
-        let stored = stored.filter(|_| user.as_ref().is_some_and(User::is_active));
+        let may = |user: &User| user.is_active() && self.settings().sso.passwords.allows(user);
+        let stored = stored.filter(|_| user.as_ref().is_some_and(may));
         let again = Password::typed(password.expose()).map_err(|_| ServiceError::WrongLogin)?;
         let checked = self.0.passwords.check(password, stored.clone()).await?;
         let (Some(user), Checked::Right | Checked::RightButWeak) = (user.clone(), checked) else {
@@ -220,15 +231,17 @@ impl Services {
         Ok(actor.event(self.now(), action, Outcome::Done, object, detail))
     }
 
-    /// Ends the actor's session.
-    pub async fn log_out(&self, actor: &Actor) -> ServiceResult<()> {
+    /// Ends the actor's session. If it began at a provider: where they log out there, too.
+    pub async fn log_out(&self, actor: &Actor) -> ServiceResult<Option<Url>> {
         let Some(person) = actor.person() else {
-            return Ok(());
+            return Ok(None);
         };
+        let elsewhere = self.log_out_elsewhere(person.session).await?;
         self.store().delete_session(person.session).await?;
         let object = Object::new(ObjectKind::User, person.id, &person.name);
         let event = actor.event(self.now(), Action::LogOut, Outcome::Done, object, json!({}));
-        Ok(self.store().append_audit(event).await?)
+        self.store().append_audit(event).await?;
+        Ok(elsewhere)
     }
 
     /// Removes a batch of what has ended: sessions, links, decisions, usage. Run now and then; how

@@ -99,6 +99,16 @@ impl LogInLimits {
         }
     }
 
+    /// The limits on asking for a mail with a link, which counts whether it is sent or not.
+    pub(crate) fn of_mails() -> Self {
+        let window = TimeDelta::hours(1);
+        Self {
+            pair: Throttle::new(3, window),
+            account: Throttle::new(10, window),
+            address: Throttle::new(30, window),
+        }
+    }
+
     fn keys(account: &EmailAddress, address: Option<IpAddr>) -> [String; 3] {
         let address = address
             .map(|address| address.to_canonical().to_string())

@@ -46,6 +46,9 @@ pub enum Conflict {
     /// Another person has this address.
     #[error("somebody with this e-mail address is on the team already")]
     EmailTaken,
+    /// The identity at single sign-on is somebody's already.
+    #[error("this identity belongs to somebody on the team already")]
+    IdentityTaken,
     /// There would be no active superuser left.
     #[error("this is the last active superuser: make somebody else a superuser first")]
     LastSuperuser,

@@ -112,11 +112,17 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// A page of people by name.
     async fn list_users(&self, query: UserQuery) -> StoreResult<Vec<User>>;
 
+    /// A page of people by name, with what they own.
+    async fn list_people(&self, query: PeopleQuery) -> StoreResult<PeoplePage>;
+
+    /// A person by id, with what they own.
+    async fn find_person(&self, id: UserId, now: Instant) -> StoreResult<Option<PersonRecord>>;
+
     /// Gives a person a role. Fails with [`Conflict::LastSuperuser`] when that would leave no
     /// active superuser, exactly, whatever runs in parallel; with `NotFound` for an unknown id.
     async fn set_role(&self, id: UserId, role: Role, audit: AuditEvent) -> StoreResult<()>;
 
-    /// Disables a person and ends their sessions. Fails like [`Store::set_role`].
+    /// Disables a person, ends their sessions and takes a pending link away. Fails like [`Store::set_role`].
     async fn disable_user(&self, id: UserId, at: Instant, audit: AuditEvent) -> StoreResult<()>;
 
     /// Enables a person again.
@@ -159,6 +165,36 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Notes that a person logged in.
     async fn record_login(&self, id: UserId, at: Instant, audit: AuditEvent) -> StoreResult<()>;
 
+    /// The person whose identity this is.
+    async fn find_user_by_identity(&self, identity: Identity) -> StoreResult<Option<User>>;
+
+    /// Adds a person without a password, who logs in with an identity.
+    /// Fails with [`Conflict::EmailTaken`] or [`Conflict::IdentityTaken`].
+    async fn add_user_with_identity(
+        &self,
+        user: User,
+        identity: Identity,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// Lets a person log in with one more identity. Fails with [`Conflict::IdentityTaken`], and
+    /// with `NotFound` for an unknown person.
+    async fn link_identity(
+        &self,
+        id: UserId,
+        identity: Identity,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// Notes that a person logged in with one of their identities.
+    async fn record_identity_login(
+        &self,
+        id: UserId,
+        identity: Identity,
+        at: Instant,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
     // --- Sessions: the log-in and log-out that make and end them are audited, these rows are not ---
 
     /// Adds a session; `false` when the id is taken.
@@ -175,6 +211,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// A session that is within both its limits at `now`, and not of a disabled person.
     async fn find_session(&self, id: TokenHash, now: Instant) -> StoreResult<Option<SessionRow>>;
+
+    /// Finds a session and ends it: of parallel calls one gets it.
+    async fn take_session(&self, id: TokenHash, now: Instant) -> StoreResult<Option<SessionRow>>;
 
     /// Ends a session.
     async fn delete_session(&self, id: TokenHash) -> StoreResult<()>;

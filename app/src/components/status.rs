@@ -20,6 +20,8 @@ pub enum Status {
     Revoked,
     /// A person who may not log in.
     Disabled,
+    /// A person who was added and has never come in.
+    Invited,
 }
 
 impl Status {
@@ -33,13 +35,14 @@ impl Status {
             Self::Quarantined => "Quarantined",
             Self::Revoked => "Revoked",
             Self::Disabled => "Disabled",
+            Self::Invited => "Invited",
         }
     }
 
     const fn class(self) -> &'static str {
         match self {
             Self::Active => "state ok",
-            Self::Expiring => "state warn",
+            Self::Expiring | Self::Invited => "state warn",
             Self::Quarantined => "state bad",
             Self::Expired | Self::Revoked | Self::Disabled => "state ended",
         }

@@ -1,15 +1,28 @@
-//! Getting in: set-up of a fresh installation, log-in, and the first password of a new person.
-//! All three are plain POSTs.
+//! Getting in: set-up of a fresh installation, log-in, the first password of a new person, and a
+//! forgotten one. All are plain POSTs.
 
 use domain::password::Password;
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
+use serde::{Deserialize, Serialize};
 
 use crate::components::{Field, Input, Notice, PasswordField, PostForm, Tone};
-use crate::form::use_answer;
+use crate::form::{FormOutcome, FormState, use_answer};
 use crate::frame::Bare;
+use crate::url::with_query;
 
 const PASSWORD_HINT: &str = "At least 15 characters. A few unrelated words are easy to remember.";
+
+/// Whether the server sends mail; it provides this to every page.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailIsOn(pub bool);
+
+impl MailIsOn {
+    /// What the server said, in both passes.
+    fn current() -> Self {
+        SharedValue::new(|| use_context::<Self>().unwrap_or_default()).into_inner()
+    }
+}
 
 /// A field of the query that goes along with the form: typed values win, for after a POST the
 /// query is gone.
@@ -18,7 +31,7 @@ fn Carried(
     /// The name in the query and in the form.
     name: &'static str,
 ) -> impl IntoView {
-    let typed = crate::form::FormState::current().value(name);
+    let typed = FormState::current().value(name);
     let value = typed.or_else(|| use_query_map().read_untracked().get(name));
     view! { <input type="hidden" name=name value=value.unwrap_or_default() /> }.into_any()
 }
@@ -56,21 +69,147 @@ pub fn SetUpPage() -> impl IntoView {
     .into_any()
 }
 
-/// Log-in with e-mail and password.
+/// How people can log in here: a constant of the document, as who looks at it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Ways {
+    /// Id and name of each provider.
+    providers: Vec<(String, String)>,
+    /// Whether the password is a way for everybody.
+    passwords: bool,
+}
+
+#[cfg(feature = "ssr")]
+fn ways() -> Ways {
+    let services = crate::server_context::services();
+    let (providers, passwords) = services.map_or((Vec::new(), true), |services| {
+        let sso = &services.settings().sso;
+        let providers = sso.providers.iter();
+        let providers = providers.map(|one| (one.id.clone(), one.name.clone()));
+        let everybody = sso.passwords == service::PasswordLogIn::Everybody;
+        (providers.collect(), everybody)
+    });
+    Ways {
+        providers,
+        passwords,
+    }
+}
+
+/// In the browser the server's value is read from the document.
+#[cfg(not(feature = "ssr"))]
+fn ways() -> Ways {
+    Ways {
+        providers: Vec::new(),
+        passwords: true,
+    }
+}
+
+/// A button for each provider. They are links: a browser sends no form on to another site, as our
+/// policy forbids it.
+#[component]
+fn ProviderButtons(
+    /// Id and name of each.
+    providers: Vec<(String, String)>,
+    /// What the log-in form that came back holds.
+    #[prop(optional_no_strip)]
+    outcome: Option<FormOutcome>,
+) -> impl IntoView {
+    let typed = FormState::of("/login", outcome).value("next");
+    let next = typed.or_else(|| use_query_map().read_untracked().get("next"));
+    let next = next.unwrap_or_default();
+    let button = |(id, name): (String, String)| {
+        let href = with_query(&format!("/sso/{id}"), &[("next", &next)]);
+        view! {
+            <a class="btn primary wide" href=href rel="external">
+                "Log in with "
+                {name}
+            </a>
+        }
+    };
+    providers.into_iter().map(button).collect_view().into_any()
+}
+
+/// The password form, folded away where it is only for emergencies.
+#[component]
+fn PasswordLogIn(is_open: bool, children: Children) -> impl IntoView {
+    if is_open {
+        return children().into_any();
+    }
+    view! {
+        <details>
+            <summary>"Log in with a password"</summary>
+            {children()}
+        </details>
+    }
+    .into_any()
+}
+
+/// Log-in at a provider, or with e-mail and password.
 #[component]
 pub fn LoginPage() -> impl IntoView {
     let outcome = use_answer().outcome;
+    let Ways {
+        providers,
+        passwords,
+    } = SharedValue::new(ways).into_inner();
+    let has_providers = !providers.is_empty();
+    let lead = if has_providers {
+        "Use your company’s log-in, or the e-mail address that a superuser added you with."
+    } else {
+        "Use the e-mail address that a superuser added you with."
+    };
+    let button = if has_providers {
+        "btn wide"
+    } else {
+        "btn primary wide"
+    };
+    let is_open = passwords || outcome.is_some();
     let expired = use_query_map().read_untracked().get("expired").is_some();
+    let forgot = if MailIsOn::current().0 {
+        view! { <a href="/forgot">"Forgot your password?"</a> }.into_any()
+    } else {
+        "Forgot your password? Ask a superuser for a link.".into_any()
+    };
     view! {
-        <Bare title="Log in" lead="Use the e-mail address that a superuser added you with.">
+        <Bare title="Log in" lead=lead>
             {(expired && outcome.is_none())
                 .then(|| {
                     view! {
                         <Notice tone=Tone::Warn>"Your session has ended. Log in to go on."</Notice>
                     }
                 })}
-            <PostForm action="/login" outcome=outcome>
-                <Carried name="next" />
+            <ProviderButtons providers=providers outcome=outcome.clone() />
+            <PasswordLogIn is_open=is_open>
+                <PostForm action="/login" outcome=outcome>
+                    <Carried name="next" />
+                    <Field
+                        name="email"
+                        label="E-mail"
+                        kind=Input::Email
+                        autocomplete="username"
+                        maxlength=254
+                        autofocus=!has_providers
+                    />
+                    <PasswordField
+                        name="password"
+                        label="Password"
+                        autocomplete="current-password"
+                    />
+                    <button class=button>"Log in"</button>
+                </PostForm>
+                <p class="quiet">{forgot}</p>
+            </PasswordLogIn>
+        </Bare>
+    }
+    .into_any()
+}
+
+/// Asks for a link by mail, for somebody who forgot their password.
+#[component]
+pub fn ForgotPage() -> impl IntoView {
+    let outcome = use_answer().outcome;
+    let form = if MailIsOn::current().0 {
+        view! {
+            <PostForm action="/forgot" outcome=outcome>
                 <Field
                     name="email"
                     label="E-mail"
@@ -79,13 +218,23 @@ pub fn LoginPage() -> impl IntoView {
                     maxlength=254
                     autofocus=true
                 />
-                <PasswordField
-                    name="password"
-                    label="Password"
-                    autocomplete="current-password"
-                />
-                <button class="btn primary wide">"Log in"</button>
+                <button class="btn primary wide">"Send the link"</button>
             </PostForm>
+        }
+        .into_any()
+    } else {
+        view! { <Notice>"This Keyrack sends no mail. Ask a superuser for a link."</Notice> }
+            .into_any()
+    };
+    view! {
+        <Bare
+            title="Forgot your password?"
+            lead="You get a mail with a link, with which you choose a new one."
+        >
+            {form}
+            <p class="quiet">
+                <a href="/login">"Back to the log-in"</a>
+            </p>
         </Bare>
     }
     .into_any()

@@ -47,9 +47,13 @@ impl From<service::SessionInfo> for SessionEntry {
             || ("An unknown browser".to_owned(), None, String::new()),
             |log_in| {
                 let method = match log_in.method {
-                    service::LogInMethod::Password => "password",
+                    service::LogInMethod::Password => "password".to_owned(),
+                    service::LogInMethod::Sso { provider } => {
+                        format!("single sign-on ({provider})")
+                    }
+                    service::LogInMethod::Header => "trusted proxy".to_owned(),
                 };
-                (log_in.device, log_in.address, method.to_owned())
+                (log_in.device, log_in.address, method)
             },
         );
         Self {

@@ -34,6 +34,7 @@ pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()
     let state = AppState {
         services: services.clone(),
         http: Arc::new(config.http.clone()),
+        mail: config.mail.clone(),
         metrics: metrics.clone(),
         leptos: Arc::new(leptos_options(&config)),
     };

@@ -46,6 +46,20 @@ pub enum UserCommand {
         #[command(flatten)]
         format: Format,
     },
+    /// Let a person log in by single sign-on too: nobody's account is taken over by an address alone.
+    Link {
+        /// The person's address.
+        #[arg(long)]
+        email: String,
+        /// The issuer of the provider, as configured; `header` for the trusted header.
+        #[arg(long)]
+        issuer: String,
+        /// The person there: the claim `sub`, or the user name in the header.
+        #[arg(long)]
+        subject: String,
+        #[command(flatten)]
+        format: Format,
+    },
     /// Give a person another role.
     SetRole {
         /// The person's address.
@@ -115,6 +129,18 @@ pub async fn run(config: &Config, command: UserCommand) -> anyhow::Result<()> {
                 let link = services.offer_password_link(&host, user.id).await?;
                 print(&format, &user, Some(welcome_link(config, &link.token)));
             }
+        }
+        UserCommand::Link {
+            email,
+            issuer,
+            subject,
+            format,
+        } => {
+            let user = services.person_by_email(&host, &email).await?;
+            services
+                .link_identity(&host, user.id, &issuer, &subject)
+                .await?;
+            print(&format, &user, None);
         }
         UserCommand::SetRole {
             email,

@@ -11,6 +11,7 @@ pub mod pages;
 use std::any::Any;
 use std::sync::LazyLock;
 
+use app::features::entry::MailIsOn;
 use axum::Router;
 use axum::extract::{FromRef as _, Request, State};
 use axum::middleware::from_fn_with_state;
@@ -49,6 +50,7 @@ pub fn router(state: AppState) -> Router {
     Router::new()
         .merge(oauth::routes())
         .merge(health::routes())
+        .merge(pages::sso::back_channel())
         .merge(dashboard(&state))
         .layer(around)
         .merge(gate)
@@ -134,9 +136,11 @@ fn files(options: &LeptosOptions) -> Router<AppState> {
 /// What every page finds in its context, whether it answers a GET or a POST.
 fn page_context(state: &AppState) -> impl Fn() + Clone + Send + Sync + use<> {
     let (services, headers) = (state.services.clone(), state.http.legacy_headers());
+    let mail = MailIsOn(state.mail.is_some());
     move || {
         provide_context(services.clone());
         provide_context(headers.clone());
+        provide_context(mail);
         set_page_policy();
     }
 }

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderName, Request, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::DateTime;
+use domain::audit::AuditEvent;
 use domain::catalogue::Catalogue;
 use domain::draft::CredentialDraft;
 use domain::key_id::KeyId;
@@ -18,10 +19,12 @@ use domain::user::User;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use leptos::config::LeptosOptions;
 use serde_json::{Value, json};
+use server::http::layers::proxy::HeaderLogIn;
+use server::mail::Mailer;
 use server::metrics::Metrics;
 use server::outbound::HttpOutbound;
 use server::state::{AppState, GateMode, GateSettings, HttpSettings};
-use service::{Actor, AddPerson, ManualClock, MasterKey, Services, Settings};
+use service::{Actor, AddPerson, ManualClock, MasterKey, Services, Settings, SsoSettings};
 use tower::ServiceExt as _;
 
 use crate::faulty::FaultyStore;
@@ -97,14 +100,28 @@ impl TestApp {
 
     /// One that may reach what this rule allows.
     pub async fn reaching(rule: OutboundRule) -> Self {
-        Self::open(GateMode::Nginx, default_catalogue(), rule).await
+        let sso = (SsoSettings::default(), None);
+        Self::open(GateMode::Nginx, default_catalogue(), rule, sso).await
     }
 
     pub async fn with(mode: GateMode, catalogue: Catalogue) -> Self {
-        Self::open(mode, catalogue, OutboundRule::default()).await
+        let sso = (SsoSettings::default(), None);
+        Self::open(mode, catalogue, OutboundRule::default(), sso).await
     }
 
-    async fn open(mode: GateMode, catalogue: Catalogue, rule: OutboundRule) -> Self {
+    /// One with single sign-on, which may reach providers on this machine.
+    pub async fn with_sso(sso: SsoSettings, header_log_in: Option<HeaderLogIn>) -> Self {
+        let rule = OutboundRule::new(vec!["127.0.0.0/8".parse().unwrap()]);
+        let sso = (sso, header_log_in);
+        Self::open(GateMode::Nginx, default_catalogue(), rule, sso).await
+    }
+
+    async fn open(
+        mode: GateMode,
+        catalogue: Catalogue,
+        rule: OutboundRule,
+        (sso, header_log_in): (SsoSettings, Option<HeaderLogIn>),
+    ) -> Self {
         let clock = Arc::new(ManualClock::at(
             DateTime::from_timestamp(1_795_500_000, 0).unwrap(),
         ));
@@ -116,6 +133,7 @@ impl TestApp {
             audiences: vec![ISSUER.to_owned(), OTHER_AUDIENCE.to_owned()],
             password_hashers: 1,
             outbound: rule.clone(),
+            sso,
             ..Settings::usual(ISSUER)
         };
         let outbound = Arc::new(HttpOutbound::new(rule));
@@ -143,6 +161,7 @@ impl TestApp {
             http: Arc::new(HttpSettings {
                 public_url: PUBLIC_URL.parse().unwrap(),
                 trusted_proxies: Vec::new(),
+                header_log_in,
                 gate: GateSettings {
                     mode,
                     trusted: ["127.0.0.0/8", "::1/128"]
@@ -152,6 +171,7 @@ impl TestApp {
                     secret_header: HeaderName::from_static("apca-api-secret-key"),
                 },
             }),
+            mail: None,
             metrics: metrics.clone(),
             leptos: Arc::new(LeptosOptions::builder().output_name("keyrack").build()),
         };
@@ -214,6 +234,17 @@ impl TestApp {
         }
     }
 
+    /// Every event of the audit log, oldest first.
+    pub async fn audit_log(&self) -> Vec<AuditEvent> {
+        let log = self
+            .services
+            .session_store()
+            .list_audit(0, 10_000)
+            .await
+            .unwrap();
+        log.into_iter().map(|entry| entry.event).collect()
+    }
+
     /// Ends, narrows or quarantines behind the back of whoever holds a token.
     pub async fn quarantine(&self, key: &Key) {
         self.services
@@ -223,6 +254,13 @@ impl TestApp {
     }
 
     /// Sends a request from the loopback address.
+    /// The same with a way out for mail.
+    pub fn with_mail(mut self, mailer: Mailer) -> Self {
+        self.state.mail = Some(mailer);
+        self.router = server::http::router(self.state.clone());
+        self
+    }
+
     pub async fn call(&self, request: Request<Body>) -> Answer {
         self.call_from("127.0.0.1:40000", request).await
     }

@@ -25,7 +25,11 @@ const PAGES: &[(&str, Permission)] = &[
     ("/credentials/{key_id}/edit", Permission::ManageCredentials),
     ("/catalogue?method=GET&path=/v1/accounts", Permission::See),
     ("/catalogue/changes?before=7", Permission::See),
-    ("/users", Permission::See),
+    (
+        "/users?q=x&role=support&state=orphaning&after=junk",
+        Permission::See,
+    ),
+    ("/users/{user}", Permission::ManageUsers),
     ("/account", Permission::See),
     ("/lookup", Permission::See),
     ("/debugger", Permission::See),
@@ -98,7 +102,12 @@ const FORMS: &[(&str, &str, Permission)] = &[
     ),
     ("/gateways/{user}/token", "", Permission::ManageGateways),
     ("/gateways/{user}/remove", "", Permission::ManageGateways),
-    ("/users", "name=x&email=x&role=x", Permission::ManageUsers),
+    ("/users", "people=x&role=x", Permission::ManageUsers),
+    (
+        "/users/{user}/give",
+        "which=all&to={user}",
+        Permission::ManageCredentials,
+    ),
     (
         "/users/{user}/role",
         "role=support",
@@ -164,7 +173,12 @@ const FUNCTIONS: &[(&str, &str, Permission)] = &[
         r#"{"person":"{user}"}"#,
         Permission::ManageUsers,
     ),
-    ("/_fn/users/list", "", Permission::See),
+    (
+        "/_fn/users/get",
+        r#"{"id":"{user}"}"#,
+        Permission::ManageUsers,
+    ),
+    ("/_fn/users/list", r#"{"params":{}}"#, Permission::See),
 ];
 const ISSUE: &str = r#"{"draft":{"name":"","purpose":"","owner":"","flow":"","expires":"",
     "expires_at":"","access":"","levels":{},"public_key":""},"idempotency_key":"k"}"#;
@@ -417,7 +431,9 @@ async fn check_83_a_person_who_is_demoted_or_disabled_loses_their_rights_at_once
         dashboard.get("/credentials", cookie).await.status,
         StatusCode::SEE_OTHER
     );
-    let answer = dashboard.call_function("/_fn/users/list", cookie, "").await;
+    let answer = dashboard
+        .call_function("/_fn/users/list", cookie, r#"{"params":{}}"#)
+        .await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
 }
 
@@ -453,7 +469,7 @@ async fn the_audit_log_is_searched_and_exported_whole() {
     let cookie = dashboard.log_in(Role::Superuser).await;
     let cookie = Some(cookie.as_str());
     let denied = dashboard.log_in(Role::Support).await;
-    let answer = dashboard.post("/users", Some(&denied), "name=x&email=x&role=x");
+    let answer = dashboard.post("/users", Some(&denied), "people=x&role=x");
     assert_eq!(answer.await.status, StatusCode::FORBIDDEN);
 
     let page = text(&dashboard.get("/audit", cookie).await);

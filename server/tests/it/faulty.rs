@@ -15,9 +15,10 @@ use domain::scope::WireScope;
 use domain::user::{EmailAddress, User, UserId};
 use storage::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
-    CredentialRecord, CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, KeySetRow,
-    LiveCredential, Login, NewCredential, OneTimeToken, PublicKeyRow, RevokedToken, SessionRow,
-    SharedStore, SigningKeyRow, Store, StoreError, StoreResult, TokenHash, UsageRow, UserQuery,
+    CredentialRecord, CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, Identity, KeySetRow,
+    LiveCredential, Login, NewCredential, OneTimeToken, PeoplePage, PeopleQuery, PersonRecord,
+    PublicKeyRow, RevokedToken, SessionRow, SharedStore, SigningKeyRow, Store, StoreError,
+    StoreResult, TokenHash, UsageRow, UserQuery,
 };
 
 /// What the store does.
@@ -89,6 +90,8 @@ around! {
     fn find_login(email: EmailAddress) -> Option<Login>;
     fn find_password_hash(id: UserId) -> Option<String>;
     fn list_users(query: UserQuery) -> Vec<User>;
+    fn list_people(query: PeopleQuery) -> PeoplePage;
+    fn find_person(id: UserId, now: Instant) -> Option<PersonRecord>;
     fn set_role(id: UserId, role: Role, audit: AuditEvent) -> ();
     fn disable_user(id: UserId, at: Instant, audit: AuditEvent) -> ();
     fn enable_user(id: UserId, audit: AuditEvent) -> ();
@@ -98,9 +101,14 @@ around! {
     fn find_password_link(hash: TokenHash, now: Instant) -> Option<User>;
     fn redeem_password_link(link: TokenHash, now: Instant, hash: String, audit: AuditEvent) -> ();
     fn record_login(id: UserId, at: Instant, audit: AuditEvent) -> ();
+    fn find_user_by_identity(identity: Identity) -> Option<User>;
+    fn add_user_with_identity(user: User, identity: Identity, audit: AuditEvent) -> ();
+    fn link_identity(id: UserId, identity: Identity, audit: AuditEvent) -> ();
+    fn record_identity_login(id: UserId, identity: Identity, at: Instant, audit: AuditEvent) -> ();
     fn create_session(session: SessionRow) -> bool;
     fn save_session(id: TokenHash, user: Option<UserId>, data: String, until: Instant) -> bool;
     fn find_session(id: TokenHash, now: Instant) -> Option<SessionRow>;
+    fn take_session(id: TokenHash, now: Instant) -> Option<SessionRow>;
     fn delete_session(id: TokenHash) -> ();
     fn list_sessions_of(user: UserId, now: Instant) -> Vec<SessionRow>;
     fn end_session(user: UserId, id: TokenHash, audit: AuditEvent) -> ();

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta};
 use domain::catalogue::Catalogue;
 use domain::draft::CredentialDraft;
 use domain::user::{User, UserId};
+use http::{Request, Response};
 use service::{
     Actor, AddPerson, Allowed, ClientProof, GateRequest, IssuedCredential, ManualClock, MasterKey,
     Outbound, OutboundError, OutboundUrl, Presented, Refusal, RequestFacts, Services, SessionRow,
@@ -73,7 +74,11 @@ pub struct Nobody;
 
 #[async_trait]
 impl Outbound for Nobody {
-    async fn get(&self, _: &OutboundUrl) -> Result<Vec<u8>, OutboundError> {
+    async fn send(
+        &self,
+        _: &OutboundUrl,
+        _: Request<Vec<u8>>,
+    ) -> Result<Response<Vec<u8>>, OutboundError> {
         Err(OutboundError::Unreachable)
     }
 }

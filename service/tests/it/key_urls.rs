@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use domain::audit::{Action, Outcome};
 use domain::key_id::KeyId;
+use http::{Request, Response};
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use service::{
@@ -56,7 +57,11 @@ impl Hosts {
 
 #[async_trait]
 impl Outbound for Hosts {
-    async fn get(&self, url: &OutboundUrl) -> Result<Vec<u8>, OutboundError> {
+    async fn send(
+        &self,
+        url: &OutboundUrl,
+        _: Request<Vec<u8>>,
+    ) -> Result<Response<Vec<u8>>, OutboundError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_at_once.fetch_max(now, Ordering::SeqCst);
@@ -71,7 +76,7 @@ impl Outbound for Hosts {
         self.at_once.fetch_sub(1, Ordering::SeqCst);
         answer
             .unwrap_or(Err(OutboundError::TimedOut))
-            .map(String::into_bytes)
+            .map(|text| Response::new(text.into_bytes()))
     }
 }
 

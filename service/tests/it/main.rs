@@ -10,6 +10,7 @@ mod key_urls;
 mod limits;
 mod live;
 mod model;
+mod password_links;
 mod people;
 mod sessions;
 mod signing;

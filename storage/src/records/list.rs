@@ -80,6 +80,8 @@ pub enum CredentialTab {
     NeverExpires,
     /// Quarantined and not expired.
     Quarantined,
+    /// Active or quarantined, and the owner is disabled.
+    Orphaned,
     /// Expired or revoked.
     Ended,
 }
@@ -137,6 +139,8 @@ pub struct CredentialCounts {
     pub never_expires: u64,
     /// [`CredentialTab::Quarantined`].
     pub quarantined: u64,
+    /// [`CredentialTab::Orphaned`].
+    pub orphaned: u64,
     /// [`CredentialTab::Ended`].
     pub ended: u64,
 }

@@ -4,6 +4,7 @@ mod audit;
 mod catalogue;
 mod issuer;
 mod list;
+mod people;
 
 use domain::Instant;
 use domain::audit::ObjectKind;
@@ -16,6 +17,7 @@ pub use audit::*;
 pub use catalogue::*;
 pub use issuer::*;
 pub use list::*;
+pub use people::*;
 
 /// SHA-256 of a random token (session id, one-time link): the token itself is never stored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,6 +57,15 @@ pub struct Login {
     pub user: User,
     /// Argon2id in PHC form; none while they have not chosen a password.
     pub password_hash: Option<String>,
+}
+
+/// Who somebody is at single sign-on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Who vouches: the issuer of the provider, or the trusted header.
+    pub issuer: String,
+    /// Whom it vouches for: what stays the same when names and addresses change.
+    pub subject: String,
 }
 
 /// Which people to list, by name.

@@ -18,12 +18,13 @@ use crate::fixture::{Fixture, at, credential, event, key_id, query};
 const ROWS: u64 = 150;
 const QUERIES: usize = 80;
 const SCOPES: [&str; 3] = ["data", "market_data", "accounts"];
-const TABS: [CredentialTab; 6] = [
+const TABS: [CredentialTab; 7] = [
     CredentialTab::All,
     CredentialTab::InUse,
     CredentialTab::Expiring,
     CredentialTab::NeverExpires,
     CredentialTab::Quarantined,
+    CredentialTab::Orphaned,
     CredentialTab::Ended,
 ];
 const SORTS: [CredentialSort; 4] = [
@@ -159,6 +160,9 @@ impl Known {
                 state == State::Active && self.credential.expires_at.is_none()
             }
             CredentialTab::Quarantined => state == State::Disabled,
+            CredentialTab::Orphaned => {
+                !self.owner.is_active() && matches!(state, State::Active | State::Disabled)
+            }
             CredentialTab::Ended => matches!(state, State::Expired | State::Revoked),
         }
     }
@@ -474,19 +478,36 @@ pub async fn counts_agree_with_the_tabs(fixture: &Fixture) {
     assert_eq!(none, CredentialCounts::default());
     let known = fill(fixture, &mut StdRng::seed_from_u64(8)).await;
     let count = |tab| known.iter().filter(|row| row.is_in(tab)).count() as u64;
-    let [all, in_use, expiring, never_expires, quarantined, ended] = TABS.map(count);
+    let [
+        all,
+        in_use,
+        expiring,
+        never_expires,
+        quarantined,
+        orphaned,
+        ended,
+    ] = TABS.map(count);
     let expected = CredentialCounts {
         all,
         in_use,
         expiring,
         never_expires,
         quarantined,
+        orphaned,
         ended,
     };
     assert!(
-        [all, in_use, expiring, never_expires, quarantined, ended]
-            .iter()
-            .all(|n| *n > 0)
+        [
+            all,
+            in_use,
+            expiring,
+            never_expires,
+            quarantined,
+            orphaned,
+            ended
+        ]
+        .iter()
+        .all(|n| *n > 0)
     );
     assert_eq!(
         fixture.store.count_credentials(now()).await.unwrap(),

@@ -8,6 +8,7 @@ mod database;
 mod fixture;
 mod gate;
 mod gateways;
+mod identities;
 mod key_sets;
 mod list;
 mod parallel;
@@ -51,6 +52,8 @@ mod every_database {
             a_taken_address_is_a_conflict
             people_are_listed_by_name_page_by_page
             people_are_searched_literally
+            people_are_filtered_and_known_with_what_they_own
+            people_are_paged_there_and_back_again
             the_last_superuser_stays
             two_superusers_who_demote_each_other_do_not_both_succeed
             changes_to_an_unknown_person_find_nobody
@@ -60,7 +63,14 @@ mod every_database {
             of_two_parallel_redemptions_one_succeeds
             a_new_password_link_replaces_the_one_before
         }
+        identities {
+            check_68_an_identity_is_issuer_and_subject_together
+            a_taken_address_or_identity_adds_nobody
+            an_identity_is_linked_to_a_person_once
+            a_login_is_noted_on_person_and_identity
+        }
         sessions {
+            a_session_is_taken_once
             a_session_is_found_within_both_limits
             a_save_does_not_bring_an_ended_session_back
             a_session_id_is_taken_once

@@ -1,11 +1,12 @@
 //! People, passwords and the links for choosing one.
 
 use chrono::TimeDelta;
+use domain::credential::{Credential, Mark, Standing};
 use domain::role::Role;
-use domain::user::{User, UserId};
-use storage::{Conflict, StoreError, StoreResult, TokenHash, UserQuery};
+use domain::user::{PersonFilter, User, UserId};
+use storage::{Conflict, PeopleQuery, PeopleStart, StoreError, StoreResult, TokenHash, UserQuery};
 
-use crate::fixture::{Fixture, at, event, person, session, token};
+use crate::fixture::{Fixture, at, credential, event, person, session, token};
 
 fn is(outcome: &StoreResult<()>, conflict: &Conflict) -> bool {
     matches!(outcome, Err(StoreError::Conflict(found)) if found == conflict)
@@ -152,6 +153,152 @@ pub async fn people_are_searched_literally(fixture: &Fixture) {
         let names: Vec<_> = found.iter().map(|user| user.name.as_str()).collect();
         assert_eq!(names, expected, "{search:?}");
     }
+}
+
+/// The names on a page.
+async fn names(fixture: &Fixture, query: PeopleQuery) -> Vec<String> {
+    let page = fixture.store.list_people(query).await.unwrap();
+    let people = page.people.into_iter();
+    people.map(|one| one.user.name.to_string()).collect()
+}
+
+fn everybody() -> PeopleQuery {
+    PeopleQuery {
+        now: at(100),
+        search: None,
+        role: None,
+        state: None,
+        from: PeopleStart::First,
+        limit: 10,
+    }
+}
+
+pub async fn people_are_filtered_and_known_with_what_they_own(fixture: &Fixture) {
+    let store = &fixture.store;
+    let people = add_named(fixture, &["Eve", "Bo", "Ann", "Cy", "Di"]).await;
+    let [eve, bo, ann, cy, di] = &people[..] else {
+        unreachable!()
+    };
+    let hash = "hash".to_owned();
+    store
+        .set_password(eve.id, hash, None, event())
+        .await
+        .unwrap();
+    store.record_login(bo.id, at(1), event()).await.unwrap();
+    store
+        .set_role(ann.id, Role::Developer, event())
+        .await
+        .unwrap();
+    store
+        .offer_password_link(ann.id, token(1), event())
+        .await
+        .unwrap();
+    let revoked = Standing::Revoked(Mark {
+        at: at(1),
+        by: "Mara".to_owned(),
+        reason: None,
+    });
+    for credential in [
+        credential(1, cy.id),
+        credential(2, cy.id),
+        Credential {
+            standing: revoked.clone(),
+            ..credential(3, cy.id)
+        },
+        Credential {
+            expires_at: Some(at(100)),
+            ..credential(4, cy.id)
+        },
+        Credential {
+            standing: revoked,
+            ..credential(5, di.id)
+        },
+        credential(6, eve.id),
+    ] {
+        fixture.issue(&credential).await;
+    }
+    store.disable_user(cy.id, at(2), event()).await.unwrap();
+    store.disable_user(di.id, at(2), event()).await.unwrap();
+
+    for (state, expected) in [
+        (PersonFilter::Active, &["Bo", "Eve"][..]),
+        (PersonFilter::Invited, &["Ann"]),
+        (PersonFilter::Disabled, &["Cy", "Di"]),
+        (PersonFilter::Orphaning, &["Cy"]),
+    ] {
+        let state = Some(state);
+        let found = names(
+            fixture,
+            PeopleQuery {
+                state,
+                ..everybody()
+            },
+        )
+        .await;
+        assert_eq!(found, expected, "{state:?}");
+    }
+    let role = Some(Role::Developer);
+    assert_eq!(
+        names(
+            fixture,
+            PeopleQuery {
+                role,
+                ..everybody()
+            }
+        )
+        .await,
+        ["Ann"]
+    );
+    let search = Some("PERSON2@".to_owned());
+    assert_eq!(
+        names(
+            fixture,
+            PeopleQuery {
+                search,
+                ..everybody()
+            }
+        )
+        .await,
+        ["Bo"]
+    );
+
+    let found = store.find_person(ann.id, at(100)).await.unwrap().unwrap();
+    assert_eq!(found.link_ends_at, Some(token(1).expires_at));
+    assert!(found.is_invited());
+    let late = store
+        .find_person(ann.id, token(1).expires_at)
+        .await
+        .unwrap();
+    assert_eq!(late.unwrap().link_ends_at, None);
+    let found = store.find_person(cy.id, at(100)).await.unwrap().unwrap();
+    assert_eq!((found.credentials, found.has_password), (2, false));
+    let nobody = person(99, Role::Support).id;
+    assert_eq!(store.find_person(nobody, at(100)).await.unwrap(), None);
+}
+
+pub async fn people_are_paged_there_and_back_again(fixture: &Fixture) {
+    let store = &fixture.store;
+    add_named(fixture, &["Eve", "Bo", "Ann", "Cy", "Di"]).await;
+    let page = |from| PeopleQuery {
+        from,
+        limit: 2,
+        ..everybody()
+    };
+    let first = store.list_people(page(PeopleStart::First)).await.unwrap();
+    assert_eq!((first.has_before, first.has_after), (false, true));
+    let after = PeopleStart::After(first.people[1].user.id);
+    let second = store.list_people(page(after)).await.unwrap();
+    assert_eq!((second.has_before, second.has_after), (true, true));
+    let after = PeopleStart::After(second.people[1].user.id);
+    let third = store.list_people(page(after)).await.unwrap();
+    assert_eq!((third.has_before, third.has_after), (true, false));
+    assert_eq!(third.people[0].user.name.as_str(), "Eve");
+    let before = PeopleStart::Before(third.people[0].user.id);
+    assert_eq!(store.list_people(page(before)).await.unwrap(), second);
+    let before = PeopleStart::Before(second.people[0].user.id);
+    assert_eq!(store.list_people(page(before)).await.unwrap(), first);
+    let unknown = page(PeopleStart::After(person(99, Role::Support).id));
+    assert!(store.list_people(unknown).await.unwrap().people.is_empty());
 }
 
 pub async fn the_last_superuser_stays(fixture: &Fixture) {
@@ -331,11 +478,16 @@ pub async fn a_password_link_works_once_and_in_time(fixture: &Fixture) {
     );
     assert!(is(&redeem(60_000).await, &Conflict::LinkUsed));
 
-    // A disabled person can't use it.
+    // It goes when the person is disabled, and does not come back.
     store.disable_user(jon.id, at(1), event()).await.unwrap();
     assert_eq!(store.find_password_link(hash, at(2)).await.unwrap(), None);
     assert!(is(&redeem(2).await, &Conflict::LinkUsed));
     store.enable_user(jon.id, event()).await.unwrap();
+    assert_eq!(store.find_password_link(hash, at(2)).await.unwrap(), None);
+    store
+        .offer_password_link(jon.id, token(1), event())
+        .await
+        .unwrap();
 
     store
         .create_session(session(1, Some(jon.id)))

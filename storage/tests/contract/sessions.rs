@@ -51,6 +51,27 @@ pub async fn a_save_does_not_bring_an_ended_session_back(fixture: &Fixture) {
     store.delete_session(ID).await.unwrap();
 }
 
+pub async fn a_session_is_taken_once(fixture: &Fixture) {
+    let (first, second) = (session(1, None), session(2, None));
+    for row in [&first, &second] {
+        assert!(fixture.store.create_session(row.clone()).await.unwrap());
+    }
+    let takes: Vec<_> = (0..8)
+        .map(|_| {
+            let (store, id) = (fixture.store.clone(), first.id);
+            tokio::spawn(async move { store.take_session(id, at(1)).await.unwrap() })
+        })
+        .collect();
+    let mut taken = Vec::new();
+    for take in takes {
+        taken.extend(take.await.unwrap());
+    }
+    let data: Vec<_> = taken.iter().map(|row| row.data.as_str()).collect();
+    assert_eq!(data, [first.data.as_str()]);
+    let late = fixture.store.take_session(second.id, second.idle_until);
+    assert!(late.await.unwrap().is_none());
+}
+
 pub async fn a_session_id_is_taken_once(fixture: &Fixture) {
     let store = &fixture.store;
     assert!(store.create_session(session(1, None)).await.unwrap());

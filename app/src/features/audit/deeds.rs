@@ -9,9 +9,29 @@ pub(super) const fn words(action: Action) -> (&'static str, &'static str) {
         Action::SetUpOffered => ("printed a set-up link", "print a set-up link"),
         Action::LogIn => ("logged in", "log in as {}"),
         Action::LogOut => ("logged out", "log out"),
+        Action::SsoRefused => (
+            "was refused single sign-on as {}",
+            "log in as {} by single sign-on",
+        ),
+        Action::SsoHeaderIgnored => (
+            "sent the header of single sign-on without being trusted to",
+            "log in as {} by a header without being trusted to send it",
+        ),
         Action::SessionEnded => ("ended sessions of {}", "end sessions of {}"),
         Action::UserAdded => ("added {}", "add {}"),
         Action::UserRoleChanged => ("changed the role of {}", "change the role of {}"),
+        Action::UserProvisioned => (
+            "added {} at the first single sign-on",
+            "add {} at the first single sign-on",
+        ),
+        Action::UserRoleMapped => (
+            "gave {} the role of their groups",
+            "give {} the role of their groups",
+        ),
+        Action::IdentityLinked => (
+            "let {} log in by single sign-on",
+            "let {} log in by single sign-on",
+        ),
         Action::UserDisabled => ("disabled {}", "disable {}"),
         Action::UserEnabled => ("enabled {} again", "enable {} again"),
         Action::PasswordChanged => ("changed the password of {}", "change the password of {}"),

@@ -223,6 +223,7 @@ fn target(event: &AuditEvent) -> Target {
     let href = match event.object_kind {
         _ if id.is_empty() => None,
         ObjectKind::Credential => Some(format!("/credentials/{id}")),
+        ObjectKind::User => Some(format!("/users/{id}")),
         ObjectKind::Gateway => Some("/gateways".to_owned()),
         ObjectKind::Catalogue => Some("/catalogue".to_owned()),
         _ => None,

@@ -44,6 +44,8 @@ pub struct Counts {
     pub never: usize,
     /// Quarantined ones.
     pub quarantined: usize,
+    /// Active and quarantined ones whose owner is disabled.
+    pub orphaned: usize,
     /// Expired and revoked ones.
     pub ended: usize,
 }
@@ -58,6 +60,7 @@ impl Counts {
             Tab::Expiring => self.expiring,
             Tab::Never => self.never,
             Tab::Quarantined => self.quarantined,
+            Tab::Orphaned => self.orphaned,
             Tab::Ended => self.ended,
         }
     }

@@ -56,6 +56,8 @@ words! {
         Never = "never", "Never expires";
         /// Quarantined.
         Quarantined = "quarantined", "Quarantined";
+        /// Active or quarantined, and the owner is disabled.
+        Orphaned = "orphaned", "Orphaned";
         /// Expired or revoked.
         Ended = "ended", "Ended";
     }

@@ -53,6 +53,7 @@ pub(super) fn list_query(params: &ListParams, now: Instant) -> CredentialQuery {
         Tab::Expiring => CredentialTab::Expiring,
         Tab::Never => CredentialTab::NeverExpires,
         Tab::Quarantined => CredentialTab::Quarantined,
+        Tab::Orphaned => CredentialTab::Orphaned,
         Tab::Ended => CredentialTab::Ended,
     };
     let from = match (position(&params.after), position(&params.before)) {
@@ -120,6 +121,7 @@ pub(super) fn list_page(
             expiring: number(counts.expiring),
             never: number(counts.never_expires),
             quarantined: number(counts.quarantined),
+            orphaned: number(counts.orphaned),
             ended: number(counts.ended),
         },
         before,

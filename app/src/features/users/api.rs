@@ -1,13 +1,17 @@
-//! What the users page asks the server.
+//! What the users page and the page of a person ask the server.
 
 use chrono::{DateTime, Utc};
 use domain::role::Role;
 use leptos::prelude::*;
+use leptos::server_fn::codec::Json;
 use serde::{Deserialize, Serialize};
 
+use super::PeopleParams;
+use crate::components::Status;
 use crate::error::ApiError;
+use crate::features::audit::StoryEntry;
 
-/// A person of the team as the list shows them.
+/// A person of the team.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PersonRow {
     /// Their id.
@@ -20,41 +24,194 @@ pub struct PersonRow {
     pub role: Role,
     /// May they log in?
     pub active: bool,
+    /// They have never come in.
+    pub invited: bool,
+    /// Where they log in.
+    pub source: String,
+    /// Until when the link works that they were given.
+    pub link_ends_at: Option<DateTime<Utc>>,
     /// When they were added.
     pub created_at: DateTime<Utc>,
     /// When they last logged in.
     pub last_login_at: Option<DateTime<Utc>>,
+    /// How many credentials they own that are active or quarantined.
+    pub credentials: usize,
 }
 
-/// The most people that the page lists; a team of people, not of thousands.
-#[cfg(feature = "ssr")]
-const MOST: u32 = 1000;
+impl PersonRow {
+    /// How they stand.
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        match (self.active, self.invited) {
+            (false, _) => Status::Disabled,
+            (true, true) => Status::Invited,
+            (true, false) => Status::Active,
+        }
+    }
+}
 
-/// Everybody in the team.
-#[server(prefix = "/_fn", endpoint = "users/list")]
-pub async fn list_users() -> Result<Vec<PersonRow>, ApiError> {
+/// A page of the team.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeopleList {
+    /// The people, by name.
+    pub people: Vec<PersonRow>,
+    /// The first of them, if there are people before.
+    pub before: Option<String>,
+    /// The last of them, if there are people after.
+    pub after: Option<String>,
+    /// Disabled people who still own credentials: the first few, for those who can do something
+    /// about it.
+    pub orphaning: Vec<PersonRow>,
+}
+
+/// A person with what belongs to them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonDetail {
+    /// Their own facts.
+    pub person: PersonRow,
+    /// The last entries of the audit log about them.
+    pub story: Vec<StoryEntry>,
+    /// What can be given to others, if the viewer may: key id and name of the first of their
+    /// credentials.
+    pub owned: Vec<(String, String)>,
+    /// To whom: ids and names.
+    pub heirs: Vec<(String, String)>,
+}
+
+/// A page of the team.
+#[server(prefix = "/_fn", endpoint = "users/list", input = Json)]
+pub async fn list_users(params: PeopleParams) -> Result<PeopleList, ApiError> {
+    use domain::role::Permission;
+    use domain::user::PersonFilter;
+    use service::PeopleQuery;
+
     use crate::server_context::{actor, reply, services};
 
-    let query = service::UserQuery {
-        limit: MOST,
-        ..service::UserQuery::default()
-    };
+    /// Rows of a page.
+    const PAGE: u32 = 50;
+    /// As many people as there is room for above the list.
+    const FEW: u32 = 3;
 
-    let users = reply(services()?.people(&actor()?, query).await)?;
-    Ok(users.into_iter().map(PersonRow::from).collect())
+    let (services, actor) = (services()?, actor()?);
+    let query = params.query(services.now(), PAGE);
+    let few = PeopleQuery {
+        state: Some(PersonFilter::Orphaning),
+        ..PeopleParams::default().query(services.now(), FEW)
+    };
+    let page = reply(services.people_page(&actor, query).await)?;
+    let orphaning = if actor.can(Permission::ManageCredentials) {
+        reply(services.people_page(&actor, few).await)?.people
+    } else {
+        Vec::new()
+    };
+    let rows = |people: Vec<service::PersonRecord>| -> Vec<PersonRow> {
+        people.into_iter().map(PersonRow::from).collect()
+    };
+    let people = rows(page.people);
+    let id = |person: Option<&PersonRow>| person.map(|person| person.id.clone());
+    Ok(PeopleList {
+        before: id(people.first()).filter(|_| page.has_before),
+        after: id(people.last()).filter(|_| page.has_after),
+        people,
+        orphaning: rows(orphaning),
+    })
+}
+
+/// One person: oneself, or, for superusers, anybody.
+#[server(prefix = "/_fn", endpoint = "users/get", input = Json)]
+pub async fn get_person(id: String) -> Result<PersonDetail, ApiError> {
+    use domain::role::Permission;
+    use service::{CredentialFilter, CredentialQuery, CredentialSort, CredentialTab, PageStart};
+
+    use crate::features::audit::{Subject, tell};
+    use crate::server_context::{actor, reply, services};
+
+    /// As many as a list to choose from may have.
+    const MOST: u32 = 1000;
+
+    let (services, actor) = (services()?, actor()?);
+    let unknown = |_| service::ServiceError::NotFound("person");
+    let id: domain::user::UserId = reply(id.parse().map_err(unknown))?;
+    let person = PersonRow::from(reply(services.person(&actor, id).await)?);
+    let entries = reply(services.person_story(&actor, id).await)?;
+    let story = tell(entries, &services.catalogue(), &[], Subject::Named);
+    let (mut owned, mut heirs) = (Vec::new(), Vec::new());
+    if person.credentials > 0 && actor.can(Permission::ManageCredentials) {
+        for tab in [CredentialTab::InUse, CredentialTab::Quarantined] {
+            let query = CredentialQuery {
+                now: services.now(),
+                filter: CredentialFilter {
+                    tab,
+                    owner: Some(id),
+                    ..CredentialFilter::default()
+                },
+                sort: CredentialSort::Name,
+                descending: false,
+                from: PageStart::First,
+                limit: 100,
+            };
+            let page = reply(services.list_credentials(&actor, query).await)?;
+            let credentials = page.rows.into_iter().map(|row| row.credential);
+            owned.extend(credentials.map(|one| (one.key_id.to_string(), one.name.to_string())));
+        }
+        let query = service::UserQuery {
+            active_only: true,
+            limit: MOST,
+            ..service::UserQuery::default()
+        };
+        let people = reply(services.people(&actor, query).await)?.into_iter();
+        heirs = people
+            .filter(|heir| heir.id != id)
+            .map(|heir| (heir.id.to_string(), heir.name.to_string()))
+            .collect();
+    }
+    Ok(PersonDetail {
+        person,
+        story,
+        owned,
+        heirs,
+    })
 }
 
 #[cfg(feature = "ssr")]
-impl From<domain::user::User> for PersonRow {
-    fn from(user: domain::user::User) -> Self {
+impl PeopleParams {
+    fn query(&self, now: domain::Instant, limit: u32) -> service::PeopleQuery {
+        use service::PeopleStart;
+
+        let from = match (self.after.parse(), self.before.parse()) {
+            (Ok(id), _) => PeopleStart::After(id),
+            (Err(_), Ok(id)) => PeopleStart::Before(id),
+            (Err(_), Err(_)) => PeopleStart::First,
+        };
+        service::PeopleQuery {
+            now,
+            search: Some(self.search.clone()).filter(|search| !search.is_empty()),
+            role: self.role,
+            state: self.state,
+            from,
+            limit,
+        }
+    }
+}
+
+#[cfg(feature = "ssr")]
+impl From<service::PersonRecord> for PersonRow {
+    fn from(record: service::PersonRecord) -> Self {
+        let invited = record.is_invited();
+        let user = record.user;
         Self {
             id: user.id.to_string(),
-            name: user.name.as_str().to_owned(),
-            email: user.email.as_str().to_owned(),
+            name: user.name.to_string(),
+            email: user.email.to_string(),
             role: user.role,
             active: user.is_active(),
+            invited,
+            // Everybody logs in with a password that they chose here.
+            source: "Local".to_owned(),
+            link_ends_at: record.link_ends_at,
             created_at: user.created_at,
             last_login_at: user.last_login_at,
+            credentials: usize::try_from(record.credentials).unwrap_or(usize::MAX),
         }
     }
 }

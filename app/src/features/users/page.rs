@@ -1,19 +1,24 @@
-//! The users page: the list, adding a person, roles, disabling and enabling.
+//! The users page: the team, page by page, and inviting people.
 
+use domain::invitee::MOST_INVITEES;
 use domain::role::{Permission, Role};
+use domain::user::PersonFilter;
 use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
 
-use super::{PersonRow, list_users};
+use super::links::WelcomeLinks;
+use super::manage::roles;
+use super::person::invite;
+use super::query::USERS;
+use super::{PeopleList, PeopleParams, PersonRow, list_users};
 use crate::components::{
-    Avatar, Cell, Column, CopyButton, Dialog, DialogActions, DialogLink, ErrorState, Field, Input,
-    Moment, PageHead, PostForm, RefusedElsewhere, Select, Skeleton, State, Status, Table, Time,
+    Avatar, Cell, Column, EmptyState, ErrorState, Field, Glyph, Moment, Notice, PageHead, Pager,
+    PostForm, Select, Skeleton, State, Table, TextArea, Time, Tone,
 };
 use crate::error::ApiError;
-use crate::form::{Answer, FormOutcome, ShownOnce, use_answer};
+use crate::form::{Answer, FormOutcome, use_answer};
 use crate::viewer::Viewer;
-
-/// Where a new person is posted to.
-const ADD: &str = "/users";
+use crate::words::count;
 
 /// The users page: everybody sees who is in the team, superusers manage it.
 #[component]
@@ -22,82 +27,177 @@ pub fn UsersPage() -> impl IntoView {
         outcome,
         shown_once,
     } = use_answer();
-    let people = Resource::new_blocking(|| (), |()| list_users());
+    let query = use_query_map();
+    let params = Memo::new(move |_| query.with(|query| PeopleParams::read(|name| query.get(name))));
+    let people = Resource::new_blocking(move || params.get(), list_users);
     let manages = Viewer::current().can(Permission::ManageUsers);
     view! {
         <PageHead title="Users" lead="Everyone here sees every credential. The role says what else.">
-            {manages.then(|| view! { <a class="btn" href="#add" rel="external">"Add a person"</a> })}
+            {manages.then(|| view! { <a class="btn" href="#invite" rel="external">"Invite people"</a> })}
         </PageHead>
         <div class="stack">
-            {shown_once.map(|shown| view! { <PasswordLink shown=shown /> })}
-            <RefusedElsewhere outcome=outcome.clone() form=ADD />
-            <div class="card">
-                <Transition fallback=|| view! { <Skeleton /> }>
-                    {move || Suspend::new(async move { people_table(people.await, manages) })}
-                </Transition>
-            </div>
-            {manages.then(|| view! { <AddPerson outcome=outcome /> })}
+            {shown_once.map(|shown| view! { <WelcomeLinks shown=shown /> })}
+            <Filters params=params.get_untracked() />
+            <Transition fallback=|| {
+                view! { <div class="card"><Skeleton /></div> }
+            }>
+                {move || Suspend::new(async move { contents(people.await, &params.get()) })}
+            </Transition>
+            {manages.then(|| view! { <Invite outcome=outcome /> })}
         </div>
     }
     .into_any()
 }
 
-fn people_table(people: Result<Vec<PersonRow>, ApiError>, manages: bool) -> AnyView {
-    let people = match people {
-        Ok(people) => people,
-        Err(error) => return view! { <ErrorState error=error /> }.into_any(),
-    };
-    let viewer_id = Viewer::current().user().map(|user| user.id);
-    let columns = ["Person", "Role", "State", "Added", "Last log-in"]
-        .map(Column::new)
-        .into_iter()
-        .chain(manages.then_some(Column::hidden("Manage")))
-        .collect();
-    let rows = people
-        .into_iter()
-        .map(|person| {
-            let is_viewer = viewer_id.as_ref() == Some(&person.id);
-            view! { <PersonLine person=person is_viewer=is_viewer manages=manages /> }
-        })
-        .collect_view();
+/// A plain form: the answer is a page with the filters in its address.
+#[component]
+fn Filters(params: PeopleParams) -> impl IntoView {
+    let any = |words: &str| (String::new(), words.to_owned());
+    let roles = std::iter::once(any("Any role")).chain(roles()).collect();
+    let states =
+        PersonFilter::ALL.map(|state| (state.as_str().to_owned(), state.label().to_owned()));
+    let states = std::iter::once(any("Any state")).chain(states).collect();
+    let clear = params
+        .is_filtered()
+        .then(|| view! { <a class="btn ghost" href=USERS>"Clear filters"</a> });
     view! {
-        <Table caption="People of the team" columns=columns>
-            {rows}
-        </Table>
+        <form class="card section" method="get" action=USERS role="search">
+            <div class="fields">
+                <Field name="q" label="Search" value=params.search optional=true hint="A part of a name or address." />
+                <Select
+                    name="role"
+                    id="filter-role"
+                    label="Role"
+                    options=roles
+                    value=params.role.map_or("", Role::as_str)
+                />
+                <Select
+                    name="state"
+                    label="State"
+                    options=states
+                    value=params.state.map_or("", PersonFilter::as_str)
+                />
+            </div>
+            <div class="form-actions">
+                <button class="btn primary">"Search"</button>
+                {clear}
+            </div>
+        </form>
     }
     .into_any()
 }
 
-#[component]
-fn PersonLine(person: PersonRow, is_viewer: bool, manages: bool) -> impl IntoView {
-    let dim = !person.active;
-    let manage = manages.then(|| {
-        let person = person.clone();
-        view! {
-            <Cell>
-                <div class="row-actions">
-                    <Manage person=person />
-                </div>
-            </Cell>
+fn contents(list: Result<PeopleList, ApiError>, params: &PeopleParams) -> AnyView {
+    let list = match list {
+        Ok(list) => list,
+        Err(error) => {
+            return view! { <div class="card"><ErrorState error=error /></div> }.into_any();
         }
-    });
-    let status = if person.active {
-        Status::Active
-    } else {
-        Status::Disabled
     };
-    let last_login = person.last_login_at.map_or_else(
+    let orphaning = list.orphaning.into_iter().map(orphaning).collect_view();
+    view! {
+        {orphaning}
+        <div class="card">{table(list.people, list.before, list.after, params)}</div>
+    }
+    .into_any()
+}
+
+/// That somebody left credentials behind, and where they are given to others.
+fn orphaning(person: PersonRow) -> AnyView {
+    let href = format!("/users/{}#credentials", person.id);
+    let words = format!(
+        "{} is disabled and still owns {}: ",
+        person.name,
+        count(person.credentials, "credential")
+    );
+    view! {
+        <Notice tone=Tone::Warn>
+            {words} <a href=href>"give them to somebody else"</a> "."
+        </Notice>
+    }
+    .into_any()
+}
+
+fn table(
+    people: Vec<PersonRow>,
+    before: Option<String>,
+    after: Option<String>,
+    params: &PeopleParams,
+) -> AnyView {
+    if people.is_empty() {
+        return view! {
+            <EmptyState
+                glyph=Glyph::Search
+                title="Nobody matches"
+                text="Search for less, or take a filter away."
+            />
+        }
+        .into_any();
+    }
+    let previous = before.map(|id| params.page(String::new(), id).href());
+    let next = after.map(|id| params.page(id, String::new()).href());
+    let summary = if previous.is_none() && next.is_none() {
+        people_in_words(people.len())
+    } else {
+        format!("{} on this page", people_in_words(people.len()))
+    };
+    let columns = [
+        "Person",
+        "Role",
+        "State",
+        "Logs in",
+        "Credentials",
+        "Added",
+        "Last seen",
+    ];
+    let rows = people.into_iter().map(line).collect_view();
+    view! {
+        <Table caption="People of the team" columns=columns.map(Column::new).to_vec()>
+            {rows}
+        </Table>
+        <Pager summary=summary previous=previous next=next />
+    }
+    .into_any()
+}
+
+fn people_in_words(number: usize) -> String {
+    match number {
+        1 => "1 person".to_owned(),
+        more => format!("{more} people"),
+    }
+}
+
+fn line(person: PersonRow) -> AnyView {
+    let viewer = Viewer::current();
+    let is_viewer = viewer.user().is_some_and(|user| user.id == person.id);
+    let manages = viewer.can(Permission::ManageUsers);
+    let name = if manages || is_viewer {
+        let href = format!("{USERS}/{}", person.id);
+        view! { <a href=href>{person.name.clone()}</a> }.into_any()
+    } else {
+        person.name.clone().into_any()
+    };
+    let last_seen = person.last_login_at.map_or_else(
         || view! { <span class="quiet">"never"</span> }.into_any(),
         |at| view! { <Time at=at /> }.into_any(),
     );
+    let owned = match person.credentials {
+        0 => view! { <span class="quiet">"none"</span> }.into_any(),
+        some => {
+            let href = format!("/credentials?owner={}", person.id);
+            view! { <a class="num" href=href>{count(some, "credential")}</a> }.into_any()
+        }
+    };
+    let invite = manages.then(|| invite(&person));
+    let (dim, status) = (!person.active, person.status());
     view! {
         <tr role="row" class:dim=dim>
             <Cell names_row=true>
                 <span class="person">
-                    <Avatar name=person.name.clone() />
+                    <Avatar name=person.name />
                     <span class="two">
                         <b>
-                            {person.name}
+                            {name}
                             {is_viewer.then(|| view! { <span class="quiet">" (you)"</span> })}
                         </b>
                         <span class="quiet">{person.email}</span>
@@ -106,145 +206,46 @@ fn PersonLine(person: PersonRow, is_viewer: bool, manages: bool) -> impl IntoVie
             </Cell>
             <Cell label="Role">{person.role.label()}</Cell>
             <Cell label="State">
-                <State status=status />
+                <span class="two">
+                    <State status=status />
+                    {invite}
+                </span>
             </Cell>
+            <Cell label="Logs in">{person.source}</Cell>
+            <Cell label="Credentials">{owned}</Cell>
             <Cell label="Added">
                 <Moment at=person.created_at />
             </Cell>
-            <Cell label="Last log-in">{last_login}</Cell>
-            {manage}
+            <Cell label="Last seen">{last_seen}</Cell>
         </tr>
     }
     .into_any()
 }
 
-/// The dialog with everything that a superuser can do about a person.
 #[component]
-fn Manage(person: PersonRow) -> impl IntoView {
-    let PersonRow {
-        id,
-        name,
-        role,
-        active,
-        ..
-    } = person;
-    let dialog = format!("manage-{id}");
-    let action = |what: &str| format!("/users/{id}/{what}");
-    let (change_role, make_link) = (action("role"), action("password-link"));
-    let role_id = format!("role-{id}");
-    let title = name.clone();
-    let state = if active {
-        view! {
-            <form class="stack-s" method="post" action=action("disable")>
-                <p class="dialog-text">
-                    "Disabled people cannot log in and their sessions end at once. Credentials that \
-                    they own keep working and show as orphaned."
-                </p>
-                <button class="btn danger">"Disable"</button>
-            </form>
-        }
-        .into_any()
-    } else {
-        view! {
-            <form class="stack-s" method="post" action=action("enable")>
-                <p class="dialog-text">"They can log in again with the password that they have."</p>
-                <button class="btn">"Enable"</button>
-            </form>
-        }
-        .into_any()
-    };
+fn Invite(outcome: Option<FormOutcome>) -> impl IntoView {
+    let hint = format!(
+        "One person on each line, {MOST_INVITEES} at most: Jon Lind <jon@example.com>, or the address alone."
+    );
     view! {
-        <DialogLink dialog=dialog.clone() class="btn small">
-            "Manage "
-            <span class="vh">{name}</span>
-        </DialogLink>
-        <Dialog id=dialog title=title>
-            <section>
-                <form class="stack-s" method="post" action=change_role>
-                    <Select
-                        name="role"
-                        id=role_id
-                        label="Role"
-                        options=roles()
-                        value=role.as_str()
-                        hint="It counts from their next click on."
-                    />
-                    <button class="btn">"Change role"</button>
-                </form>
-            </section>
-            <section>
-                <form class="stack-s" method="post" action=make_link>
-                    <p class="dialog-text">
-                        "For somebody who lost their password or their first link: a new link, with \
-                        which they choose one."
-                    </p>
-                    <button class="btn">"Make a password link"</button>
-                </form>
-            </section>
-            <section>{state}</section>
-            <DialogActions leave="Close" />
-        </Dialog>
-    }
-    .into_any()
-}
-
-/// Values and words of the roles.
-fn roles() -> Vec<(String, String)> {
-    Role::ALL
-        .map(|role| (role.as_str().to_owned(), role.label().to_owned()))
-        .to_vec()
-}
-
-#[component]
-fn AddPerson(outcome: Option<FormOutcome>) -> impl IntoView {
-    view! {
-        <section class="card section" id="add">
-            <h2>"Add a person"</h2>
-            <p>"You get a link to pass on, with which they choose their password."</p>
-            <PostForm action=ADD outcome=outcome>
+        <section class="card section" id="invite">
+            <h2>"Invite people"</h2>
+            <p>"Each gets a link, with which they choose their password. It works once, for three days."</p>
+            <PostForm action=USERS outcome=outcome>
                 <div class="fields">
-                    <Field name="name" label="Name" />
-                    <Field name="email" label="E-mail" kind=Input::Email maxlength=254 />
+                    <TextArea name="people" label="People" hint=hint maxlength=20_000 rows=4 />
                     <Select
                         name="role"
-                        label="Role"
+                        label="Role of all of them"
                         options=roles()
                         value=Role::Support.as_str()
                         hint="Only superusers create credentials and manage people."
                     />
                 </div>
                 <div class="form-actions">
-                    <button class="btn primary">"Add person"</button>
+                    <button class="btn primary">"Invite"</button>
                 </div>
             </PostForm>
-        </section>
-    }
-    .into_any()
-}
-
-/// A link with which a person chooses a password. It is not kept anywhere.
-#[component]
-fn PasswordLink(shown: ShownOnce) -> impl IntoView {
-    let ShownOnce::WelcomeLink {
-        name,
-        email,
-        url,
-        expires_at,
-    } = shown
-    else {
-        return ().into_any();
-    };
-    view! {
-        <section class="card section stack" aria-labelledby="link-title">
-            <h2 id="link-title">{format!("Pass this link on to {name}")}</h2>
-            <p>
-                {format!("With it, {email} chooses a password. It works once, until ")}
-                <Moment at=expires_at time=true /> ". It is shown only now."
-            </p>
-            <div class="copy">
-                <code>{url.clone()}</code>
-                <CopyButton text=url what="the link" />
-            </div>
         </section>
     }
     .into_any()

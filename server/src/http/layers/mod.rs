@@ -3,5 +3,6 @@
 pub mod headers;
 pub mod limits;
 pub mod origin;
+pub mod proxy;
 pub mod request;
 pub mod session;

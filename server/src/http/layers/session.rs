@@ -3,23 +3,32 @@
 //! tower-sessions does the cookie and decides when to save; the store is ours, because ids are
 //! kept only as hashes, an ended session never comes back, and sessions belong to people.
 
+use std::net::SocketAddr;
+
 use app::error::ApiError;
+use app::server_context::explain;
 use async_trait::async_trait;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, TimeDelta};
+use domain::groups::RoleMap;
 use domain::user::UserId;
 use http::header::SET_COOKIE;
 use http::{HeaderValue, Method, StatusCode};
 use service::crypto::hash_token;
-use service::{LogIn, RequestFacts, Services, SessionRow, TokenHash};
+use service::{
+    AtProvider, HeaderIdentity, LogIn, LogInMethod, RequestFacts, ServiceError, Services,
+    SessionRow, TokenHash,
+};
 use tower_sessions::cookie::SameSite;
 use tower_sessions::cookie::time::{Duration, OffsetDateTime};
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
 use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
 
+use super::proxy::{BadHeader, HeaderLogIn, Named};
+use crate::http::device::device;
 use crate::http::pages;
 use crate::state::AppState;
 
@@ -27,7 +36,10 @@ use crate::state::AppState;
 const COOKIE: &str = "__Host-keyrack";
 const USER: &str = "user_id";
 const LOG_IN: &str = "log_in";
+const AT_PROVIDER: &str = "at_provider";
 const SEEN: &str = "seen_at";
+/// What the headers of a trusted proxy said when the session began, as a hash.
+const HEADER: &str = "header";
 
 /// The layer that reads and writes the cookie.
 #[must_use]
@@ -40,6 +52,11 @@ pub fn cookies(services: &Services) -> SessionManagerLayer<Store> {
         .with_http_only(true)
         .with_path("/")
         .with_expiry(Expiry::OnInactivity(Duration::seconds(idle)))
+}
+
+/// Notes in a session that has just begun what logging out at the provider needs.
+pub async fn note_provider(session: &Session, there: AtProvider) -> SessionResult<()> {
+    session.insert(AT_PROVIDER, there).await
 }
 
 /// Begins a person's session under a new id; whatever the browser had before is dead.
@@ -72,6 +89,18 @@ pub async fn authenticate(
         .get::<RequestFacts>()
         .cloned()
         .unwrap_or_default();
+    if let Some(rules) = &state.http.header_log_in
+        && !is_public(request.uri().path())
+    {
+        let said = match said(rules, &request) {
+            Ok(said) => said,
+            Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+        };
+        let followed = follow_proxy(&state.services, &rules.roles, &session, said, &facts);
+        if let Err(answer) = followed.await {
+            return answer;
+        }
+    }
     let actor = match session.id() {
         None => None,
         Some(id) => match state.services.actor_of_session(hash(&id), facts).await {
@@ -111,12 +140,88 @@ pub async fn authenticate(
     Redirect::to(&pages::log_in_address("/")).into_response()
 }
 
+/// What a proxy in front said with a request.
+struct Said {
+    named: Named,
+    /// Whether a session may begin: with a page. A form or a function call was meant by whoever the
+    /// page was for.
+    is_page: bool,
+    device: String,
+}
+
+fn said(rules: &HeaderLogIn, request: &Request) -> std::result::Result<Said, BadHeader> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let named = rules.read(peer.map(|peer| peer.0.ip()), request.headers())?;
+    let is_function = request.uri().path().starts_with("/_fn/");
+    Ok(Said {
+        named,
+        is_page: request.method() == Method::GET && !is_function,
+        device: device(request.headers()),
+    })
+}
+
+/// Brings the session in line with what a trusted proxy says: what it said before ends together with
+/// the session, and somebody new gets a new one.
+async fn follow_proxy(
+    services: &Services,
+    roles: &RoleMap,
+    session: &Session,
+    said: Said,
+    facts: &RequestFacts,
+) -> std::result::Result<(), Response> {
+    let named = match said.named {
+        Named::Nobody => None,
+        Named::Somebody(named) => Some(named),
+        Named::ByStranger(user) => {
+            let noted = services.note_ignored_header(&user, facts).await;
+            noted.map_err(|error| pages::failed(&error))?;
+            None
+        }
+    };
+    let failed = |error| pages::failed(&ServiceError::internal(error));
+    let now = named.as_ref().map(fingerprint);
+    let before: Option<String> = session.get(HEADER).await.map_err(failed)?;
+    if now == before {
+        return Ok(());
+    }
+    session.flush().await.map_err(failed)?;
+    let Some(named) = named else { return Ok(()) };
+    if !said.is_page {
+        return Ok(());
+    }
+    let user = services.log_in_by_header(named, roles, facts).await;
+    let user = user.map_err(|error| {
+        let error = explain(error, Some(facts));
+        let status = StatusCode::from_u16(error.status());
+        (status.unwrap_or(StatusCode::FORBIDDEN), error.advice()).into_response()
+    })?;
+    let log_in = LogIn {
+        method: LogInMethod::Header,
+        proven_at: services.now(),
+        address: facts.address.map(|address| address.to_string()),
+        device: said.device,
+    };
+    let begun = async {
+        begin(session, user.id, log_in).await?;
+        session.insert(HEADER, now).await?;
+        // The id, by which the actor is found, comes with the row.
+        session.save().await
+    };
+    begun.await.map_err(failed)
+}
+
+/// What a proxy said, as one text: if any of it changes, it is somebody else, or with other rights.
+fn fingerprint(named: &HeaderIdentity) -> String {
+    hex::encode(hash_token(&format!("{named:?}")).0)
+}
+
 /// What strangers may see.
 fn is_public(path: &str) -> bool {
     matches!(
         path,
-        "/login" | "/setup" | "/welcome" | "/favicon.svg" | "/robots.txt"
+        "/login" | "/setup" | "/welcome" | "/forgot" | "/favicon.svg" | "/robots.txt"
     ) || path.starts_with("/pkg/")
+        || path.starts_with("/sso/")
 }
 
 fn hash(id: &Id) -> TokenHash {

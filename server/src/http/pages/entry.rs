@@ -1,13 +1,16 @@
-//! Set-up, log-in, log-out, and the first password of a person who was added.
+//! Set-up, log-in, log-out, the first password of a person who was added, and a forgotten one.
 
 use app::flash::Flash;
 use axum::Router;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
-use service::{LogIn, LogInMethod, ServiceError};
+use http::StatusCode;
+use service::{LogIn, LogInMethod, RequestFacts, ServiceError};
 use tower_sessions::Session;
+use url::Url;
 
 use super::form::Form;
+use super::links::deliver;
 use super::{Context, done, safe_next};
 use crate::http::device::device;
 use crate::http::layers::session;
@@ -19,6 +22,7 @@ pub fn routes() -> Router<AppState> {
         .route("/login", post(log_in))
         .route("/logout", post(log_out))
         .route("/welcome", post(welcome))
+        .route("/forgot", post(forgot))
 }
 
 async fn set_up(context: Context, mut form: Form) -> Result<Response, Response> {
@@ -66,15 +70,23 @@ async fn log_in(context: Context, session: Session, mut form: Form) -> Result<Re
 async fn log_out(context: Context, form: Form) -> Result<Response, Response> {
     form.finish().map_err(IntoResponse::into_response)?;
     let actor = context.actor()?;
-    if let Err(error) = context.state.services.log_out(&actor).await {
-        return Err(super::failed(&error));
-    }
-    let mut response = done("/login", Flash::LoggedOut);
+    let elsewhere = context.state.services.log_out(&actor).await;
+    let mut response = match elsewhere.map_err(|error| super::failed(&error))? {
+        None => done("/login", Flash::LoggedOut),
+        Some(url) => go_on_to(&url),
+    };
     let (name, value) = session::end_cookie();
     response.headers_mut().append(name, value);
     let data = http::HeaderValue::from_static("\"cache\", \"storage\"");
     response.headers_mut().insert("clear-site-data", data);
     Ok(response)
+}
+
+/// Leads to another site after a form, which a redirect can't: our policy ends forms here.
+fn go_on_to(url: &Url) -> Response {
+    let refresh = [("refresh", format!("0; url={url}"))];
+    let text = format!("You are logged out of Keyrack. To log out at your provider too: {url}");
+    (refresh, text).into_response()
 }
 
 async fn welcome(context: Context, mut form: Form) -> Result<Response, Response> {
@@ -89,5 +101,35 @@ async fn welcome(context: Context, mut form: Form) -> Result<Response, Response>
     {
         Ok(_) => Ok(done("/login", Flash::Welcome)),
         Err(error) => Ok(context.refuse("/welcome", "/welcome", typed, error).await),
+    }
+}
+
+/// Answers before anybody is looked up, so that the answer and its time tell nothing about who is on
+/// the team.
+async fn forgot(context: Context, mut form: Form) -> Result<Response, Response> {
+    let typed = form.typed(&[]);
+    let email = form.take("email");
+    form.finish().map_err(IntoResponse::into_response)?;
+    if context.state.mail.is_none() {
+        return Err(StatusCode::NOT_FOUND.into_response());
+    }
+    let services = &context.state.services;
+    if let Err(error) = services.may_ask_for_reset(&email, &context.facts) {
+        return Ok(context.refuse("/forgot", "/forgot", typed, error).await);
+    }
+    let (state, facts) = (context.state, context.facts);
+    tokio::spawn(async move { mail_reset_link(&state, &email, &facts).await });
+    Ok(done("/login", Flash::ResetAsked))
+}
+
+async fn mail_reset_link(state: &AppState, email: &str, facts: &RequestFacts) {
+    match state.services.reset_link(email, facts).await {
+        Ok(link) => {
+            deliver(state, link.into_iter().collect()).await;
+        }
+        Err(error) => tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "a link for a forgotten password could not be made"
+        ),
     }
 }

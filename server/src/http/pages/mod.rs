@@ -8,6 +8,8 @@ mod debugger;
 mod entry;
 mod form;
 mod gateways;
+mod links;
+pub mod sso;
 mod users;
 
 use app::error::ApiError;
@@ -28,6 +30,7 @@ use crate::state::AppState;
 pub fn routes() -> Router<AppState> {
     Router::new()
         .merge(entry::routes())
+        .merge(sso::routes())
         .merge(account::routes())
         .merge(users::routes())
         .merge(audit::routes())

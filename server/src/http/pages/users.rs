@@ -1,4 +1,4 @@
-//! The forms of the users page.
+//! The forms of the users page and of the page of a person.
 
 use app::flash::Flash;
 use app::form::ShownOnce;
@@ -8,10 +8,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use domain::role::Role;
 use domain::user::UserId;
-use service::{Actor, AddPerson, PasswordLink, ServiceError, ServiceResult};
+use service::{Actor, Invitation, PasswordLink, ServiceError, ServiceResult};
 use uuid::Uuid;
 
 use super::form::Form;
+use super::links::deliver;
 use super::{Context, done};
 use crate::state::AppState;
 
@@ -19,23 +20,25 @@ const PAGE: &str = "/users";
 
 pub fn routes() -> Router<AppState> {
     Router::new()
-        .route("/users", post(add))
+        .route("/users", post(invite))
         .route("/users/{id}/role", post(set_role))
         .route("/users/{id}/disable", post(disable))
         .route("/users/{id}/enable", post(enable))
         .route("/users/{id}/password-link", post(offer_link))
+        .route("/users/{id}/give", post(give))
         .route("/users/{id}/sessions/end-others", post(end_other_sessions))
         .route("/users/{id}/sessions/{session}/end", post(end_session))
 }
 
-async fn add(context: Context, mut form: Form) -> Result<Response, Response> {
+async fn invite(context: Context, mut form: Form) -> Result<Response, Response> {
     let typed = form.typed(&[]);
-    let [name, email, role] = ["name", "email", "role"].map(|field| form.take(field));
+    let [people, role] = ["people", "role"].map(|field| form.take(field));
     form.finish().map_err(IntoResponse::into_response)?;
     let actor = context.actor()?;
-    let person = AddPerson { name, email, role };
-    match context.state.services.add_person(&actor, &person).await {
-        Ok(link) => Ok(show(context, link).await),
+    let invitation = Invitation { people, role };
+    let services = &context.state.services;
+    match services.invite_people(&actor, &invitation).await {
+        Ok(links) => Ok(show(context, PAGE, links).await),
         Err(error) => Ok(context.refuse(PAGE, PAGE, typed, error).await),
     }
 }
@@ -48,37 +51,28 @@ async fn set_role(
     let role = form.take("role");
     form.finish().map_err(IntoResponse::into_response)?;
     let actor = context.actor()?;
+    let services = &context.state.services;
     let result = match role.parse::<Role>() {
-        Ok(role) => {
-            context
-                .state
-                .services
-                .set_role(&actor, UserId(id), role)
-                .await
-        }
+        Ok(role) => services.set_role(&actor, UserId(id), role).await,
         Err(error) => Err(ServiceError::field("role", error)),
     };
-    Ok(answer(context, result, Flash::RoleChanged).await)
+    Ok(answer(context, id, "role", result, Flash::RoleChanged).await)
 }
 
 async fn disable(context: Context, Path(id): Path<Uuid>, form: Form) -> Result<Response, Response> {
     form.finish().map_err(IntoResponse::into_response)?;
-    let result = context
-        .state
-        .services
-        .disable_person(&context.actor()?, UserId(id))
-        .await;
-    Ok(answer(context, result, Flash::PersonDisabled).await)
+    let actor = context.actor()?;
+    let services = &context.state.services;
+    let result = services.disable_person(&actor, UserId(id)).await;
+    Ok(answer(context, id, "disable", result, Flash::PersonDisabled).await)
 }
 
 async fn enable(context: Context, Path(id): Path<Uuid>, form: Form) -> Result<Response, Response> {
     form.finish().map_err(IntoResponse::into_response)?;
-    let result = context
-        .state
-        .services
-        .enable_person(&context.actor()?, UserId(id))
-        .await;
-    Ok(answer(context, result, Flash::PersonEnabled).await)
+    let actor = context.actor()?;
+    let services = &context.state.services;
+    let result = services.enable_person(&actor, UserId(id)).await;
+    Ok(answer(context, id, "enable", result, Flash::PersonEnabled).await)
 }
 
 async fn offer_link(
@@ -87,14 +81,40 @@ async fn offer_link(
     form: Form,
 ) -> Result<Response, Response> {
     form.finish().map_err(IntoResponse::into_response)?;
-    match context
-        .state
-        .services
-        .offer_password_link(&context.actor()?, UserId(id))
-        .await
-    {
-        Ok(link) => Ok(show(context, link).await),
-        Err(error) => Ok(context.refuse(PAGE, PAGE, Vec::new(), error).await),
+    let actor = context.actor()?;
+    let services = &context.state.services;
+    match services.offer_password_link(&actor, UserId(id)).await {
+        Ok(link) => Ok(show(context, &page_of(id), vec![link]).await),
+        Err(error) => Ok(refuse(context, id, "password-link", Vec::new(), error).await),
+    }
+}
+
+/// Gives credentials of the person to somebody else: one of them, or `all`.
+async fn give(
+    context: Context,
+    Path(id): Path<Uuid>,
+    mut form: Form,
+) -> Result<Response, Response> {
+    let typed = form.typed(&[]);
+    let [which, to] = ["which", "to"].map(|field| form.take(field));
+    form.finish().map_err(IntoResponse::into_response)?;
+    let actor = context.actor()?;
+    let services = &context.state.services;
+    let which = match which.as_str() {
+        "all" => Ok(None),
+        key_id => key_id.parse().map(Some),
+    };
+    let result = match (which, to.parse()) {
+        (Ok(which), Ok(to)) => {
+            let given = services.give_credentials(&actor, UserId(id), which, to);
+            given.await.map(|_| ())
+        }
+        (Err(_), _) => Err(ServiceError::field("which", "choose one, or all")),
+        (_, Err(_)) => Err(ServiceError::field("to", "choose somebody")),
+    };
+    match result {
+        Ok(()) => Ok(done(&page_of(id), Flash::CredentialsGiven)),
+        Err(error) => Ok(refuse(context, id, "give", typed, error).await),
     }
 }
 
@@ -133,30 +153,52 @@ async fn sessions_answer(
     result: ServiceResult<()>,
 ) -> Response {
     let is_self = actor.person().is_some_and(|own| own.id == person);
-    let page = if is_self { "/account" } else { PAGE };
-    match result {
-        Ok(()) => done(page, Flash::SessionEnded),
-        Err(error) => context.refuse(page, page, Vec::new(), error).await,
-    }
-}
-
-async fn show(context: Context, link: PasswordLink) -> Response {
-    let url = context
-        .state
-        .http
-        .link(&format!("/welcome?token={}", link.token.expose()));
-    let shown = ShownOnce::WelcomeLink {
-        name: link.user.name.to_string(),
-        email: link.user.email.to_string(),
-        url,
-        expires_at: link.expires_at,
+    let page = if is_self {
+        "/account".to_owned()
+    } else {
+        page_of(person.0)
     };
-    context.show_once(PAGE, shown).await
+    match result {
+        Ok(()) => done(&page, Flash::SessionEnded),
+        Err(error) => context.refuse(&page, &page, Vec::new(), error).await,
+    }
 }
 
-async fn answer(context: Context, result: ServiceResult<()>, flash: Flash) -> Response {
+/// The page of a person.
+fn page_of(id: Uuid) -> String {
+    format!("{PAGE}/{id}")
+}
+
+/// Links are shown even if they were mailed: a mail may not arrive.
+async fn show(context: Context, page: &str, links: Vec<PasswordLink>) -> Response {
+    let links = deliver(&context.state, links).await;
+    context
+        .show_once(page, ShownOnce::WelcomeLinks { links })
+        .await
+}
+
+async fn answer(
+    context: Context,
+    id: Uuid,
+    what: &str,
+    result: ServiceResult<()>,
+    flash: Flash,
+) -> Response {
     match result {
-        Ok(()) => done(PAGE, flash),
-        Err(error) => context.refuse(PAGE, PAGE, Vec::new(), error).await,
+        Ok(()) => done(&page_of(id), flash),
+        Err(error) => refuse(context, id, what, Vec::new(), error).await,
     }
+}
+
+/// The page of the person again, with what is wrong at one of its forms.
+async fn refuse(
+    context: Context,
+    id: Uuid,
+    what: &str,
+    typed: Vec<(String, String)>,
+    error: ServiceError,
+) -> Response {
+    let page = page_of(id);
+    let action = format!("{page}/{what}");
+    context.refuse(&page, &action, typed, error).await
 }

@@ -20,6 +20,10 @@ pub(super) async fn count(db: &mut Connection, now: Instant) -> StoreResult<Cred
         count("standing = 'disabled' AND expires_key > $1"),
         count("standing = 'disabled' AND expires_key <= $1"),
         count("standing = 'revoked'"),
+        count(
+            "standing <> 'revoked' AND expires_key > $1
+             AND owner_id IN (SELECT id FROM users WHERE disabled_at IS NOT NULL)",
+        ),
     ];
     let row = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {}", parts.join(", "))))
         .bind(millis(now))
@@ -36,6 +40,7 @@ pub(super) async fn count(db: &mut Connection, now: Instant) -> StoreResult<Cred
         quarantined,
         expired_disabled,
         revoked,
+        orphaned,
     ] = [
         number(0)?,
         number(1)?,
@@ -44,6 +49,7 @@ pub(super) async fn count(db: &mut Connection, now: Instant) -> StoreResult<Cred
         number(4)?,
         number(5)?,
         number(6)?,
+        number(7)?,
     ];
     let in_use = expiring + later + never_expires;
     let ended = expired + expired_disabled + revoked;
@@ -53,6 +59,7 @@ pub(super) async fn count(db: &mut Connection, now: Instant) -> StoreResult<Cred
         expiring,
         never_expires,
         quarantined,
+        orphaned,
         ended,
     })
 }

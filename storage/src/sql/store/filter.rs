@@ -72,11 +72,22 @@ pub(super) fn push_tab(query: &mut QueryBuilder<Db>, tab: CredentialTab, now: In
                 .push_bind(NEVER);
         }
         CredentialTab::Quarantined => push_state(query, State::Disabled, now),
+        CredentialTab::Orphaned => {
+            query.push(" AND c.owner_id IN (SELECT id FROM users WHERE disabled_at IS NOT NULL)");
+            push_not_ended(query, now);
+        }
         CredentialTab::Ended => {
             query.push(" AND (c.standing = 'revoked' OR c.expires_key <= ");
             query.push_bind(millis(now)).push(")");
         }
     }
+}
+
+/// Active or quarantined: it works, or can work again.
+pub(super) fn push_not_ended(query: &mut QueryBuilder<Db>, now: Instant) {
+    query
+        .push(" AND c.standing <> 'revoked' AND c.expires_key > ")
+        .push_bind(millis(now));
 }
 
 /// The same rule as [`domain::credential::state_at`].

@@ -17,13 +17,15 @@ use domain::user::{EmailAddress, User, UserId};
 
 use super::{
     SqlStore, audit, catalogue, counts, credentials, decisions, discard_backup, expired, finish,
-    gateways, key_sets, keys, list, public_keys, sessions, set_up, tokens, usage, users,
+    gateways, identities, key_sets, keys, list, people, public_keys, sessions, set_up, tokens,
+    usage, users,
 };
 use crate::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
-    CredentialRecord, CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, KeySetRow,
-    LiveCredential, Login, NewCredential, OneTimeToken, PublicKeyRow, RevokedToken, SessionRow,
-    SigningKeyRow, Store, StoreResult, TokenHash, UsageRow, UserQuery,
+    CredentialRecord, CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, Identity, KeySetRow,
+    LiveCredential, Login, NewCredential, OneTimeToken, PeoplePage, PeopleQuery, PersonRecord,
+    PublicKeyRow, RevokedToken, SessionRow, SigningKeyRow, Store, StoreResult, TokenHash, UsageRow,
+    UserQuery,
 };
 
 #[async_trait]
@@ -126,6 +128,14 @@ impl Store for SqlStore {
         users::list(&mut *self.read().await?, query).await
     }
 
+    async fn list_people(&self, query: PeopleQuery) -> StoreResult<PeoplePage> {
+        people::page(&mut *self.read().await?, &query).await
+    }
+
+    async fn find_person(&self, id: UserId, now: Instant) -> StoreResult<Option<PersonRecord>> {
+        people::find(&mut *self.read().await?, id, now).await
+    }
+
     async fn set_role(&self, id: UserId, role: Role, audit: AuditEvent) -> StoreResult<()> {
         self.audited(audit, move |db| Box::pin(users::set_role(db, id, role)))
             .await
@@ -193,6 +203,48 @@ impl Store for SqlStore {
             .await
     }
 
+    async fn find_user_by_identity(&self, identity: Identity) -> StoreResult<Option<User>> {
+        identities::find_user(&mut *self.read().await?, identity).await
+    }
+
+    async fn add_user_with_identity(
+        &self,
+        user: User,
+        identity: Identity,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(identities::add_user(db, user, identity))
+        })
+        .await
+    }
+
+    async fn link_identity(
+        &self,
+        id: UserId,
+        identity: Identity,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        let at = audit.at;
+        self.audited(audit, move |db| {
+            Box::pin(identities::link(db, id, identity, at))
+        })
+        .await
+    }
+
+    async fn record_identity_login(
+        &self,
+        id: UserId,
+        identity: Identity,
+        at: Instant,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(identities::record_login(db, id, identity, at))
+        })
+        .await
+    }
+
     async fn create_session(&self, session: SessionRow) -> StoreResult<bool> {
         self.write(move |db| Box::pin(sessions::create(db, session)))
             .await
@@ -211,6 +263,11 @@ impl Store for SqlStore {
 
     async fn find_session(&self, id: TokenHash, now: Instant) -> StoreResult<Option<SessionRow>> {
         sessions::find(&mut *self.read().await?, id, now).await
+    }
+
+    async fn take_session(&self, id: TokenHash, now: Instant) -> StoreResult<Option<SessionRow>> {
+        self.write(move |db| Box::pin(sessions::take(db, id, now)))
+            .await
     }
 
     async fn delete_session(&self, id: TokenHash) -> StoreResult<()> {

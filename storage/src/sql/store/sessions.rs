@@ -88,6 +88,22 @@ fn to_session(row: &Row) -> StoreResult<SessionRow> {
     })
 }
 
+pub(super) async fn take(
+    db: &mut Connection,
+    id: TokenHash,
+    now: Instant,
+) -> StoreResult<Option<SessionRow>> {
+    let row = sqlx::query(
+        "DELETE FROM sessions WHERE id = $1 AND idle_until > $2 AND absolute_until > $2
+         RETURNING *",
+    )
+    .bind(id.0.to_vec())
+    .bind(millis(now))
+    .fetch_optional(db)
+    .await?;
+    row.as_ref().map(to_session).transpose()
+}
+
 pub(super) async fn delete(db: &mut Connection, id: TokenHash) -> StoreResult<()> {
     sqlx::query("DELETE FROM sessions WHERE id = $1")
         .bind(id.0.to_vec())

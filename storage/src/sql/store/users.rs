@@ -6,7 +6,7 @@ use domain::user::{EmailAddress, User, UserId};
 use sqlx::QueryBuilder;
 
 use super::columns::{Columns, millis, optional_millis};
-use super::{Connection, OrIfTaken as _, POSITION, Row, found, sessions, text};
+use super::{Connection, Db, OrIfTaken as _, POSITION, Row, found, sessions, text};
 use crate::{Conflict, Login, OneTimeToken, StoreError, StoreResult, TokenHash, UserQuery};
 
 const PERSON: &str = "person";
@@ -99,19 +99,11 @@ pub(super) async fn find_password_hash(
 }
 
 pub(super) async fn list(db: &mut Connection, wanted: UserQuery) -> StoreResult<Vec<User>> {
-    let mut query = QueryBuilder::new("SELECT * FROM users WHERE TRUE");
+    let mut query = QueryBuilder::new("SELECT u.* FROM users u WHERE TRUE");
     if wanted.active_only {
         query.push(" AND disabled_at IS NULL");
     }
-    if let Some(term) = wanted.search.as_deref().and_then(text::search_term) {
-        query
-            .push(format_args!(" AND ({POSITION}(name_key, "))
-            .push_bind(term.clone());
-        query
-            .push(format_args!(") > 0 OR {POSITION}(email, "))
-            .push_bind(term)
-            .push(") > 0)");
-    }
+    push_search(&mut query, wanted.search.as_deref());
     if let Some((name, id)) = wanted.after {
         query
             .push(" AND (name_key, id) > (")
@@ -130,6 +122,19 @@ pub(super) async fn list(db: &mut Connection, wanted: UserQuery) -> StoreResult<
         .collect()
 }
 
+/// Only people, as `u`, with a part of the name or address.
+pub(super) fn push_search(query: &mut QueryBuilder<Db>, search: Option<&str>) {
+    if let Some(term) = search.and_then(text::search_term) {
+        query
+            .push(format_args!(" AND ({POSITION}(u.name_key, "))
+            .push_bind(term.clone());
+        query
+            .push(format_args!(") > 0 OR {POSITION}(u.email, "))
+            .push_bind(term)
+            .push(") > 0)");
+    }
+}
+
 pub(super) async fn set_role(db: &mut Connection, id: UserId, role: Role) -> StoreResult<()> {
     if role != Role::Superuser {
         refuse_last_superuser(db, id).await?;
@@ -142,6 +147,7 @@ pub(super) async fn set_role(db: &mut Connection, id: UserId, role: Role) -> Sto
     found(done.rows_affected(), PERSON)
 }
 
+/// Takes a pending link away as well: it must not work again once the person is enabled.
 pub(super) async fn disable(db: &mut Connection, id: UserId, at: Instant) -> StoreResult<()> {
     refuse_last_superuser(db, id).await?;
     let done =
@@ -151,6 +157,7 @@ pub(super) async fn disable(db: &mut Connection, id: UserId, at: Instant) -> Sto
             .execute(&mut *db)
             .await?;
     found(done.rows_affected(), PERSON)?;
+    delete_password_link(db, id).await?;
     sessions::delete_of_user(db, id, None).await
 }
 
@@ -266,7 +273,7 @@ pub(super) async fn record_login(db: &mut Connection, id: UserId, at: Instant) -
     found(done.rows_affected(), PERSON)
 }
 
-fn to_user(row: &Row) -> StoreResult<User> {
+pub(super) fn to_user(row: &Row) -> StoreResult<User> {
     let columns = Columns::of("users", row);
     Ok(User {
         id: columns.parse("id")?,

@@ -1,0 +1,733 @@
+//! Log-in at an OpenID provider, through the real router, at a provider that is really asked.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use domain::audit::{Action, Outcome};
+use domain::groups::RoleMap;
+use domain::role::Role;
+use domain::user::User;
+use jsonwebtoken::Algorithm;
+use serde_json::{Value, json};
+use service::{AddPerson, PasswordLogIn, ProviderSettings, SsoSettings};
+use url::Url;
+
+use crate::app::{Answer, PUBLIC_URL, TestApp};
+use crate::identity_provider::{Mood, Provider, SigningKey};
+
+const PASSWORD: &str = "mice juggle seven lamps";
+const ROLES: [&str; 3] = ["admins=superuser", "ops=operations", "help=support"];
+
+struct Scene {
+    app: TestApp,
+    provider: Provider,
+}
+
+/// A browser on its way to the provider.
+struct Begun {
+    url: Url,
+    ticket: String,
+}
+
+impl Begun {
+    fn parameter(&self, name: &str) -> String {
+        let found = self.url.query_pairs().find(|(known, _)| known == name);
+        found.unwrap_or_else(|| panic!("no {name}")).1.into_owned()
+    }
+}
+
+fn ada() -> Value {
+    json!({
+        "sub": "ada-7", "email": "ada@example.com", "email_verified": true, "name": "Ada Lovelace",
+        "groups": ["staff", "ops"],
+    })
+}
+
+fn with(changes: Value) -> Value {
+    let mut claims = ada();
+    for (name, value) in changes.as_object().unwrap() {
+        claims[name] = value.clone();
+    }
+    claims
+}
+
+impl Scene {
+    async fn new() -> Self {
+        Self::with(PasswordLogIn::Everybody, |settings| settings).await
+    }
+
+    async fn with(
+        passwords: PasswordLogIn,
+        change: impl FnOnce(ProviderSettings) -> ProviderSettings,
+    ) -> Self {
+        let provider = Provider::start(1_795_500_000).await;
+        let sso = SsoSettings {
+            public_url: PUBLIC_URL.to_owned(),
+            providers: vec![change(provider.settings(&ROLES))],
+            passwords,
+        };
+        let app = TestApp::with_sso(sso, None).await;
+        Self { app, provider }
+    }
+
+    async fn get(&self, path: &str, cookie: &str) -> Answer {
+        let request = Request::get(path).header(header::COOKIE, cookie);
+        self.app.call(request.body(Body::empty()).unwrap()).await
+    }
+
+    async fn begin(&self) -> Begun {
+        let answer = self.get("/sso/acme?next=/catalogue", "").await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", text(&answer));
+        let cookie = answer.header("set-cookie").unwrap();
+        let (ticket, attributes) = cookie.split_once("; ").unwrap();
+        assert_eq!(
+            attributes,
+            "Max-Age=600; Path=/; Secure; HttpOnly; SameSite=Lax"
+        );
+        Begun {
+            url: answer.header("location").unwrap().parse().unwrap(),
+            ticket: ticket.to_owned(),
+        }
+    }
+
+    /// Comes back from the provider with these parameters.
+    async fn come_back(&self, ticket: &str, parameters: &[(&str, &str)]) -> Answer {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let query = query.extend_pairs(parameters).finish();
+        self.get(&format!("/sso/acme/callback?{query}"), ticket)
+            .await
+    }
+
+    /// All the way to the provider and back.
+    async fn log_in(&self, claims: Value) -> Answer {
+        let begun = self.begin().await;
+        let code = self.provider.agree(&begun.url, claims);
+        let state = begun.parameter("state");
+        self.come_back(&begun.ticket, &[("code", &code), ("state", &state)])
+            .await
+    }
+
+    async fn user(&self, email: &str) -> Option<User> {
+        self.app
+            .services
+            .person_by_email(&self.app.host, email)
+            .await
+            .ok()
+    }
+
+    /// The newest events of an action: how they ended, and their details.
+    async fn events(&self, action: Action) -> Vec<(Outcome, Value)> {
+        let log = self.app.audit_log().await;
+        let of_action = log.into_iter().filter(|event| event.action == action);
+        of_action
+            .map(|event| (event.outcome, serde_json::from_str(&event.detail).unwrap()))
+            .collect()
+    }
+}
+
+fn text(answer: &Answer) -> String {
+    String::from_utf8_lossy(&answer.body).into_owned()
+}
+
+/// The session's cookie, if the answer begins one.
+fn session(answer: &Answer) -> Option<String> {
+    let cookies = answer.headers.get_all(header::SET_COOKIE).iter();
+    let mut cookies = cookies.filter_map(|cookie| cookie.to_str().ok()?.split(';').next());
+    let cookie = cookies.find(|cookie| cookie.starts_with("__Host-keyrack="))?;
+    Some(cookie.to_owned()).filter(|cookie| cookie != "__Host-keyrack=")
+}
+
+#[track_caller]
+fn refused(answer: &Answer, status: u16, words: &str) {
+    let page = text(answer);
+    assert_eq!(answer.status.as_u16(), status, "{page}");
+    assert!(page.contains(words), "{words} is not in {page}");
+    assert_eq!(session(answer), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_65_the_request_has_code_pkce_state_nonce_and_the_exact_way_back() {
+    let scene = Scene::new().await;
+    let (first, second) = (scene.begin().await, scene.begin().await);
+    assert!(
+        first
+            .url
+            .as_str()
+            .starts_with(&format!("{}/authorize?", scene.provider.issuer()))
+    );
+    for (name, value) in [
+        ("response_type", "code"),
+        ("client_id", "keyrack"),
+        ("code_challenge_method", "S256"),
+        ("redirect_uri", "https://keys.example.com/sso/acme/callback"),
+        ("scope", "openid email"),
+    ] {
+        assert_eq!(first.parameter(name), value, "{name}");
+    }
+    for name in ["state", "nonce", "code_challenge"] {
+        // 32 random bytes in base64url.
+        assert_eq!(first.parameter(name).len(), 43, "{name}");
+        assert_ne!(first.parameter(name), second.parameter(name), "{name}");
+    }
+    assert_ne!(first.ticket, second.ticket);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_new_gets_an_account_with_the_role_of_their_groups_and_goes_where_they_wanted() {
+    let scene = Scene::new().await;
+    let answer = scene.log_in(ada()).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", text(&answer));
+    assert_eq!(answer.header("location"), Some("/catalogue"));
+    let cookie = session(&answer).unwrap();
+    let page = scene.get("/credentials", &cookie).await.ok();
+    assert!(text(&page).contains("Ada Lovelace"));
+    let user = scene.user("ada@example.com").await.unwrap();
+    assert_eq!(
+        (user.role, user.name.as_str()),
+        (Role::Operations, "Ada Lovelace")
+    );
+    let made = scene.events(Action::UserProvisioned).await;
+    assert_eq!(
+        made,
+        [(
+            Outcome::Done,
+            json!({ "email": "ada@example.com", "role": "operations", "by": "Acme" })
+        )]
+    );
+    // Another address and name at the provider are still the same person.
+    let moved = json!({ "email": "lovelace@example.com", "name": "A. Lovelace" });
+    assert!(session(&scene.log_in(with(moved)).await).is_some());
+    assert!(scene.user("lovelace@example.com").await.is_none());
+    assert_eq!(scene.events(Action::LogIn).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_66_a_state_works_once_in_its_browser_and_in_time() {
+    let scene = Scene::new().await;
+    let words = "begun in another browser";
+    let (mine, other) = (scene.begin().await, scene.begin().await);
+    let agree = |begun: &Begun| scene.provider.agree(&begun.url, ada());
+    let code = agree(&mine);
+    let state = mine.parameter("state");
+    let well = [("code", code.as_str()), ("state", state.as_str())];
+    refused(&scene.come_back("", &well).await, 400, words);
+    refused(
+        &scene.come_back("__Host-keyrack-sso=guess", &well).await,
+        400,
+        words,
+    );
+    let both = format!("{}; {}", mine.ticket, other.ticket);
+    refused(&scene.come_back(&both, &well).await, 400, words);
+    // Another browser's ticket is used up by the try.
+    refused(&scene.come_back(&other.ticket, &well).await, 400, words);
+    let answer = scene.come_back(&mine.ticket, &well).await;
+    assert!(session(&answer).is_some(), "{}", text(&answer));
+    refused(&scene.come_back(&mine.ticket, &well).await, 400, words);
+
+    for parameters in [
+        vec![("code", "x")],
+        vec![("code", "x"), ("state", "")],
+        vec![("code", "x"), ("state", "wrong")],
+        vec![],
+    ] {
+        let begun = scene.begin().await;
+        refused(
+            &scene.come_back(&begun.ticket, &parameters).await,
+            400,
+            words,
+        );
+    }
+    let doubled = scene.begin().await;
+    let state = doubled.parameter("state");
+    let twice = [("code", "x"), ("state", &state), ("state", "y")];
+    refused(&scene.come_back(&doubled.ticket, &twice).await, 400, words);
+
+    let late = scene.begin().await;
+    scene.app.clock.advance(chrono::TimeDelta::minutes(10));
+    let state = late.parameter("state");
+    let well = [("code", "x"), ("state", state.as_str())];
+    refused(&scene.come_back(&late.ticket, &well).await, 400, words);
+    let reasons = scene.events(Action::SsoRefused).await;
+    assert!(
+        reasons
+            .iter()
+            .all(|(outcome, _)| *outcome == Outcome::Denied)
+    );
+    assert_eq!(reasons.len(), 11);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_66_an_answer_of_another_issuer_is_refused() {
+    for (names_itself, iss, is_taken) in [
+        (false, None, true),
+        (false, Some("right"), true),
+        (false, Some("https://evil.example"), false),
+        (false, Some(""), false),
+        (true, Some("right"), true),
+        (true, None, false),
+    ] {
+        let scene = Scene::new().await;
+        scene.provider.inner().names_itself = names_itself;
+        let begun = scene.begin().await;
+        let code = scene.provider.agree(&begun.url, ada());
+        let (state, issuer) = (begun.parameter("state"), scene.provider.issuer());
+        let mut parameters = vec![("code", code.as_str()), ("state", &state)];
+        let iss = iss.map(|iss| if iss == "right" { issuer.as_str() } else { iss });
+        parameters.extend(iss.map(|iss| ("iss", iss)));
+        let answer = scene.come_back(&begun.ticket, &parameters).await;
+        if is_taken {
+            assert!(session(&answer).is_some(), "{iss:?}: {}", text(&answer));
+        } else {
+            refused(&answer, 400, "another provider");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_67_a_bent_id_token_is_refused_and_audited() {
+    let now = 1_795_500_000;
+    for (bend, words) in [
+        (json!({ "nonce": "another" }), "another log-in"),
+        (json!({ "nonce": null }), "another log-in"),
+        (json!({ "aud": "somebody-else" }), "for somebody else"),
+        (json!({ "aud": [] }), "for somebody else"),
+        (
+            json!({ "aud": ["keyrack", "b"] }),
+            "somebody else asked for",
+        ),
+        (
+            json!({ "aud": ["keyrack", "b"], "azp": "b" }),
+            "somebody else asked for",
+        ),
+        (json!({ "azp": "b" }), "somebody else asked for"),
+        (json!({ "iss": "https://evil.example" }), "another issuer"),
+        (json!({ "exp": now - 61 }), "has ended"),
+        (json!({ "iat": now - 361 }), "has ended"),
+        (json!({ "iat": now + 61 }), "has ended"),
+        (json!({ "exp": null }), "be read"),
+        (json!({ "iat": null }), "be read"),
+        (json!({ "sub": null }), "be read"),
+    ] {
+        let scene = Scene::new().await;
+        scene.provider.inner().bend = bend.clone();
+        refused(&scene.log_in(ada()).await, 502, words);
+        assert!(scene.user("ada@example.com").await.is_none(), "{bend}");
+        assert_eq!(scene.events(Action::SsoRefused).await.len(), 1, "{bend}");
+    }
+    for bend in [
+        json!({ "aud": ["keyrack"] }),
+        json!({ "aud": ["b", "keyrack"], "azp": "keyrack" }),
+        json!({ "exp": now - 59, "iat": now - 359 }),
+    ] {
+        let scene = Scene::new().await;
+        scene.provider.inner().bend = bend.clone();
+        let answer = scene.log_in(ada()).await;
+        assert!(session(&answer).is_some(), "{bend}: {}", text(&answer));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_67_only_an_asymmetric_signature_of_a_published_key_counts() {
+    for algorithm in [
+        Algorithm::RS256,
+        Algorithm::PS256,
+        Algorithm::ES256,
+        Algorithm::ES384,
+        Algorithm::EdDSA,
+    ] {
+        let scene = Scene::new().await;
+        scene.provider.inner().key = SigningKey::new(algorithm, "k");
+        let answer = scene.log_in(ada()).await;
+        assert!(
+            session(&answer).is_some(),
+            "{algorithm:?}: {}",
+            text(&answer)
+        );
+    }
+    let words = "an ID token whose signature";
+    let scene = Scene::new().await;
+    scene.provider.inner().unsigned = true;
+    refused(&scene.log_in(ada()).await, 502, words);
+    // A forger with the kid of the published key, one with another, and one with the client secret.
+    for (algorithm, kid) in [
+        (Algorithm::ES256, "first"),
+        (Algorithm::ES256, "other"),
+        (Algorithm::HS256, "first"),
+    ] {
+        let scene = Scene::new().await;
+        scene.provider.inner().forger = Some(SigningKey::new(algorithm, kid));
+        refused(&scene.log_in(ada()).await, 502, words);
+        assert!(scene.user("ada@example.com").await.is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_68_an_address_alone_is_nobodys_account() {
+    let scene = Scene::new().await;
+    let alice = scene.log_in(with(
+        json!({ "sub": "alice", "email": "alice@example.com" }),
+    ));
+    assert!(session(&alice.await).is_some());
+    let before = scene.user("alice@example.com").await.unwrap();
+    for verified in [json!(false), Value::Null] {
+        let eve = json!({
+            "sub": "eve", "email": "alice@example.com", "email_verified": verified,
+            "groups": ["admins"],
+        });
+        refused(
+            &scene.log_in(with(eve)).await,
+            403,
+            "address of yours that is verified",
+        );
+    }
+    // Not even a verified one takes over an account of somebody else, or one with a password.
+    for email in ["alice@example.com", "mara@example.com"] {
+        let eve = json!({ "sub": "eve", "email": email, "groups": ["admins"] });
+        refused(&scene.log_in(with(eve)).await, 409, "keyrack user link");
+    }
+    let after = scene.user("alice@example.com").await.unwrap();
+    assert_eq!((after.id, after.role), (before.id, before.role));
+    assert_eq!(after.last_login_at, before.last_login_at);
+
+    // Whoever runs the host can say that they are one.
+    let (services, host) = (&scene.app.services, &scene.app.host);
+    let mara = scene.user("mara@example.com").await.unwrap();
+    let issuer = scene.provider.issuer();
+    services
+        .link_identity(host, mara.id, &issuer, "mara-1")
+        .await
+        .unwrap();
+    let claims = json!({ "sub": "mara-1", "email": "mara@example.com", "groups": ["admins"] });
+    assert!(session(&scene.log_in(with(claims)).await).is_some());
+    let unknown = services.link_identity(host, mara.id, "https://unknown.example", "mara-1");
+    assert!(unknown.await.is_err());
+    let taken = services.link_identity(host, before.id, &issuer, "mara-1");
+    assert!(taken.await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_69_a_removed_group_demotes_and_no_group_ends_the_sessions() {
+    let scene = Scene::new().await;
+    for (claim, words) in [
+        (Value::Null, "none of your groups"),
+        (json!("admins"), "none of your groups"),
+        (json!(["Admins"]), "none of your groups"),
+    ] {
+        let answer = scene.log_in(with(json!({ "groups": claim }))).await;
+        refused(&answer, 403, &words.replace("none", "None"));
+        assert!(scene.user("ada@example.com").await.is_none());
+    }
+    let admin = scene
+        .log_in(with(json!({ "groups": ["ops", "admins"] })))
+        .await;
+    let admin = session(&admin).unwrap();
+    scene.get("/audit", &admin).await.ok();
+    let demoted = session(&scene.log_in(ada()).await).unwrap();
+    // At once, in the older session as well.
+    assert_eq!(
+        scene.get("/audit", &admin).await.status,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        scene.get("/audit", &demoted).await.status,
+        StatusCode::FORBIDDEN
+    );
+    let mapped = scene.events(Action::UserRoleMapped).await;
+    let change = json!({ "role": { "from": "superuser", "to": "operations" }, "by": "Acme" });
+    assert_eq!(mapped, [(Outcome::Done, change)]);
+
+    let answer = scene.log_in(with(json!({ "groups": [] }))).await;
+    refused(&answer, 403, "None of your groups");
+    for cookie in [admin, demoted] {
+        let answer = scene.get("/credentials", &cookie).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_69_the_last_superuser_stays_one() {
+    let scene = Scene::new().await;
+    let admins = with(json!({ "groups": ["admins"] }));
+    assert!(session(&scene.log_in(admins).await).is_some());
+    let mara = scene.app.owner.id;
+    scene
+        .app
+        .services
+        .disable_person(&scene.app.host, mara)
+        .await
+        .unwrap();
+    assert!(session(&scene.log_in(ada()).await).is_some());
+    let user = scene.user("ada@example.com").await.unwrap();
+    assert_eq!(user.role, Role::Superuser);
+    let reason = json!({ "reason": "the last active superuser stays one", "by": "Acme" });
+    let mapped = scene.events(Action::UserRoleMapped).await;
+    assert_eq!(mapped, [(Outcome::Denied, reason)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_person_stays_out() {
+    let scene = Scene::new().await;
+    assert!(session(&scene.log_in(ada()).await).is_some());
+    let user = scene.user("ada@example.com").await.unwrap();
+    scene
+        .app
+        .services
+        .disable_person(&scene.app.host, user.id)
+        .await
+        .unwrap();
+    refused(&scene.log_in(ada()).await, 403, "is disabled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_in_no_group_get_the_configured_role() {
+    let lowest = RoleMap::new(&["admins=superuser".to_owned()], Some(Role::Support)).unwrap();
+    let change = |settings| ProviderSettings {
+        roles: lowest,
+        require_verified_email: false,
+        ..settings
+    };
+    let scene = Scene::with(PasswordLogIn::Everybody, change).await;
+    let claims = with(json!({ "groups": null, "email_verified": null }));
+    assert!(session(&scene.log_in(claims).await).is_some());
+    let user = scene.user("ada@example.com").await.unwrap();
+    assert_eq!(user.role, Role::Support);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_70_what_the_provider_says_is_text_and_short() {
+    let scene = Scene::new().await;
+    let begun = scene.begin().await;
+    let (state, long) = (begun.parameter("state"), "x".repeat(5_000));
+    let words = format!("</script><img src=x onerror=alert(1)>\r\nSet-Cookie: a\u{7}{long}");
+    let parameters = [
+        ("state", state.as_str()),
+        ("error", "access_denied"),
+        ("error_description", &words),
+    ];
+    let answer = scene.come_back(&begun.ticket, &parameters).await;
+    refused(&answer, 403, "Acme refused the log-in: access_denied");
+    let page = text(&answer);
+    assert!(
+        !page.contains("<img") && !page.contains(&long[..300]),
+        "{page}"
+    );
+    assert!(answer.headers.get("set-cookie").is_some_and(|c| c != "a"));
+
+    let script = "</script><img src=x onerror=alert(1)>";
+    let answer = scene.log_in(with(json!({ "name": script }))).await;
+    let page = text(&scene.get("/users", &session(&answer).unwrap()).await.ok());
+    assert!(
+        page.contains("&lt;img src=x") && !page.contains("<img src=x"),
+        "{page}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_71_a_provider_that_is_down_or_strange_is_a_clear_page_and_passwords_work() {
+    for (mood, status, words) in [
+        (Mood::Broken, 503, "Acme answered 500"),
+        (Mood::Redirecting, 503, "Acme answered 302, a redirect"),
+        (Mood::Huge, 503, "Acme answered with more than 64 KiB"),
+        (Mood::Mistaken, 502, "metadata of another issuer"),
+    ] {
+        let scene = Scene::new().await;
+        scene.provider.inner().mood = mood;
+        let answer = scene.get("/sso/acme?next=/catalogue", "").await;
+        refused(&answer, status, words);
+        let page = text(&answer);
+        assert!(page.contains("/sso/acme?next=%2Fcatalogue"), "{page}");
+        assert!(
+            page.contains("Log in with Acme") || page.contains("Acme</a>"),
+            "{page}"
+        );
+        assert_eq!(
+            log_in_with_password(&scene, "ada@example.com").await,
+            StatusCode::SEE_OTHER
+        );
+        // As soon as it is well again, it works.
+        scene.provider.inner().mood = Mood::Well;
+        scene.app.clock.advance(chrono::TimeDelta::seconds(5));
+        scene.begin().await;
+    }
+    let scene = Scene::new().await;
+    let answer = scene.get("/sso/nobody", "").await;
+    refused(&answer, 404, "");
+}
+
+async fn log_in_with_password(scene: &Scene, email: &str) -> StatusCode {
+    let person = AddPerson {
+        name: "Somebody".to_owned(),
+        email: email.to_owned(),
+        role: "superuser".to_owned(),
+    };
+    let (services, host) = (&scene.app.services, &scene.app.host);
+    let _ = services
+        .add_person_with_password(host, &person, PASSWORD)
+        .await;
+    post_log_in(scene, email).await.status
+}
+
+async fn post_log_in(scene: &Scene, email: &str) -> Answer {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.extend_pairs([("email", email), ("password", PASSWORD), ("next", "")]);
+    let request = Request::post("/login")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(header::ORIGIN, PUBLIC_URL);
+    let request = request.body(Body::from(form.finish())).unwrap();
+    scene.app.call(request).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_72_a_new_key_works_without_a_restart_and_is_asked_for_once_in_30_seconds() {
+    let scene = Scene::new().await;
+    assert!(session(&scene.log_in(ada()).await).is_some());
+    assert_eq!(scene.provider.inner().keys_asked, 1);
+    scene.app.clock.advance(chrono::TimeDelta::seconds(30));
+    scene.provider.inner().key = SigningKey::new(Algorithm::ES256, "second");
+    let answer = scene.log_in(ada()).await;
+    assert!(session(&answer).is_some(), "{}", text(&answer));
+    assert_eq!(scene.provider.inner().keys_asked, 2);
+    // Tokens of unknown keys don't make Keyrack ask for each.
+    scene.provider.inner().forger = Some(SigningKey::new(Algorithm::ES256, "third"));
+    for _ in 0..5 {
+        refused(&scene.log_in(ada()).await, 502, "signature");
+    }
+    assert_eq!(scene.provider.inner().keys_asked, 2);
+    scene.app.clock.advance(chrono::TimeDelta::seconds(30));
+    refused(&scene.log_in(ada()).await, 502, "signature");
+    assert_eq!(scene.provider.inner().keys_asked, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_55_an_account_of_single_sign_on_is_the_same_answer_at_the_password_form() {
+    let scene = Scene::new().await;
+    assert!(session(&scene.log_in(ada()).await).is_some());
+    let [sso, nobody] = ["ada@example.com", "eve@example.com"];
+    let (sso, nobody) = (
+        post_log_in(&scene, sso).await,
+        post_log_in(&scene, nobody).await,
+    );
+    assert_eq!(sso.status, nobody.status);
+    let same = |answer: &Answer, email: &str| {
+        let nonce = text(answer).split("nonce=\"").nth(1).unwrap()[..20].to_owned();
+        text(answer).replace(&nonce, "").replace(email, "").len()
+    };
+    assert_eq!(
+        same(&sso, "ada@example.com"),
+        same(&nobody, "eve@example.com")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passwords_can_be_for_break_glass_superusers_only() {
+    let only = PasswordLogIn::Only(vec!["glass@example.com".parse().unwrap()]);
+    let scene = Scene::with(only, |settings| settings).await;
+    assert_eq!(
+        log_in_with_password(&scene, "other@example.com").await,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    assert_eq!(
+        log_in_with_password(&scene, "glass@example.com").await,
+        StatusCode::SEE_OTHER
+    );
+    let glass = scene.user("glass@example.com").await.unwrap();
+    let (services, host) = (&scene.app.services, &scene.app.host);
+    services
+        .set_role(host, glass.id, Role::Support)
+        .await
+        .unwrap();
+    assert_eq!(
+        post_log_in(&scene, "glass@example.com").await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    let page = text(&scene.get("/login", "").await.ok());
+    assert!(page.contains("<summary>Log in with a password"), "{page}");
+}
+
+async fn post(scene: &Scene, path: &str, cookie: &str, body: &str) -> Answer {
+    let request = Request::post(path)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(header::COOKIE, cookie)
+        .header(header::ORIGIN, PUBLIC_URL);
+    let request = request.body(Body::from(body.to_owned())).unwrap();
+    scene.app.call(request).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logging_out_leads_on_to_the_provider() {
+    let scene = Scene::new().await;
+    let cookie = session(&scene.log_in(ada()).await).unwrap();
+    let answer = post(&scene, "/logout", &cookie, "").await.ok();
+    let refresh = answer.header("refresh").unwrap();
+    let url: Url = refresh.strip_prefix("0; url=").unwrap().parse().unwrap();
+    assert_eq!(url.path(), "/logout");
+    let pairs: Vec<_> = url.query_pairs().into_owned().collect();
+    let names: Vec<_> = pairs.iter().map(|(name, _)| name.as_str()).collect();
+    let expected = [
+        "a",
+        "id_token_hint",
+        "client_id",
+        "post_logout_redirect_uri",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(crate::app::jwt_part(&pairs[1].1, 1)["sub"], "ada-7");
+    assert_eq!(pairs[3].1, "https://keys.example.com/login?done=logged-out");
+    assert!(answer.headers.contains_key("clear-site-data"));
+    let after = scene.get("/credentials", &cookie).await;
+    assert_eq!(after.status, StatusCode::SEE_OTHER);
+    // A session by password ends here and nowhere else.
+    log_in_with_password(&scene, "glass@example.com").await;
+    let cookie = session(&post_log_in(&scene, "glass@example.com").await).unwrap();
+    let answer = post(&scene, "/logout", &cookie, "").await;
+    assert_eq!(answer.header("location"), Some("/login?done=logged-out"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_out_at_the_provider_ends_the_session_that_it_names() {
+    let scene = Scene::new().await;
+    let log_in =
+        async |sid: &str| session(&scene.log_in(with(json!({ "sid": sid }))).await).unwrap();
+    let (first, second) = (log_in("s1").await, log_in("s2").await);
+    let alive =
+        async |cookie: &str| scene.get("/credentials", cookie).await.status == StatusCode::OK;
+    let say = async |changes: Value| {
+        let form = format!("logout_token={}", scene.provider.logout_token(changes));
+        let request = Request::post("/sso/acme/backchannel")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        scene
+            .app
+            .call(request.body(Body::from(form)).unwrap())
+            .await
+            .status
+    };
+    for bend in [
+        json!({ "events": null }),
+        json!({ "events": { "other": {} } }),
+        json!({ "events": "http://schemas.openid.net/event/backchannel-logout" }),
+        json!({ "nonce": "n" }),
+        json!({ "jti": null }),
+        json!({ "aud": "somebody-else" }),
+        json!({ "iss": "https://evil.example" }),
+        json!({ "exp": 1_795_499_939 }),
+        json!({ "iat": 1_795_499_639 }),
+        json!({ "sub": null }),
+    ] {
+        assert_eq!(say(bend.clone()).await, StatusCode::BAD_REQUEST, "{bend}");
+    }
+    scene.provider.inner().forger = Some(SigningKey::new(Algorithm::ES256, "first"));
+    assert_eq!(say(json!({})).await, StatusCode::BAD_REQUEST);
+    scene.provider.inner().forger = None;
+    assert!(alive(&first).await && alive(&second).await);
+
+    assert_eq!(say(json!({ "sid": "s1" })).await, StatusCode::OK);
+    assert!(!alive(&first).await && alive(&second).await);
+    // The same message again does nothing; nor does one about nobody.
+    assert_eq!(say(json!({ "sid": "s2" })).await, StatusCode::OK);
+    assert_eq!(
+        say(json!({ "sub": "nobody", "jti": "message-2" })).await,
+        StatusCode::OK
+    );
+    assert!(alive(&second).await);
+    assert_eq!(say(json!({ "jti": "message-3" })).await, StatusCode::OK);
+    assert!(!alive(&second).await);
+    assert_eq!(scene.events(Action::SessionEnded).await.len(), 2);
+}

@@ -1,0 +1,301 @@
+//! From an identity that somebody vouched for to a person: found or made, with the role of their
+//! groups. The identity is issuer and subject; an e-mail address alone never is.
+
+use domain::audit::{Action, ObjectKind, Outcome};
+use domain::groups::{Groups, RoleMap};
+use domain::role::{Permission, Role};
+use domain::text::PersonName;
+use domain::user::{EmailAddress, User, UserId};
+use serde_json::json;
+use storage::{Conflict, Identity, StoreError};
+
+use super::{SsoError, shown};
+use crate::Services;
+use crate::actor::{Actor, Object, RequestFacts, anonymous_event};
+use crate::clock::system_rng;
+use crate::crypto::hash_token;
+use crate::error::{ServiceError, ServiceResult};
+
+/// The longest subject (OpenID Connect Core section 2).
+const LONGEST_SUBJECT: usize = 255;
+/// The issuer of the identities that a trusted header names. No provider's is without a scheme.
+const HEADER: &str = "header";
+
+/// Somebody for whom a provider or a proxy vouches.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    /// Who vouches, in words.
+    pub via: String,
+    pub identity: Identity,
+    /// An address that may become an account's.
+    pub email: Option<String>,
+    pub name: Option<String>,
+    pub groups: Groups,
+}
+
+/// Somebody whom a trusted proxy names in headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderIdentity {
+    /// What stays the same: the user name.
+    pub user: String,
+    /// Their address; without one, the user name must be one.
+    pub email: Option<String>,
+    /// What they are called.
+    pub name: Option<String>,
+    /// Their groups.
+    pub groups: Groups,
+}
+
+impl Services {
+    /// Logs in whom a trusted proxy names. The caller has made sure that the proxy is trusted, and
+    /// then makes a new session.
+    pub async fn log_in_by_header(
+        &self,
+        who: HeaderIdentity,
+        roles: &RoleMap,
+        facts: &RequestFacts,
+    ) -> ServiceResult<User> {
+        let arrival = Arrival {
+            via: "the trusted header".to_owned(),
+            email: who.email.or_else(|| Some(who.user.clone())),
+            identity: Identity {
+                issuer: HEADER.to_owned(),
+                subject: who.user,
+            },
+            name: who.name,
+            groups: who.groups,
+        };
+        self.arrive(arrival, roles, facts).await
+    }
+
+    /// Notes that somebody sent the header of single sign-on who is not trusted to; once a minute
+    /// for each address, as anybody can send it.
+    pub async fn note_ignored_header(&self, user: &str, facts: &RequestFacts) -> ServiceResult<()> {
+        let address = facts.address.map(|address| address.to_string());
+        let key = address.unwrap_or_default();
+        if self.0.ignored_headers.begin(&key, self.now()).is_err() {
+            return Ok(());
+        }
+        let event = anonymous_event(
+            self.now(),
+            Action::SsoHeaderIgnored,
+            Outcome::Denied,
+            stranger(user),
+            facts,
+            "the address is not one that sso.header.trusted names",
+        );
+        Ok(self.store().append_audit(event).await?)
+    }
+
+    /// Lets a person log in with one more identity.
+    pub async fn link_identity(
+        &self,
+        actor: &Actor,
+        id: UserId,
+        issuer: &str,
+        subject: &str,
+    ) -> ServiceResult<()> {
+        let object = Object::new(ObjectKind::User, id, "");
+        self.authorise(
+            actor,
+            Permission::ManageUsers,
+            Action::IdentityLinked,
+            object,
+        )
+        .await?;
+        let user = self.store().find_user(id).await?;
+        let user = user.ok_or(ServiceError::NotFound("person"))?;
+        let known = self.settings().sso.providers.iter();
+        if issuer != HEADER && !known.into_iter().any(|one| one.issuer.as_str() == issuer) {
+            return Err(ServiceError::field(
+                "issuer",
+                "name the issuer of a configured provider, or `header` for the trusted header",
+            ));
+        }
+        let identity = identity(issuer, subject).map_err(|_| {
+            ServiceError::field("subject", "use the 1 to 255 characters of the claim `sub`")
+        })?;
+        let event = actor.event(
+            self.now(),
+            Action::IdentityLinked,
+            Outcome::Done,
+            Object::user(&user),
+            json!({ "issuer": issuer, "subject": shown(subject) }),
+        );
+        Ok(self.store().link_identity(id, identity, event).await?)
+    }
+
+    pub(super) async fn arrive(
+        &self,
+        arrival: Arrival,
+        roles: &RoleMap,
+        facts: &RequestFacts,
+    ) -> ServiceResult<User> {
+        let checked = identity(&arrival.identity.issuer, &arrival.identity.subject);
+        if let Err(error) = checked {
+            return self.refuse_sso(&arrival.via, None, error, facts).await;
+        }
+        let store = self.store();
+        let known = store.find_user_by_identity(arrival.identity.clone());
+        let known = known.await?;
+        if known.as_ref().is_some_and(|user| !user.is_active()) {
+            let (via, error) = (&arrival.via, SsoError::Disabled);
+            return self.refuse_sso(via, known.as_ref(), error, facts).await;
+        }
+        let current = known.as_ref().map(|user| user.role);
+        let Some(role) = roles.role(&arrival.groups, current) else {
+            let (via, error) = (&arrival.via, SsoError::NoRole);
+            return self.refuse_sso(via, known.as_ref(), error, facts).await;
+        };
+        let user = match known {
+            Some(user) => self.map_role(user, role, &arrival.via, facts).await?,
+            None => self.provision(&arrival, role, facts).await?,
+        };
+        let now = self.now();
+        let actor = Actor::person_of(&user, hash_token(""), facts.clone());
+        let event = actor.event(
+            now,
+            Action::LogIn,
+            Outcome::Done,
+            Object::user(&user),
+            json!({ "by": arrival.via }),
+        );
+        store
+            .record_identity_login(user.id, arrival.identity, now, event)
+            .await?;
+        Ok(user)
+    }
+
+    /// Refuses, audited. Whoever has lost their last group loses their open sessions as well.
+    pub(super) async fn refuse_sso<T>(
+        &self,
+        via: &str,
+        known: Option<&User>,
+        error: SsoError,
+        facts: &RequestFacts,
+    ) -> ServiceResult<T> {
+        let event = anonymous_event(
+            self.now(),
+            Action::SsoRefused,
+            Outcome::Denied,
+            known.map_or_else(|| stranger(via), Object::user),
+            facts,
+            &error.to_string(),
+        );
+        match known {
+            Some(user) => self.store().end_sessions_of(user.id, None, event).await?,
+            None => self.store().append_audit(event).await?,
+        }
+        Err(error.into())
+    }
+
+    /// Gives a person the role of their groups. The last active superuser stays one.
+    async fn map_role(
+        &self,
+        user: User,
+        role: Role,
+        via: &str,
+        facts: &RequestFacts,
+    ) -> ServiceResult<User> {
+        if user.role == role {
+            return Ok(user);
+        }
+        let mapped = |outcome, reason: Option<&str>| {
+            let detail = match reason {
+                None => json!({ "role": { "from": user.role, "to": role }, "by": via }),
+                Some(reason) => json!({ "reason": reason, "by": via }),
+            };
+            Actor::system_for(facts.clone()).event(
+                self.now(),
+                Action::UserRoleMapped,
+                outcome,
+                Object::user(&user),
+                detail,
+            )
+        };
+        let event = mapped(Outcome::Done, None);
+        match self.store().set_role(user.id, role, event).await {
+            Ok(()) => Ok(User { role, ..user }),
+            Err(StoreError::Conflict(Conflict::LastSuperuser)) => {
+                let reason = Some("the last active superuser stays one");
+                let event = mapped(Outcome::Denied, reason);
+                self.store().append_audit(event).await?;
+                Ok(user)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes the account of somebody who comes for the first time.
+    async fn provision(
+        &self,
+        arrival: &Arrival,
+        role: Role,
+        facts: &RequestFacts,
+    ) -> ServiceResult<User> {
+        let email = arrival.email.as_deref().map(str::parse::<EmailAddress>);
+        let Some(Ok(email)) = email else {
+            let via = &arrival.via;
+            return self.refuse_sso(via, None, SsoError::NoEmail, facts).await;
+        };
+        let now = self.now();
+        let user = User {
+            id: UserId::generate(now, &mut system_rng()),
+            name: name_of(arrival, &email)?,
+            email,
+            role,
+            disabled_at: None,
+            created_at: now,
+            last_login_at: None,
+        };
+        let event = Actor::system_for(facts.clone()).event(
+            now,
+            Action::UserProvisioned,
+            Outcome::Done,
+            Object::user(&user),
+            json!({ "email": user.email, "role": user.role, "by": arrival.via }),
+        );
+        let added =
+            self.store()
+                .add_user_with_identity(user.clone(), arrival.identity.clone(), event);
+        match added.await {
+            Ok(()) => Ok(user),
+            Err(StoreError::Conflict(Conflict::EmailTaken)) => {
+                let (via, error) = (&arrival.via, SsoError::EmailTaken(user.email));
+                self.refuse_sso(via, None, error, facts).await
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What a new person is called: as the provider says, or after their address.
+fn name_of(arrival: &Arrival, email: &EmailAddress) -> ServiceResult<PersonName> {
+    let given = arrival.name.as_deref().and_then(|name| name.parse().ok());
+    let local = email.as_str().split('@').next().unwrap_or_default();
+    match given {
+        Some(name) => Ok(name),
+        None => local
+            .parse()
+            .or_else(|_| "New person".parse())
+            .map_err(ServiceError::internal),
+    }
+}
+
+fn identity(issuer: &str, subject: &str) -> Result<Identity, SsoError> {
+    if subject.is_empty() || subject.chars().count() > LONGEST_SUBJECT || subject.contains('\0') {
+        return Err(SsoError::Identity);
+    }
+    Ok(Identity {
+        issuer: issuer.to_owned(),
+        subject: subject.to_owned(),
+    })
+}
+
+fn stranger(name: &str) -> Object {
+    Object {
+        kind: ObjectKind::User,
+        id: None,
+        name: shown(name),
+    }
+}
