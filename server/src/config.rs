@@ -801,7 +801,10 @@ mod tests {
         let provider = "[sso]\nissuer = \"https://id.example.com\"\nclient_id = \"k\"\n";
         let header = "[sso.header]\nenabled = true\n";
         for (file, key) in [
-            ("[sso]\nissuer = \"http://id.example.com\"\n", "sso.issuer"),
+            (
+                "[sso]\nissuer = \"http://id.example.com\"\nclient_id = \"k\"\n",
+                "sso.issuer",
+            ),
             (
                 "[sso]\nissuer = \"https://id.example.com\"\n",
                 "sso.client_id",

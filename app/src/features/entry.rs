@@ -80,7 +80,8 @@ struct Ways {
 
 #[cfg(feature = "ssr")]
 fn ways() -> Ways {
-    let services = crate::server_context::services();
+    // Passwords where nobody says otherwise.
+    let services = use_context::<service::Services>();
     let (providers, passwords) = services.map_or((Vec::new(), true), |services| {
         let sso = &services.settings().sso;
         let providers = sso.providers.iter();

@@ -27,6 +27,7 @@ macro_rules! migrations {
             ),
             migration!(5, "short_searches", $folder, "0005_short_searches.sql"),
             migration!(6, "audit_page", $folder, "0006_audit_page.sql"),
+            migration!(7, "people", $folder, "0007_people.sql"),
             migration!(8, "identities", $folder, "0008_identities.sql"),
         ]
     };
