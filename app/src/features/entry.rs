@@ -166,7 +166,8 @@ pub fn LoginPage() -> impl IntoView {
     let is_open = passwords || outcome.is_some();
     let expired = use_query_map().read_untracked().get("expired").is_some();
     let forgot = if MailIsOn::current().0 {
-        view! { <a href="/forgot">"Forgot your password?"</a> }.into_any()
+        // A page of its own from the server, which knows of mail and of providers; so with the way back.
+        view! { <a href="/forgot" rel="external">"Forgot your password?"</a> }.into_any()
     } else {
         "Forgot your password? Ask a superuser for a link.".into_any()
     };
@@ -234,7 +235,9 @@ pub fn ForgotPage() -> impl IntoView {
         >
             {form}
             <p class="quiet">
-                <a href="/login">"Back to the log-in"</a>
+                <a href="/login" rel="external">
+                    "Back to the log-in"
+                </a>
             </p>
         </Bare>
     }
