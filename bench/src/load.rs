@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::{Load, print, run};
+use crate::{Load, alternate, run};
 
 /// A request as it goes over the wire.
 pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
@@ -41,27 +41,21 @@ fn send(base: &str, requests: &[String], goes_round: bool) -> anyhow::Result<Loa
     run(base, &[], &script, 16)
 }
 
-/// Compares two lots of requests, each of which is good for one time only. Each is made twice: the
-/// first run warms up.
+/// Compares two lots of requests, each of which is good for one time only.
 pub fn compare_each(
     name: &str,
     base: &str,
     ours: impl Fn() -> anyhow::Result<Vec<String>>,
     bare: impl Fn() -> anyhow::Result<Vec<String>>,
 ) -> anyhow::Result<()> {
-    send(base, &ours()?, false)?;
-    let ours = send(base, &ours()?, false)?;
-    send(base, &bare()?, false)?;
-    let bare = send(base, &bare()?, false)?;
-    print(name, &ours, &bare);
-    Ok(())
+    alternate(
+        name,
+        || send(base, &ours()?, false),
+        || send(base, &bare()?, false),
+    )
 }
 
 /// Compares two lots of requests that can be sent again and again.
 pub fn compare_all(name: &str, base: &str, ours: &[String], bare: &[String]) -> anyhow::Result<()> {
-    send(base, ours, true)?;
-    let ours = send(base, ours, true)?;
-    let bare = send(base, bare, true)?;
-    print(name, &ours, &bare);
-    Ok(())
+    alternate(name, || send(base, ours, true), || send(base, bare, true))
 }

@@ -29,7 +29,7 @@ for (const wasm of [true, false]) {
       const other = await another();
       await logIn(other, eve);
       expect(await visit(other, "/audit")).toBe(403);
-      expect(await post(other, "/users", { name: "X", email: "x@example.com", role: "support" })).toBe(403);
+      expect(await post(other, "/users", { people: "X <x@example.com>", role: "support" })).toBe(403);
 
       await logIn(page, mara);
       await visit(page, "/audit");

@@ -28,10 +28,9 @@ test("the whole job, from an empty folder to a refused call", async ({ page, ano
 
     await test.step("a second person joins as support", async () => {
       await page.getByRole("link", { name: "Users" }).click();
-      await page.getByLabel("Name", { exact: true }).fill(eve.name);
-      await page.getByLabel("E-mail", { exact: true }).fill(eve.email);
-      await page.locator("#add").getByLabel("Role", { exact: true }).selectOption("support");
-      await page.getByRole("button", { name: "Add person" }).click();
+      await page.getByLabel("People", { exact: true }).fill(`${eve.name} <${eve.email}>`);
+      await page.getByLabel("Role of all of them").selectOption("support");
+      await page.getByRole("button", { name: "Invite", exact: true }).click();
       const link = page.getByRole("region", { name: `Pass this link on to ${eve.name}` }).locator("code");
       await visit(support, (await link.textContent()) ?? "");
       await support.getByLabel("Password", { exact: true }).fill(eve.password);

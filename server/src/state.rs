@@ -26,7 +26,13 @@ pub struct AppState {
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// Where the pages find their WASM, script and style.
-    pub leptos: LeptosOptions,
+    pub leptos: Arc<LeptosOptions>,
+}
+
+impl FromRef<AppState> for LeptosOptions {
+    fn from_ref(state: &AppState) -> Self {
+        Self::clone(&state.leptos)
+    }
 }
 
 /// What is configured about HTTP.

@@ -12,7 +12,7 @@ use domain::catalogue::Catalogue;
 use domain::credential::Flow;
 use domain::key_id::KeyId;
 use domain::scope::ScopeSet;
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
 use storage::{LiveCredential, SharedStore, StoreResult};
 
 use crate::assertion::VerifyingKey;
@@ -23,7 +23,7 @@ use crate::limiter::{Limiter, Limiters};
 use crate::usage::Counter;
 
 /// As many credentials are kept, about 1 kB each; the ones unused for longest are forgotten.
-const CAPACITY: u64 = 50_000;
+const CAPACITY: usize = 50_000;
 /// A credential as the gate sees it.
 #[derive(Debug)]
 pub(crate) struct Live {
@@ -153,7 +153,7 @@ impl LiveCredentials {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         *generation += 1;
-        self.cache.invalidate(&key_id);
+        self.cache.remove(&key_id);
     }
 }
 

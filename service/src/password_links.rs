@@ -59,7 +59,8 @@ impl Services {
         let (invitees, role) = check(invitation)?;
         for Invitee { email, .. } in &invitees {
             if self.store().find_login(email.clone()).await?.is_some() {
-                let problem = format!("{email} is on the team already: take that line out");
+                let problem =
+                    format!("somebody with {email} is on the team already: take that line out");
                 return Err(ServiceError::field("people", problem));
             }
         }

@@ -17,7 +17,7 @@ use domain::key_id::KeyId;
 use domain::role::Permission;
 use domain::scope::{ScopeSet, WireScope};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use storage::{SharedStore, SigningKeyRow};

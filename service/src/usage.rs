@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DurationRound as _, TimeDelta};
+use chrono::{DateTime, TimeDelta};
 use domain::Instant;
 use domain::key_id::KeyId;
 use domain::scope::{Level, ScopeName};
@@ -106,12 +106,11 @@ impl Recorder {
     ) -> bool {
         self.change(&live.counter, |counts| {
             let second = call.at.timestamp();
-            let hour = call
-                .at
-                .duration_trunc(TimeDelta::hours(1))
-                .unwrap_or(call.at);
+            let hour = second - second.rem_euclid(3600);
             let known = counts.hours.iter_mut().find(|row| {
-                row.hour == hour && row.level == call.level && row.scope == call.scope.as_str()
+                row.hour.timestamp() == hour
+                    && row.level == call.level
+                    && row.scope == call.scope.as_str()
             });
             let (allowed, refused) = (u64::from(call.allowed), u64::from(!call.allowed));
             if let Some(row) = known {
@@ -120,7 +119,7 @@ impl Recorder {
             } else {
                 counts.hours.push(UsageRow {
                     key_id: live.key_id(),
-                    hour,
+                    hour: DateTime::from_timestamp(hour, 0).unwrap_or(call.at),
                     scope: call.scope.to_string(),
                     level: call.level,
                     allowed,

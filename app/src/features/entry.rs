@@ -82,6 +82,7 @@ struct Ways {
 
 #[cfg(feature = "ssr")]
 fn ways() -> Ways {
+    // Passwords where nobody says otherwise.
     let services = use_context::<service::Services>();
     let (providers, passwords) = services.map_or((Vec::new(), true), |services| {
         let sso = &services.settings().sso;
@@ -167,7 +168,8 @@ pub fn LoginPage() -> impl IntoView {
     let is_open = passwords || outcome.is_some();
     let expired = use_query_map().read_untracked().get("expired").is_some();
     let forgot = if MailIsOn::current().0 {
-        view! { <a href="/forgot">"Forgot your password?"</a> }.into_any()
+        // A page of its own from the server, which knows of mail and of providers; so with the way back.
+        view! { <a href="/forgot" rel="external">"Forgot your password?"</a> }.into_any()
     } else {
         "Forgot your password? Ask a superuser for a link.".into_any()
     };
@@ -260,7 +262,9 @@ pub fn ForgotPage() -> impl IntoView {
         >
             {form}
             <p class="quiet">
-                <a href="/login">"Back to the log-in"</a>
+                <a href="/login" rel="external">
+                    "Back to the log-in"
+                </a>
             </p>
         </Bare>
     }

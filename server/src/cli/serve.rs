@@ -36,7 +36,7 @@ pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()
         http: Arc::new(config.http.clone()),
         mail: config.mail.clone(),
         metrics: metrics.clone(),
-        leptos: leptos_options(&config),
+        leptos: Arc::new(leptos_options(&config)),
     };
     let router = http::router(state);
     services.catch_up().await?;

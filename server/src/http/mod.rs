@@ -13,12 +13,13 @@ use std::sync::LazyLock;
 
 use app::features::entry::MailIsOn;
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::{FromRef as _, Request, State};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use http::{HeaderValue, Method, StatusCode};
+use leptos::config::LeptosOptions;
 use leptos::nonce::use_nonce;
 use leptos::prelude::{provide_context, use_context};
 use leptos::server_fn::axum::server_fn_paths;
@@ -53,8 +54,10 @@ pub fn router(state: AppState) -> Router {
         .merge(dashboard(&state))
         .layer(around)
         .merge(gate)
-        .layer(from_fn(refuse_trace))
-        .layer(from_fn_with_state(state.clone(), layers::request::describe))
+        .layer(from_fn_with_state(
+            state.http.clone(),
+            layers::request::describe,
+        ))
         .with_state(state)
 }
 
@@ -65,7 +68,7 @@ static PAGES: LazyLock<Vec<AxumRouteListing>> = LazyLock::new(|| generate_route_
 /// What people see: pages, the forms that they send, the functions that pages call.
 fn dashboard(state: &AppState) -> Router<AppState> {
     let context = page_context(state);
-    let options = state.leptos.clone();
+    let options = LeptosOptions::from_ref(state);
     let shell = {
         let options = options.clone();
         move || app::shell(options.clone())
@@ -107,7 +110,7 @@ fn dashboard(state: &AppState) -> Router<AppState> {
 }
 
 /// Hashed files never change; the few others are asked for again.
-fn files(options: &leptos::config::LeptosOptions) -> Router<AppState> {
+fn files(options: &LeptosOptions) -> Router<AppState> {
     let root = options.site_root.to_string();
     let package = format!("{root}/{}", options.site_pkg_dir);
     let immutable = |mut response: Response| async {
@@ -157,21 +160,13 @@ async fn not_found(State(state): State<AppState>, request: Request) -> Response 
     if request.method() != Method::GET {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let options = state.leptos.clone();
+    let options = LeptosOptions::from_ref(&state);
     let render = leptos_axum::render_app_async_with_context(page_context(&state), move || {
         app::shell(options.clone())
     });
     let mut response = render(request).await;
     *response.status_mut() = StatusCode::NOT_FOUND;
     response
-}
-
-/// TRACE echoes what it gets, cookies included (ASVS 13.4.4).
-async fn refuse_trace(request: Request, next: axum::middleware::Next) -> Response {
-    if request.method() == Method::TRACE {
-        return StatusCode::METHOD_NOT_ALLOWED.into_response();
-    }
-    next.run(request).await
 }
 
 fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {

@@ -173,7 +173,7 @@ impl TestApp {
             }),
             mail: None,
             metrics: metrics.clone(),
-            leptos: LeptosOptions::builder().output_name("keyrack").build(),
+            leptos: Arc::new(LeptosOptions::builder().output_name("keyrack").build()),
         };
         let router = server::http::router(state.clone());
         Self {

@@ -233,7 +233,10 @@ fn target(event: &AuditEvent) -> Target {
 
 /// A fact's name as people read it: `expires_at` is `Expires at`.
 fn label(fact: &str) -> String {
-    capitalised(&fact.replace('_', " "))
+    match fact {
+        "email" => "E-mail".to_owned(),
+        other => capitalised(&other.replace('_', " ")),
+    }
 }
 
 /// A value as people read it.

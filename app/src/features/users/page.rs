@@ -61,7 +61,7 @@ fn Filters(params: PeopleParams) -> impl IntoView {
         .is_filtered()
         .then(|| view! { <a class="btn ghost" href=USERS>"Clear filters"</a> });
     view! {
-        <form class="card section" method="get" action=USERS role="search">
+        <form class="card section stack" method="get" action=USERS role="search">
             <div class="fields">
                 <Field name="q" label="Search" value=params.search optional=true hint="A part of a name or address." />
                 <Select

@@ -1,29 +1,33 @@
-//! Gives each request an id and its caller's address, and writes one log line about it.
+//! Gives each request an id and its caller's address, writes one log line about it, refuses TRACE.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 use service::RequestFacts;
 
-use crate::state::AppState;
+use crate::state::HttpSettings;
 
 /// The header with the id of a request; anybody on the team can look it up.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The layer. The gate's calls are logged at debug only: they are counted, and there are many.
-pub async fn describe(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+pub async fn describe(
+    State(http): State<Arc<HttpSettings>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = hex::encode(service::clock::random_bytes::<12>());
     let peer = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map(|peer| peer.0.ip());
-    let address =
-        peer.map(|peer| client_address(peer, request.headers(), &state.http.trusted_proxies));
+    let address = peer.map(|peer| client_address(peer, request.headers(), &http.trusted_proxies));
     let facts = RequestFacts {
         address,
         request_id: Some(id.clone()),
@@ -32,7 +36,12 @@ pub async fn describe(State(state): State<AppState>, mut request: Request, next:
     let began = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = next.run(request).await;
+    // TRACE echoes what it gets, cookies included (ASVS 13.4.4).
+    let mut response = if method == Method::TRACE {
+        StatusCode::METHOD_NOT_ALLOWED.into_response()
+    } else {
+        next.run(request).await
+    };
     // The path template, never the path: that may hold what nobody should read in a log.
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
     let status = response.status().as_u16();

@@ -20,10 +20,11 @@ use app::flash::Flash;
 use app::form::{Answer, FormOutcome, ShownOnce};
 use app::server_context::{explain, render_answer};
 use axum::Router;
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef as _, FromRequestParts};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use http::request::Parts;
+use leptos::config::LeptosOptions;
 use service::{Actor, RequestFacts, ServiceError};
 
 use crate::http::layers;
@@ -120,7 +121,8 @@ impl Context {
 
     async fn render(self, page: &str, answer: Answer) -> Response {
         let context = super::page_context(&self.state);
-        render_answer(self.state.leptos, self.parts, page, answer, context).await
+        let options = LeptosOptions::from_ref(&self.state);
+        render_answer(options, self.parts, page, answer, context).await
     }
 }
 
