@@ -77,8 +77,8 @@ pub use public_keys::PublicKeyDraft;
 pub use second_factors::{OwnSecondFactors, SecondFactorPolicy, TotpOffer};
 pub use sessions::{HalfLogIn, LogIn, LogInMethod, LogInStep, SessionInfo, SessionLimits};
 pub use sso::{
-    AtProvider, HeaderIdentity, PasswordLogIn, ProviderSettings, SsoAnswer, SsoBegun, SsoDone,
-    SsoError, SsoSettings, read_issuer,
+    AtProvider, HEADER_ISSUER, HeaderIdentity, PasswordLogIn, ProviderSettings, SsoAnswer,
+    SsoBegun, SsoDone, SsoError, SsoSettings, read_issuer,
 };
 pub use usage::Kept;
 // What a provider is configured with.

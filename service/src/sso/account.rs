@@ -19,7 +19,7 @@ use crate::error::{ServiceError, ServiceResult};
 /// The longest subject (OpenID Connect Core section 2).
 const LONGEST_SUBJECT: usize = 255;
 /// The issuer of the identities that a trusted header names. No provider's is without a scheme.
-const HEADER: &str = "header";
+pub const HEADER_ISSUER: &str = "header";
 
 /// Somebody for whom a provider or a proxy vouches.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Services {
             via: "the trusted header".to_owned(),
             email: who.email.or_else(|| Some(who.user.clone())),
             identity: Identity {
-                issuer: HEADER.to_owned(),
+                issuer: HEADER_ISSUER.to_owned(),
                 subject: who.user,
             },
             name: who.name,
@@ -109,7 +109,7 @@ impl Services {
         let user = self.store().find_user(id).await?;
         let user = user.ok_or(ServiceError::NotFound("person"))?;
         let known = self.settings().sso.providers.iter();
-        if issuer != HEADER && !known.into_iter().any(|one| one.issuer.as_str() == issuer) {
+        if issuer != HEADER_ISSUER && !known.into_iter().any(|one| one.issuer.as_str() == issuer) {
             return Err(ServiceError::field(
                 "issuer",
                 "name the issuer of a configured provider, or `header` for the trusted header",

@@ -15,7 +15,7 @@ use openidconnect::{ClientId, ClientSecret, IssuerUrl};
 
 use crate::outbound::OutboundError;
 
-pub use account::HeaderIdentity;
+pub use account::{HEADER_ISSUER, HeaderIdentity};
 pub use flow::{SsoAnswer, SsoBegun, SsoDone};
 pub(crate) use log_out::LogOuts;
 pub(crate) use provider::Providers;

@@ -108,10 +108,24 @@ pub async fn a_login_is_noted_on_person_and_identity(fixture: &Fixture) {
         .unwrap();
     let found = store.find_user(mara.id).await.unwrap().unwrap();
     assert_eq!(found.last_login_at, Some(at(7)));
+    let source = async || {
+        let found = store.find_person(mara.id, at(100)).await.unwrap();
+        found.unwrap().issuer
+    };
+    assert_eq!(source().await.as_deref(), Some("https://id.example.com"));
+    store
+        .link_identity(mara.id, identity("header", "mara"), event())
+        .await
+        .unwrap();
+    store
+        .record_identity_login(mara.id, identity("header", "mara"), at(8), event())
+        .await
+        .unwrap();
+    assert_eq!(source().await.as_deref(), Some("header"));
     let unknown = store
         .record_identity_login(mara.id, identity("a", "1"), at(9), event())
         .await;
     assert!(matches!(unknown, Err(StoreError::NotFound("identity"))));
     let found = store.find_user(mara.id).await.unwrap().unwrap();
-    assert_eq!(found.last_login_at, Some(at(7)));
+    assert_eq!(found.last_login_at, Some(at(8)));
 }

@@ -208,8 +208,12 @@ impl From<service::PersonRecord> for PersonRow {
             role: user.role,
             active: user.is_active(),
             invited,
-            // Everybody logs in with a password that they chose here.
-            source: "Local".to_owned(),
+            source: match record.issuer.as_deref() {
+                None => "Local",
+                Some(service::HEADER_ISSUER) => "Trusted header",
+                Some(_) => "Single sign-on",
+            }
+            .to_owned(),
             second_factor: record.has_second_factor,
             link_ends_at: record.link_ends_at,
             created_at: user.created_at,

@@ -84,7 +84,9 @@ fn select(now: Instant) -> QueryBuilder<Db> {
     push_not_ended(&mut query, now);
     query.push(
         ") AS owned, (EXISTS (SELECT 1 FROM totp_secrets f WHERE f.user_id = u.id)
-              OR EXISTS (SELECT 1 FROM passkeys f WHERE f.user_id = u.id)) AS has_second_factor
+              OR EXISTS (SELECT 1 FROM passkeys f WHERE f.user_id = u.id)) AS has_second_factor,
+             (SELECT i.issuer FROM identities i WHERE i.user_id = u.id
+              ORDER BY COALESCE(i.last_login_at, i.created_at) DESC, i.issuer LIMIT 1) AS issuer
          FROM users u WHERE TRUE",
     );
     query
@@ -123,6 +125,7 @@ fn to_record(row: &Row) -> StoreResult<PersonRecord> {
     Ok(PersonRecord {
         user: to_user(row)?,
         has_password: columns.get::<Option<String>>("password_hash")?.is_some(),
+        issuer: columns.get("issuer")?,
         link_ends_at: columns.optional_instant("link_ends_at")?,
         has_second_factor: columns.get("has_second_factor")?,
         credentials: row.try_get::<i64, _>("owned")?.unsigned_abs(),
