@@ -1,5 +1,9 @@
 //! Pages rendered in answer to a POST: the status, what was typed, the page's own address, and
 //! nothing that must not come back.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by a panic, its helpers as well"
+)]
 
 use app::error::ApiError;
 use app::features::users::{Mailed, WelcomeLink};

@@ -26,7 +26,7 @@ use leptos::config::LeptosOptions;
 use serde_json::json;
 use server::metrics::Metrics;
 use server::outbound::HttpOutbound;
-use server::state::{AppState, GateMode, GateSettings, HttpSettings};
+use server::state::{AppState, GateMode, GateSettings, HttpSettings, Shared};
 use service::{
     Actor, AddPerson, ClientProof, IssuedCredential, MasterKey, RequestFacts, Services, SessionRow,
     Settings, SystemClock, TokenRequest,
@@ -228,9 +228,9 @@ async fn log_in(services: &Services) -> anyhow::Result<String> {
 
 async fn start(services: &Services, bare_issuer: Router) -> anyhow::Result<SocketAddr> {
     let trusted = vec!["127.0.0.0/8".parse()?];
-    let state = AppState {
+    let state = AppState::from(Shared {
         services: services.clone(),
-        http: Arc::new(HttpSettings {
+        http: HttpSettings {
             public_url: "http://127.0.0.1:3000".parse()?,
             trusted_proxies: Vec::new(),
             header_log_in: None,
@@ -240,11 +240,11 @@ async fn start(services: &Services, bare_issuer: Router) -> anyhow::Result<Socke
                 key_id_header: "APCA-API-KEY-ID".parse()?,
                 secret_header: "APCA-API-SECRET-KEY".parse()?,
             },
-        }),
+        },
         mail: None,
         metrics: Arc::new(Metrics::default()),
-        leptos: Arc::new(LeptosOptions::builder().output_name("keyrack").build()),
-    };
+        leptos: LeptosOptions::builder().output_name("keyrack").build(),
+    });
     let router = server::http::router(state)
         .merge(bare()?)
         .merge(bare_issuer);
@@ -283,6 +283,7 @@ fn bare() -> anyhow::Result<Router> {
             ("x-keyrack-name", "worker-0"),
             ("x-keyrack-scope", SCOPE),
             ("x-request-id", "0123456789abcdef01234567"),
+            ("cache-control", "no-store"),
         ]
     };
     Ok(Router::new()

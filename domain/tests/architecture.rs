@@ -1,4 +1,8 @@
 //! The direction rule of ARCHITECTURE.md: which crate of the workspace may use which.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by a panic, its helpers as well"
+)]
 
 use toml::Table;
 

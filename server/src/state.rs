@@ -1,5 +1,6 @@
 //! What every HTTP handler shares.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use app::features::credentials::LegacyHeaders;
@@ -14,24 +15,42 @@ use crate::http::layers::proxy::HeaderLogIn;
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
 
-/// The state of the router; cloning it is cheap.
-#[derive(Clone, Debug, FromRef)]
-pub struct AppState {
+/// The state of the router: one pointer to what all handlers share, as it is cloned for each call.
+#[derive(Clone, Debug)]
+pub struct AppState(Arc<Shared>);
+
+/// What all handlers share.
+#[derive(Clone, Debug)]
+pub struct Shared {
     /// The use cases.
     pub services: Services,
     /// What is configured about HTTP.
-    pub http: Arc<HttpSettings>,
+    pub http: HttpSettings,
     /// The way out for mail, if one is configured.
     pub mail: Option<Mailer>,
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// Where the pages find their WASM, script and style.
-    pub leptos: Arc<LeptosOptions>,
+    pub leptos: LeptosOptions,
+}
+
+impl From<Shared> for AppState {
+    fn from(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }
 
 impl FromRef<AppState> for LeptosOptions {
     fn from_ref(state: &AppState) -> Self {
-        Self::clone(&state.leptos)
+        state.leptos.clone()
     }
 }
 

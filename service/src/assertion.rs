@@ -196,6 +196,8 @@ pub(crate) struct Examined {
     pub id: Option<(TokenHash, Instant)>,
     /// The thumbprint of the key that made the signature.
     pub thumbprint: Option<String>,
+    /// Why no key fits: what went wrong with the host of the keys.
+    pub host_problem: Option<String>,
 }
 
 impl Examined {
@@ -268,6 +270,7 @@ impl<'a> Assertion<'a> {
             findings,
             id: id.zip(end.map(|end| end + LEEWAY)),
             thumbprint,
+            host_problem: None,
         }
     }
 

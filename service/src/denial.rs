@@ -41,6 +41,8 @@ pub enum Cause {
     },
     /// An assertion broke a rule.
     Assertion(Rule),
+    /// No key fits an assertion, as the host of the keys gave none: what went wrong there.
+    KeyHost(String),
     /// The token was not issued here, is not for this API, or was changed.
     ForeignToken,
     /// The token ended by time.
@@ -80,6 +82,7 @@ impl Cause {
             Self::Disabled { .. } => "quarantined",
             Self::Revoked { .. } => "revoked",
             Self::Assertion(_) => "assertion",
+            Self::KeyHost(_) => "key_host",
             Self::ForeignToken => "foreign_token",
             Self::TokenEnded(_) => "token_ended",
             Self::TokenRevoked => "token_revoked",
@@ -107,6 +110,9 @@ impl std::fmt::Display for Cause {
                 write!(f, "this key was revoked by {by} at {}", rfc3339(*at))
             }
             Self::Assertion(rule) => write!(f, "the assertion fails at: {}", rule.label()),
+            Self::KeyHost(problem) => {
+                write!(f, "no key fits the assertion’s signature: {problem}")
+            }
             Self::ForeignToken => {
                 f.write_str("the token was not issued here, is for another API, or was changed")
             }

@@ -351,7 +351,12 @@ impl Services {
         }
         let examined = self.examine(&live, assertion).await;
         if let Some(broken) = examined.findings.iter().find(|finding| !finding.passed) {
-            return denied(Cause::Assertion(broken.rule));
+            let rule = broken.rule;
+            return denied(
+                examined
+                    .host_problem
+                    .map_or(Cause::Assertion(rule), Cause::KeyHost),
+            );
         }
         let Some((id, until)) = examined.id else {
             return denied(Cause::Assertion(Rule::Id));

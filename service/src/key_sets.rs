@@ -234,6 +234,7 @@ impl Services {
                     finding.found = format!("{}; {problem}", finding.found);
                 }
             }
+            examined.host_problem = examined.needs_another_key().then_some(problem);
         }
         examined
     }

@@ -1,4 +1,4 @@
-//! The frame of a form: a plain POST, the state of its fields, and what is wrong on top.
+//! The frames of forms: a plain POST with the state of its fields and what is wrong on top, and a search.
 
 use leptos::context::Provider;
 use leptos::prelude::*;
@@ -32,6 +32,29 @@ pub fn PostForm(
     view! {
         <form class=class method="post" action=action data-proof=proof.then_some("")>
             <Provider value=state>{summary} {children()}</Provider>
+        </form>
+    }
+    .into_any()
+}
+
+/// A search: a plain GET, the answer is a page with the filters in its address.
+#[component]
+pub fn SearchForm(
+    /// The path of the page.
+    action: &'static str,
+    /// Whether a filter is set, which can then be cleared.
+    filtered: bool,
+    /// The filters.
+    children: Children,
+) -> impl IntoView {
+    let clear = filtered.then(|| view! { <a class="btn ghost" href=action>"Clear filters"</a> });
+    view! {
+        <form class="card section stack" method="get" action=action role="search">
+            <div class="fields">{children()}</div>
+            <div class="form-actions">
+                <button class="btn primary">"Search"</button>
+                {clear}
+            </div>
         </form>
     }
     .into_any()

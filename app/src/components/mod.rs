@@ -22,7 +22,7 @@ pub use date_time::DateTimeField;
 pub use dialog::{Dialog, DialogActions, DialogLink};
 pub use feedback::{EmptyState, ErrorState, Notice, Skeleton, Toast, Tone};
 pub use field::{Field, FieldProblem, Input, Select, TextArea};
-pub use form::{PostForm, RefusedElsewhere};
+pub use form::{PostForm, RefusedElsewhere, SearchForm};
 pub use icon::{Glyph, Icon};
 pub use matrix::{Endpoint, Endpoints, Matrix, ScopeRow};
 pub use page::{Avatar, PageHead, Person};

@@ -38,6 +38,22 @@ fn Carried(
     view! { <input type="hidden" name=name value=value.unwrap_or_default() /> }.into_any()
 }
 
+/// The address that somebody logs in with.
+#[component]
+fn Email(#[prop(optional)] autofocus: bool) -> impl IntoView {
+    view! {
+        <Field
+            name="email"
+            label="E-mail"
+            kind=Input::Email
+            autocomplete="username"
+            maxlength=254
+            autofocus=autofocus
+        />
+    }
+    .into_any()
+}
+
 /// Makes the first superuser, with the one-time link that the server printed.
 #[component]
 pub fn SetUpPage() -> impl IntoView {
@@ -50,13 +66,7 @@ pub fn SetUpPage() -> impl IntoView {
             <PostForm action="/setup" outcome=outcome>
                 <Carried name="token" />
                 <Field name="name" label="Your name" autocomplete="name" autofocus=true />
-                <Field
-                    name="email"
-                    label="E-mail"
-                    kind=Input::Email
-                    autocomplete="username"
-                    maxlength=254
-                />
+                <Email />
                 <PasswordField
                     name="password"
                     label="Password"
@@ -185,14 +195,7 @@ pub fn LoginPage() -> impl IntoView {
             <PasswordLogIn is_open=is_open>
                 <PostForm action="/login" outcome=outcome>
                     <Carried name="next" />
-                    <Field
-                        name="email"
-                        label="E-mail"
-                        kind=Input::Email
-                        autocomplete="username"
-                        maxlength=254
-                        autofocus=!has_providers
-                    />
+                    <Email autofocus=!has_providers />
                     <PasswordField
                         name="password"
                         label="Password"
@@ -239,14 +242,7 @@ pub fn ForgotPage() -> impl IntoView {
     let form = if MailIsOn::current().0 {
         view! {
             <PostForm action="/forgot" outcome=outcome>
-                <Field
-                    name="email"
-                    label="E-mail"
-                    kind=Input::Email
-                    autocomplete="username"
-                    maxlength=254
-                    autofocus=true
-                />
+                <Email autofocus=true />
                 <button class="btn primary wide">"Send the link"</button>
             </PostForm>
         }

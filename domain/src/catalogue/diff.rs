@@ -139,6 +139,16 @@ impl fmt::Display for Change {
             Self::CallsRemoved { from, .. } => {
                 write!(f, "{from} no longer includes, nor does any other")
             }
+            // A scope that was renamed and kept its title.
+            Self::CallsMoved { from, to, .. }
+                if from.title == to.title && from.scope.scope != to.scope.scope =>
+            {
+                let (new, old) = (&to.scope.scope, &from.scope.scope);
+                write!(
+                    f,
+                    "{to} ({new}) now includes, in the place of {from} ({old})"
+                )
+            }
             Self::CallsMoved { from, to, .. } => {
                 write!(f, "{to} now includes, in the place of {from}")
             }

@@ -98,6 +98,16 @@ fn each_kind_of_change_is_told_in_words() {
                 "write access to Loans now includes, in the place of write access to Books PUT /card",
             ],
         ),
+        (
+            vec![books(&["GET /books"])],
+            vec![("library", "Books", &["GET /books"][..])],
+            vec![
+                "the scope Books (library) is new",
+                "the scope Books (books) is gone and grants nothing",
+                "read access to Books (library) now includes, in the place of read access to Books \
+                 (books) GET /books",
+            ],
+        ),
     ] {
         assert_eq!(lines(&catalogue(&from), &catalogue(&to)), words);
     }

@@ -12,7 +12,7 @@ use crate::catalogue::watch::Watch;
 use crate::cli::output;
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::state::AppState;
+use crate::state::Shared;
 use crate::{http, serve, telemetry};
 
 /// Serves until the operating system asks for the end.
@@ -31,14 +31,14 @@ pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()
         )
     })?;
     let metrics = Arc::new(Metrics::default());
-    let state = AppState {
+    let state = Shared {
         services: services.clone(),
-        http: Arc::new(config.http.clone()),
+        http: config.http.clone(),
         mail: config.mail.clone(),
         metrics: metrics.clone(),
-        leptos: Arc::new(leptos_options(&config)),
+        leptos: leptos_options(&config),
     };
-    let router = http::router(state);
+    let router = http::router(state.into());
     services.catch_up().await?;
     // A version to compare the next one with.
     let catalogue = services.catalogue().as_ref().clone();

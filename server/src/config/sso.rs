@@ -10,7 +10,8 @@ use serde::Deserialize;
 use service::{ClientId, ClientSecret, PasswordLogIn, ProviderSettings, SsoSettings, read_issuer};
 use toml::{Table, Value};
 
-use super::{ConfigError, SETTINGS, networks, networks_of_everyone_too};
+use super::check::{networks, networks_of_everyone_too};
+use super::{ConfigError, SETTINGS};
 use crate::http::layers::proxy::HeaderLogIn;
 
 /// The settings that are also those of each entry of `[[sso.providers]]`.

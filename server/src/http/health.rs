@@ -8,7 +8,6 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use service::Services;
 
 use crate::state::AppState;
 
@@ -26,8 +25,8 @@ async fn live() -> impl IntoResponse {
     answer(StatusCode::OK, "alive\n")
 }
 
-async fn ready(State(services): State<Services>) -> impl IntoResponse {
-    match tokio::time::timeout(PATIENCE, services.is_ready()).await {
+async fn ready(State(state): State<AppState>) -> impl IntoResponse {
+    match tokio::time::timeout(PATIENCE, state.services.is_ready()).await {
         Ok(Ok(())) => answer(StatusCode::OK, "ready\n"),
         Ok(Err(error)) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "not ready");

@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use app::features::entry::MailIsOn;
 use axum::Router;
 use axum::extract::{FromRef as _, Request, State};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_response_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
@@ -36,7 +36,10 @@ use layers::limits::{ANSWER_TIME, BODY_BYTES, BODY_TIME};
 /// Everything that the server answers.
 pub fn router(state: AppState) -> Router {
     let around = ServiceBuilder::new()
-        .layer(from_fn_with_state(state.clone(), layers::headers::secure))
+        .layer(map_response_with_state(
+            state.clone(),
+            layers::headers::secure,
+        ))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
             ANSWER_TIME,
@@ -44,20 +47,15 @@ pub fn router(state: AppState) -> Router {
         .layer(RequestBodyTimeoutLayer::new(BODY_TIME))
         .layer(RequestBodyLimitLayer::new(BODY_BYTES))
         .layer(CatchPanicLayer::custom(panicked));
-    // The gate reads no body, has a time limit of its own, and answers gateways, which read the
-    // status: the other layers are not worth its time.
-    let gate = gate::routes().layer(CatchPanicLayer::custom(panicked));
     Router::new()
         .merge(oauth::routes())
         .merge(health::routes())
         .merge(pages::sso::back_channel())
         .merge(dashboard(&state))
         .layer(around)
-        .merge(gate)
-        .layer(from_fn_with_state(
-            state.http.clone(),
-            layers::request::describe,
-        ))
+        .layer(from_fn_with_state(state.clone(), layers::request::describe))
+        // It is asked before every call of the API: a layer costs it more than a decision.
+        .merge(gate::routes())
         .with_state(state)
 }
 

@@ -23,7 +23,7 @@ use server::http::layers::proxy::HeaderLogIn;
 use server::mail::Mailer;
 use server::metrics::Metrics;
 use server::outbound::HttpOutbound;
-use server::state::{AppState, GateMode, GateSettings, HttpSettings};
+use server::state::{AppState, GateMode, GateSettings, HttpSettings, Shared};
 use service::{Actor, AddPerson, ManualClock, MasterKey, Services, Settings, SsoSettings};
 use tower::ServiceExt as _;
 
@@ -156,9 +156,9 @@ impl TestApp {
         };
         let owner = services.add_person(&host, &person).await.unwrap().user;
         let metrics = Arc::<Metrics>::default();
-        let state = AppState {
+        let state = AppState::from(Shared {
             services: services.clone(),
-            http: Arc::new(HttpSettings {
+            http: HttpSettings {
                 public_url: PUBLIC_URL.parse().unwrap(),
                 trusted_proxies: Vec::new(),
                 header_log_in,
@@ -170,11 +170,11 @@ impl TestApp {
                     key_id_header: HeaderName::from_static("apca-api-key-id"),
                     secret_header: HeaderName::from_static("apca-api-secret-key"),
                 },
-            }),
+            },
             mail: None,
             metrics: metrics.clone(),
-            leptos: Arc::new(LeptosOptions::builder().output_name("keyrack").build()),
-        };
+            leptos: LeptosOptions::builder().output_name("keyrack").build(),
+        });
         let router = server::http::router(state.clone());
         Self {
             services,
@@ -253,14 +253,16 @@ impl TestApp {
             .unwrap();
     }
 
-    /// Sends a request from the loopback address.
     /// The same with a way out for mail.
     pub fn with_mail(mut self, mailer: Mailer) -> Self {
-        self.state.mail = Some(mailer);
+        let mail = Some(mailer);
+        let shared = Shared::clone(&self.state);
+        self.state = Shared { mail, ..shared }.into();
         self.router = server::http::router(self.state.clone());
         self
     }
 
+    /// Sends a request from the loopback address.
     pub async fn call(&self, request: Request<Body>) -> Answer {
         self.call_from("127.0.0.1:40000", request).await
     }

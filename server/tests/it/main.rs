@@ -1,5 +1,10 @@
 //! The issuer and the gate over HTTP: the real router, a real store, a clock moved by hand.
 //! Numbers in test names are those of the checks that the threat model lists.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by a panic, its helpers as well"
+)]
 
 mod app;
 mod catalogue;

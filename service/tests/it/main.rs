@@ -1,4 +1,9 @@
 //! The use cases over a real store (SQLite in memory or in a file), with a clock that tests move.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by a panic, its helpers as well"
+)]
 
 mod assertions;
 mod audit;

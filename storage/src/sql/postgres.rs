@@ -30,6 +30,8 @@ type Row = sqlx::postgres::PgRow;
 /// the audit head, and what is read after it must be what is committed by then.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const LOCK_AUDIT_HEAD: &str = "SELECT seq, hash FROM audit_head FOR UPDATE";
+/// Ends a query that takes its rows, one after the other, until the transaction ends.
+const LOCK_ROWS: &str = " FOR UPDATE";
 /// `POSITION(text, part) > 0` tells whether a text has a part, literally.
 const POSITION: &str = "strpos";
 

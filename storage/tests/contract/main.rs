@@ -1,5 +1,10 @@
 //! What every store must do, written once against the trait and run for SQLite in a file, SQLite in
 //! memory, and a real PostgreSQL.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by a panic, its helpers as well"
+)]
 
 mod audit;
 mod catalogue;

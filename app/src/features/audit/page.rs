@@ -8,7 +8,8 @@ use leptos_router::hooks::use_query_map;
 use super::query::LOG;
 use super::{AuditParams, AuditResults, entry, search_audit};
 use crate::components::{
-    CopyButton, EmptyState, ErrorState, Field, Glyph, Input, PageHead, Pager, Select, Skeleton,
+    CopyButton, EmptyState, ErrorState, Field, Glyph, Input, PageHead, Pager, SearchForm, Select,
+    Skeleton,
 };
 use crate::error::ApiError;
 use crate::frame::Only;
@@ -59,7 +60,6 @@ fn Contents() -> impl IntoView {
     .into_any()
 }
 
-/// A plain form: the answer is a page with the filters in its address.
 #[component]
 fn Filters(params: AuditParams) -> impl IntoView {
     let any = |words: &str| (String::new(), words.to_owned());
@@ -73,40 +73,32 @@ fn Filters(params: AuditParams) -> impl IntoView {
         (Outcome::Denied.to_string(), "Refused".to_owned()),
         (Outcome::Failed.to_string(), "Failed".to_owned()),
     ];
-    let clear = params
-        .is_filtered()
-        .then(|| view! { <a class="btn ghost" href=LOG>"Clear filters"</a> });
+    let filtered = params.is_filtered();
     view! {
-        <form class="card section stack" method="get" action=LOG role="search">
-            <div class="fields">
-                <Field name="actor" label="Who" value=params.actor optional=true hint="A name, or a person’s id." />
-                <Field
-                    name="object"
-                    label="To what"
-                    value=params.object
-                    optional=true
-                    hint="A name, or a key id."
-                />
-                <Select
-                    name="action"
-                    label="What"
-                    options=actions
-                    value=params.action.map_or("", Action::as_str)
-                />
-                <Select
-                    name="outcome"
-                    label="Outcome"
-                    options=outcomes.to_vec()
-                    value=params.outcome.map_or("", Outcome::as_str)
-                />
-                <Field name="from" label="From" kind=Input::Date value=params.from optional=true hint="The day in UTC." />
-                <Field name="until" label="To" kind=Input::Date value=params.until optional=true hint="The day in UTC." />
-            </div>
-            <div class="form-actions">
-                <button class="btn primary">"Search"</button>
-                {clear}
-            </div>
-        </form>
+        <SearchForm action=LOG filtered=filtered>
+            <Field name="actor" label="Who" value=params.actor optional=true hint="A name, or a person’s id." />
+            <Field
+                name="object"
+                label="To what"
+                value=params.object
+                optional=true
+                hint="A name, or a key id."
+            />
+            <Select
+                name="action"
+                label="What"
+                options=actions
+                value=params.action.map_or("", Action::as_str)
+            />
+            <Select
+                name="outcome"
+                label="Outcome"
+                options=outcomes.to_vec()
+                value=params.outcome.map_or("", Outcome::as_str)
+            />
+            <Field name="from" label="From" kind=Input::Date value=params.from optional=true hint="The day in UTC." />
+            <Field name="until" label="To" kind=Input::Date value=params.until optional=true hint="The day in UTC." />
+        </SearchForm>
     }
     .into_any()
 }

@@ -87,11 +87,21 @@ fn chart(days: &[UsageDay], words: String) -> Option<AnyView> {
         }
     });
     let bars = bars.collect_view();
+    let highest = count(usize::try_from(most).unwrap_or(usize::MAX), "call");
+    let date = |day: &UsageDay| day.day.format("%-d %b").to_string();
+    let (first, last) = (days.first().map(date), days.last().map(date));
     Some(
         view! {
-            <svg class="chart" viewBox="0 0 298 62" preserveAspectRatio="none" role="img" aria-label=words>
-                {bars}
-            </svg>
+            <figure class="usage">
+                <svg class="chart" viewBox="0 0 298 62" preserveAspectRatio="none" role="img" aria-label=words>
+                    {bars}
+                </svg>
+                <figcaption class="quiet">
+                    <span>{first}</span>
+                    <span>{format!("the highest bar: {highest}")}</span>
+                    <span>{last}</span>
+                </figcaption>
+            </figure>
         }
         .into_any(),
     )
@@ -133,10 +143,12 @@ mod tests {
             "{html}"
         );
         assert!(html.contains(r#"height="1""#), "{html}");
-        assert!(
-            html.contains("24 Nov: 900 let through, 100 refused"),
-            "{html}"
-        );
+        for words in [
+            "24 Nov: 900 let through, 100 refused",
+            "the highest bar: 1,000 calls",
+        ] {
+            assert!(html.contains(words), "{html}");
+        }
     }
 
     #[test]

@@ -136,7 +136,15 @@ pub async fn get_person(id: String) -> Result<PersonDetail, ApiError> {
     let id: domain::user::UserId = reply(id.parse().map_err(unknown))?;
     let person = PersonRow::from(reply(services.person(&actor, id).await)?);
     let entries = reply(services.person_story(&actor, id).await)?;
-    let story = tell(entries, &services.catalogue(), &[], Subject::Named);
+    let mut story = tell(entries, &services.catalogue(), &[], Subject::Named);
+    let here = format!("/users/{id}");
+    for target in story
+        .iter_mut()
+        .filter_map(|entry| entry.deed.target.as_mut())
+    {
+        // Nobody needs a link to the page that they are on.
+        target.href = target.href.take().filter(|href| *href != here);
+    }
     let (mut owned, mut heirs) = (Vec::new(), Vec::new());
     if person.credentials > 0 && actor.can(Permission::ManageCredentials) {
         for tab in [CredentialTab::InUse, CredentialTab::Quarantined] {

@@ -13,7 +13,7 @@ use super::query::USERS;
 use super::{PeopleList, PeopleParams, PersonRow, list_users};
 use crate::components::{
     Avatar, Cell, Column, EmptyState, ErrorState, Field, Glyph, Moment, Notice, PageHead, Pager,
-    PostForm, Select, Skeleton, State, Table, TextArea, Time, Tone,
+    PostForm, SearchForm, Select, Skeleton, State, Table, TextArea, Time, Tone,
 };
 use crate::error::ApiError;
 use crate::form::{Answer, FormOutcome, use_answer};
@@ -49,7 +49,6 @@ pub fn UsersPage() -> impl IntoView {
     .into_any()
 }
 
-/// A plain form: the answer is a page with the filters in its address.
 #[component]
 fn Filters(params: PeopleParams) -> impl IntoView {
     let any = |words: &str| (String::new(), words.to_owned());
@@ -57,32 +56,24 @@ fn Filters(params: PeopleParams) -> impl IntoView {
     let states =
         PersonFilter::ALL.map(|state| (state.as_str().to_owned(), state.label().to_owned()));
     let states = std::iter::once(any("Any state")).chain(states).collect();
-    let clear = params
-        .is_filtered()
-        .then(|| view! { <a class="btn ghost" href=USERS>"Clear filters"</a> });
+    let filtered = params.is_filtered();
     view! {
-        <form class="card section stack" method="get" action=USERS role="search">
-            <div class="fields">
-                <Field name="q" label="Search" value=params.search optional=true hint="A part of a name or address." />
-                <Select
-                    name="role"
-                    id="filter-role"
-                    label="Role"
-                    options=roles
-                    value=params.role.map_or("", Role::as_str)
-                />
-                <Select
-                    name="state"
-                    label="State"
-                    options=states
-                    value=params.state.map_or("", PersonFilter::as_str)
-                />
-            </div>
-            <div class="form-actions">
-                <button class="btn primary">"Search"</button>
-                {clear}
-            </div>
-        </form>
+        <SearchForm action=USERS filtered=filtered>
+            <Field name="q" label="Search" value=params.search optional=true hint="A part of a name or address." />
+            <Select
+                name="role"
+                id="filter-role"
+                label="Role"
+                options=roles
+                value=params.role.map_or("", Role::as_str)
+            />
+            <Select
+                name="state"
+                label="State"
+                options=states
+                value=params.state.map_or("", PersonFilter::as_str)
+            />
+        </SearchForm>
     }
     .into_any()
 }
@@ -97,7 +88,7 @@ fn contents(list: Result<PeopleList, ApiError>, params: &PeopleParams) -> AnyVie
     let orphaning = list.orphaning.into_iter().map(orphaning).collect_view();
     view! {
         {orphaning}
-        <div class="card">{table(list.people, list.before, list.after, params)}</div>
+        <div class="card people">{table(list.people, list.before, list.after, params)}</div>
     }
     .into_any()
 }

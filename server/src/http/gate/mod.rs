@@ -10,16 +10,17 @@ mod original;
 mod refusal;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::any;
-use axum::{Extension, Router};
+use futures_util::FutureExt as _;
 use serde_json::json;
 use service::{Allowed, GateRequest, Kept, Quota, Refusal, RequestFacts, ServiceResult, Services};
 
@@ -27,8 +28,9 @@ use self::credentials::Credentials;
 use self::original::Original;
 use self::refusal::{GateRefusal, Reason};
 use crate::http::authorization::single;
-use crate::metrics::Metrics;
-use crate::state::{AppState, GateMode, GateSettings, HttpSettings};
+use crate::http::layers::request::describe_around;
+use crate::http::panicked;
+use crate::state::{AppState, GateMode, GateSettings, Shared};
 
 /// The path that gateways ask.
 const PATH: &str = "/v1/verify";
@@ -49,6 +51,9 @@ const NAME: HeaderName = HeaderName::from_static("x-keyrack-name");
 /// Everything that the caller may do, as a scope string.
 const SCOPE: HeaderName = HeaderName::from_static("x-keyrack-scope");
 
+/// Room for the headers of an answer.
+const HEADERS: usize = 8;
+
 /// What answers a gateway.
 pub fn routes() -> Router<AppState> {
     Router::new()
@@ -58,17 +63,31 @@ pub fn routes() -> Router<AppState> {
         .route("/v1/verify/{*path}", any(verify))
 }
 
-async fn verify(
-    State(services): State<Services>,
-    State(http): State<Arc<HttpSettings>>,
-    State(metrics): State<Arc<Metrics>>,
-    Extension(facts): Extension<RequestFacts>,
-    request: Request,
-) -> Response {
+/// Its own layers: an id for the request, a line in the log, an answer though something panics. It
+/// reads no body, has a time limit of its own, and answers gateways, which read the status: the
+/// dashboard's other layers are not worth its time.
+async fn verify(State(state): State<AppState>, request: Request) -> Response {
+    describe_around(&state, request, async |request| {
+        AssertUnwindSafe(answer(&state, request))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(panicked)
+    })
+    .await
+}
+
+async fn answer(state: &AppState, request: Request) -> Response {
+    let Shared {
+        services,
+        http,
+        metrics,
+        ..
+    } = &**state;
     // The body is the call's, if the gateway sent it at all: it decides nothing.
-    let (parts, _body) = request.into_parts();
+    let (mut parts, _body) = request.into_parts();
+    let mut facts: RequestFacts = parts.extensions.remove().unwrap_or_default();
     let mut mode = http.gate.mode;
-    let decision = decide(&services, &http.gate, &parts, &facts, &mut mode).await;
+    let decision = decide(services, &http.gate, &parts, &mut facts, &mut mode).await;
     let refusal = match decision.and_then(|allowed| let_through(&allowed)) {
         Ok(response) => {
             metrics.gate_allowed.inc();
@@ -94,12 +113,12 @@ async fn decide(
     services: &Services,
     settings: &GateSettings,
     parts: &Parts,
-    facts: &RequestFacts,
+    facts: &mut RequestFacts,
     mode: &mut GateMode,
 ) -> Result<Allowed, GateRefusal> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map(|peer| peer.0.ip().to_canonical());
-    let keep = |reason: Reason| {
+    let keep = |reason: Reason, facts: &RequestFacts| {
         let kept = Kept {
             surface: "gate",
             method: "",
@@ -114,21 +133,19 @@ async fn decide(
     };
     *mode = match asking_mode(services, settings, &parts.headers, peer).await {
         Ok(Some(mode)) => mode,
-        Ok(None) => return Err(keep(Reason::UntrustedPeer(peer))),
+        Ok(None) => return Err(keep(Reason::UntrustedPeer(peer), facts)),
         Err(error) => return Err(Reason::Decided(Refusal::Unavailable(error)).into()),
     };
-    let original = Original::of(parts, *mode).ok_or_else(|| keep(Reason::UnclearCall(*mode)))?;
+    let original =
+        Original::of(parts, *mode).ok_or_else(|| keep(Reason::UnclearCall(*mode), facts))?;
     let credentials = Credentials::of(&parts.headers, settings)
-        .map_err(|refusal| keep(refusal.reason).by_basic(refusal.by_basic))?;
-    let facts = RequestFacts {
-        address: caller(&parts.headers).or(peer),
-        request_id: facts.request_id.clone(),
-    };
+        .map_err(|refusal| keep(refusal.reason, facts).by_basic(refusal.by_basic))?;
+    facts.address = caller(&parts.headers).or(peer);
     let decision = services.decide(GateRequest {
         method: original.method,
         path: original.target,
         presented: credentials.presented(),
-        facts: &facts,
+        facts,
     });
     match tokio::time::timeout(PATIENCE, decision).await {
         Ok(decision) => decision.map_err(|refusal| GateRefusal {
@@ -177,8 +194,7 @@ fn caller(headers: &HeaderMap) -> Option<IpAddr> {
 /// 200, with everything that the API is told about the caller.
 fn let_through(allowed: &Allowed) -> Result<Response, GateRefusal> {
     let key_id = allowed.key_id();
-    let mut response = Response::new(Body::empty());
-    let headers = response.headers_mut();
+    let mut headers = HeaderMap::with_capacity(HEADERS);
     for (name, value) in [
         (KEY_ID, key_id.as_str()),
         (NAME, allowed.name()),
@@ -202,6 +218,8 @@ fn let_through(allowed: &Allowed) -> Result<Response, GateRefusal> {
             headers.insert(name, value);
         }
     }
+    let mut response = Response::new(Body::empty());
+    *response.headers_mut() = headers;
     Ok(response)
 }
 

@@ -1,7 +1,6 @@
 //! Security headers on every answer, errors included, but for those of the gate, which gateways read.
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::State;
 use axum::response::Response;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
@@ -33,8 +32,7 @@ pub fn page_policy(nonce: &str) -> String {
 }
 
 /// The layer. What a handler has set itself stays.
-pub async fn secure(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+pub async fn secure<B>(State(state): State<AppState>, mut response: Response<B>) -> Response<B> {
     let headers = response.headers_mut();
     let mut default = |name: HeaderName, value: HeaderValue| {
         headers.entry(name).or_insert(value);

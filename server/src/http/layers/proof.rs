@@ -129,7 +129,13 @@ impl Asked {
             shown_once: Some(ShownOnce::Confirmation(shown)),
         };
         let context = page_context(&self.state);
-        let page = render_answer(self.state.leptos, self.parts, "/confirm", answer, context);
+        let page = render_answer(
+            self.state.leptos.clone(),
+            self.parts,
+            "/confirm",
+            answer,
+            context,
+        );
         let mut page = page.await;
         *page.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
         page

@@ -1,7 +1,6 @@
 //! Gives each request an id and its caller's address, writes one log line about it, refuses TRACE.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -11,23 +10,33 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 use service::RequestFacts;
 
-use crate::state::HttpSettings;
+use crate::state::AppState;
 
 /// The header with the id of a request; anybody on the team can look it up.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The layer. The gate's calls are logged at debug only: they are counted, and there are many.
-pub async fn describe(
-    State(http): State<Arc<HttpSettings>>,
+/// The layer.
+pub async fn describe(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    describe_around(&state, request, |request| next.run(request)).await
+}
+
+/// What the layer does, around any answer. The gate's calls are logged at debug only: they are
+/// counted, and there are many.
+pub async fn describe_around<F>(
+    state: &AppState,
     mut request: Request,
-    next: Next,
-) -> Response {
+    answer: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
     let id = hex::encode(service::clock::random_bytes::<12>());
     let peer = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map(|peer| peer.0.ip());
-    let address = peer.map(|peer| client_address(peer, request.headers(), &http.trusted_proxies));
+    let address =
+        peer.map(|peer| client_address(peer, request.headers(), &state.http.trusted_proxies));
     let facts = RequestFacts {
         address,
         request_id: Some(id.clone()),
@@ -40,7 +49,7 @@ pub async fn describe(
     let mut response = if method == Method::TRACE {
         StatusCode::METHOD_NOT_ALLOWED.into_response()
     } else {
-        next.run(request).await
+        answer(request).await
     };
     // The path template, never the path: that may hold what nobody should read in a log.
     let route = route.as_ref().map_or("other", MatchedPath::as_str);

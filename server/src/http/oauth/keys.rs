@@ -3,12 +3,12 @@
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
-use service::Services;
 
 use super::{EVERY_ORIGIN, PUBLIC_FOR_A_WHILE};
+use crate::state::AppState;
 
 /// The endpoint.
-pub async fn keys(State(services): State<Services>) -> impl IntoResponse {
+pub async fn keys(State(state): State<AppState>) -> impl IntoResponse {
     let headers = [
         (
             header::CONTENT_TYPE,
@@ -17,5 +17,5 @@ pub async fn keys(State(services): State<Services>) -> impl IntoResponse {
         (header::CACHE_CONTROL, PUBLIC_FOR_A_WHILE),
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, EVERY_ORIGIN),
     ];
-    (headers, services.jwks())
+    (headers, state.services.jwks())
 }

@@ -1,20 +1,17 @@
 //! The authorization server metadata (RFC 8414): what this issuer does, and only that. Its URLs
 //! come from the configured address, whatever the request's `Host` says.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use domain::access::Access;
 use serde::Serialize;
-use service::Services;
 
 use super::{
     EVERY_ORIGIN, INTROSPECTION_PATH, KEYS_PATH, PUBLIC_FOR_A_WHILE, REVOCATION_PATH, TOKEN_PATH,
 };
-use crate::state::HttpSettings;
+use crate::state::AppState;
 
 /// RFC 8414 section 2.
 #[derive(Serialize)]
@@ -48,10 +45,8 @@ const METHODS: [&str; 3] = [
 const ALGORITHMS: [&str; 6] = ["ES256", "ES384", "RS256", "PS256", "EdDSA", "Ed25519"];
 
 /// The endpoint.
-pub async fn metadata(
-    State(services): State<Services>,
-    State(http): State<Arc<HttpSettings>>,
-) -> impl IntoResponse {
+pub async fn metadata(State(state): State<AppState>) -> impl IntoResponse {
+    let (services, http) = (&state.services, &state.http);
     let scopes = Access::Full.scopes(&services.catalogue());
     let metadata = Metadata {
         issuer: http.issuer(),

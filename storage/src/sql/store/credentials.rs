@@ -1,13 +1,16 @@
 //! Credentials, one at a time: issuing, reading, changing, noting their use.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use domain::Instant;
 use domain::credential::Credential;
 use domain::key_id::KeyId;
+use sqlx::QueryBuilder;
 
 use super::columns::{Columns, json, millis, optional_millis};
 use super::credential_row::{access_columns, to_credential, to_last_use, to_owner};
-use super::{Connection, key_sets, public_keys, text};
+use super::{Connection, Db, LOCK_ROWS, key_sets, public_keys, text};
 use crate::{
     Conflict, CredentialRecord, CredentialUse, LiveCredential, NewCredential, SecretHash,
     SecretInfo, StoreError, StoreResult,
@@ -159,25 +162,41 @@ pub(super) async fn update(
     Ok(())
 }
 
-/// Takes the credentials' rows first and the keys' rows then, each in the order of the uses, so that
+/// Takes the credentials' rows first and the keys' rows then, each in the order of their ids, so that
 /// two replicas don't wait for each other in a circle.
 pub(super) async fn record_uses(db: &mut Connection, uses: Vec<CredentialUse>) -> StoreResult<()> {
+    let mut newest = BTreeMap::new();
     for CredentialUse {
         key_id, last_use, ..
     } in &uses
     {
-        sqlx::query(
-            "UPDATE credentials SET last_used_at = $2, last_used_address = $3,
-                 last_used_endpoint = $4
-             WHERE key_id = $1 AND (last_used_at IS NULL OR last_used_at < $2)",
-        )
-        .bind(key_id.as_str().to_owned())
-        .bind(millis(last_use.at))
-        .bind(last_use.address.clone())
-        .bind(last_use.endpoint.clone())
-        .execute(&mut *db)
-        .await?;
+        let known = newest.entry(*key_id).or_insert(last_use);
+        if known.at < last_use.at {
+            *known = last_use;
+        }
     }
+    let mut query = QueryBuilder::<Db>::new("WITH used (key_id, at, address, endpoint) AS (");
+    query.push_values(newest, |mut values, (key_id, last_use)| {
+        values
+            .push_bind(key_id.as_str().to_owned())
+            .push_bind(millis(last_use.at))
+            .push_bind(last_use.address.clone())
+            .push_bind(last_use.endpoint.clone());
+    });
+    query.push(
+        "), taken AS (
+             SELECT key_id FROM credentials WHERE key_id IN (SELECT key_id FROM used)
+             ORDER BY key_id",
+    );
+    query.push(LOCK_ROWS);
+    query.push(
+        ") UPDATE credentials SET last_used_at = used.at, last_used_address = used.address,
+             last_used_endpoint = used.endpoint
+         FROM taken JOIN used ON used.key_id = taken.key_id
+         WHERE credentials.key_id = taken.key_id
+             AND (last_used_at IS NULL OR last_used_at < used.at)",
+    );
+    query.build().persistent(false).execute(&mut *db).await?;
     for used in uses {
         if let Some(thumbprint) = used.public_key {
             public_keys::record_use(db, used.key_id, thumbprint, used.last_use.at).await?;

@@ -2,34 +2,35 @@
 
 use domain::Instant;
 use domain::key_id::KeyId;
+use sqlx::QueryBuilder;
 
 use super::columns::{Columns, millis};
-use super::{Connection, ROWS_AT_ONCE, Row};
+use super::{Connection, Db, ROWS_AT_ONCE, Row};
 use crate::{DecisionRow, StoreResult};
 
 /// The place of a decision among all, by age.
 pub(super) type Place = (i64, String);
 
 pub(super) async fn record(db: &mut Connection, decisions: Vec<DecisionRow>) -> StoreResult<()> {
-    for decision in decisions {
-        sqlx::query(
-            "INSERT INTO decisions (request_id, at, key_id, surface, method, template, address,
-                 allowed, reason, detail)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (request_id) DO NOTHING",
-        )
-        .bind(decision.request_id)
-        .bind(millis(decision.at))
-        .bind(decision.key_id.map(|key_id| key_id.as_str().to_owned()))
-        .bind(decision.surface)
-        .bind(decision.method)
-        .bind(decision.template)
-        .bind(decision.address)
-        .bind(decision.allowed)
-        .bind(decision.reason)
-        .bind(decision.detail)
-        .execute(&mut *db)
-        .await?;
-    }
+    let mut query = QueryBuilder::<Db>::new(
+        "INSERT INTO decisions (request_id, at, key_id, surface, method, template, address, allowed,
+             reason, detail) ",
+    );
+    query.push_values(decisions, |mut values, decision| {
+        values
+            .push_bind(decision.request_id)
+            .push_bind(millis(decision.at))
+            .push_bind(decision.key_id.map(|key_id| key_id.as_str().to_owned()))
+            .push_bind(decision.surface)
+            .push_bind(decision.method)
+            .push_bind(decision.template)
+            .push_bind(decision.address)
+            .push_bind(decision.allowed)
+            .push_bind(decision.reason)
+            .push_bind(decision.detail);
+    });
+    query.push(" ON CONFLICT (request_id) DO NOTHING");
+    query.build().persistent(false).execute(db).await?;
     Ok(())
 }
 

@@ -608,7 +608,20 @@ impl Store for SqlStore {
 
     async fn add_usage(&self, mut counted: Vec<UsageRow>) -> StoreResult<()> {
         // In one order everywhere, so that two replicas don't wait for each other in a circle.
-        counted.sort_by_cached_key(|row| (row.key_id, row.hour, row.scope.clone(), row.level));
+        let place = |row: &UsageRow| (row.key_id, row.hour, row.scope.clone(), row.level);
+        counted.sort_by_cached_key(place);
+        // One statement can change a row only once.
+        counted.dedup_by(|row, same| {
+            let is_same = place(row) == place(same);
+            if is_same {
+                same.allowed += row.allowed;
+                same.refused += row.refused;
+            }
+            is_same
+        });
+        if counted.is_empty() {
+            return Ok(());
+        }
         self.write(move |db| Box::pin(usage::add(db, counted)))
             .await
     }

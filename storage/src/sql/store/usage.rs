@@ -2,29 +2,32 @@
 
 use domain::Instant;
 use domain::key_id::KeyId;
+use sqlx::QueryBuilder;
 
 use super::columns::{Columns, millis};
-use super::{Connection, ROWS_AT_ONCE, unavailable};
+use super::{Connection, Db, ROWS_AT_ONCE};
 use crate::{StoreResult, UsageRow};
 
+/// Adds up counts, each of another credential, hour, scope and level.
 pub(super) async fn add(db: &mut Connection, counted: Vec<UsageRow>) -> StoreResult<()> {
-    for row in counted {
-        sqlx::query(
-            "INSERT INTO usage_hours (key_id, hour, scope, level, allowed, refused)
-             VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (key_id, hour, scope, level) DO UPDATE SET
-                 allowed = usage_hours.allowed + excluded.allowed,
-                 refused = usage_hours.refused + excluded.refused",
-        )
-        .bind(row.key_id.as_str().to_owned())
-        .bind(millis(row.hour))
-        .bind(row.scope)
-        .bind(row.level.as_str())
-        .bind(i64::try_from(row.allowed).map_err(unavailable)?)
-        .bind(i64::try_from(row.refused).map_err(unavailable)?)
-        .execute(&mut *db)
-        .await?;
-    }
+    let mut query = QueryBuilder::<Db>::new(
+        "INSERT INTO usage_hours (key_id, hour, scope, level, allowed, refused) ",
+    );
+    query.push_values(counted, |mut values, row| {
+        values
+            .push_bind(row.key_id.as_str().to_owned())
+            .push_bind(millis(row.hour))
+            .push_bind(row.scope)
+            .push_bind(row.level.as_str())
+            .push_bind(i64::try_from(row.allowed).unwrap_or(i64::MAX))
+            .push_bind(i64::try_from(row.refused).unwrap_or(i64::MAX));
+    });
+    query.push(
+        " ON CONFLICT (key_id, hour, scope, level) DO UPDATE SET
+             allowed = usage_hours.allowed + excluded.allowed,
+             refused = usage_hours.refused + excluded.refused",
+    );
+    query.build().persistent(false).execute(db).await?;
     Ok(())
 }
 

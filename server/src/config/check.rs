@@ -1,0 +1,248 @@
+//! Checks what was read, one setting after the other, and makes the configuration of it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use chrono::TimeDelta;
+use domain::address::{AddressList, InvalidAddressList};
+use domain::outbound::OutboundRule;
+use ipnet::IpNet;
+use serde::Deserialize;
+use service::{MasterKey, SecondFactorPolicy, SessionLimits, Settings};
+use url::Url;
+
+use super::mail::RawMail;
+use super::sso::RawSso;
+use super::{Config, ConfigError, DatabaseUrl, LogFormat};
+use crate::state::{GateMode, GateSettings, HttpSettings};
+
+#[derive(Deserialize)]
+pub(super) struct Raw {
+    listen: SocketAddr,
+    public_url: Option<Url>,
+    data_dir: PathBuf,
+    database_url: Option<String>,
+    metrics_listen: Option<SocketAddr>,
+    catalogue: Option<PathBuf>,
+    site_dir: Option<PathBuf>,
+    log: String,
+    log_format: LogFormat,
+    master_key: Option<String>,
+    trusted_proxies: Vec<String>,
+    gate: RawGate,
+    tokens: RawTokens,
+    policy: RawPolicy,
+    audit: RawAudit,
+    log_in: RawLogIn,
+    sessions: RawSessions,
+    passwords: RawPasswords,
+    mail: RawMail,
+    outbound: RawOutbound,
+    sso: RawSso,
+}
+
+#[derive(Deserialize)]
+struct RawGate {
+    mode: GateMode,
+    trusted: Vec<String>,
+    key_id_header: String,
+    secret_header: String,
+}
+
+#[derive(Deserialize)]
+struct RawTokens {
+    minutes: i64,
+    audiences: Vec<String>,
+    signing_key_days: i64,
+    accept_endpoint_audience: bool,
+}
+
+#[derive(Deserialize)]
+struct RawPolicy {
+    maximum_days: i64,
+}
+
+#[derive(Deserialize)]
+struct RawAudit {
+    keep_days: i64,
+}
+
+#[derive(Deserialize)]
+struct RawLogIn {
+    second_factor: SecondFactorPolicy,
+}
+
+#[derive(Deserialize)]
+struct RawSessions {
+    idle_minutes: i64,
+    absolute_hours: i64,
+}
+
+#[derive(Deserialize)]
+struct RawPasswords {
+    hashers: usize,
+}
+
+#[derive(Deserialize)]
+struct RawOutbound {
+    allow_private_addresses: Vec<String>,
+}
+
+impl Raw {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one setting after the other, in the order of the list"
+    )]
+    pub(super) fn check(self) -> Result<Config, ConfigError> {
+        let value =
+            |key: &str, problem: &str| ConfigError::Value(key.to_owned(), problem.to_owned());
+        let within = |key: &str, number: i64, least: i64, most: i64| {
+            if (least..=most).contains(&number) {
+                Ok(number)
+            } else {
+                Err(ConfigError::Value(
+                    key.to_owned(),
+                    format!("use {least} to {most}"),
+                ))
+            }
+        };
+        let public_url = match self.public_url {
+            Some(url) => url,
+            None => Url::parse(&format!("http://{}", self.listen))
+                .map_err(|_| value("listen", "use an address and a port"))?,
+        };
+        let is_plain = matches!(public_url.scheme(), "http" | "https")
+            && public_url.path() == "/"
+            && public_url.query().is_none()
+            && public_url.fragment().is_none()
+            && public_url.username().is_empty();
+        if !is_plain {
+            return Err(value(
+                "public_url",
+                "use https:// and a host, without a path",
+            ));
+        }
+        let master_key = match self.master_key {
+            None => None,
+            Some(text) => Some(MasterKey::from_text(&text).ok_or_else(|| {
+                value(
+                    "master_key",
+                    "use 64 hexadecimal digits, such as `openssl rand -hex 32` prints",
+                )
+            })?),
+        };
+        let header = |key: &str, name: &str| {
+            name.parse()
+                .map_err(|_| value(key, "use the name of a header"))
+        };
+        let outbound = OutboundRule::new(networks(
+            "outbound.allow_private_addresses",
+            &self.outbound.allow_private_addresses,
+        )?);
+        let here = public_url.as_str().trim_end_matches('/');
+        let (sso, header_log_in) = self.sso.check(here, &outbound)?;
+        let http = HttpSettings {
+            header_log_in,
+            public_url,
+            trusted_proxies: networks("trusted_proxies", &self.trusted_proxies)?,
+            gate: GateSettings {
+                mode: self.gate.mode,
+                trusted: networks("gate.trusted", &self.gate.trusted)?,
+                key_id_header: header("gate.key_id_header", &self.gate.key_id_header)?,
+                secret_header: header("gate.secret_header", &self.gate.secret_header)?,
+            },
+        };
+        let issuer = http.issuer();
+        let mut assertion_audiences = vec![issuer.clone()];
+        if self.tokens.accept_endpoint_audience {
+            assertion_audiences.push(http.link("/v1/oauth2/token"));
+        }
+        let key = "tokens.signing_key_days";
+        let signing_key_days = within(key, self.tokens.signing_key_days, 0, 3_650)?;
+        let audiences = self.tokens.audiences;
+        let maximum_days = within("policy.maximum_days", self.policy.maximum_days, 0, 36_500)?;
+        let keep_days = within("audit.keep_days", self.audit.keep_days, 0, 36_500)?;
+        let settings = Settings {
+            audiences: if audiences.is_empty() {
+                vec![issuer.clone()]
+            } else {
+                audiences
+            },
+            issuer,
+            assertion_audiences,
+            signing_key_life: (signing_key_days > 0).then(|| TimeDelta::days(signing_key_days)),
+            token_life: TimeDelta::minutes(within("tokens.minutes", self.tokens.minutes, 1, 60)?),
+            audit_kept: (keep_days > 0).then(|| TimeDelta::days(keep_days)),
+            maximum_credential_life: (maximum_days > 0).then(|| TimeDelta::days(maximum_days)),
+            sessions: SessionLimits {
+                idle: TimeDelta::minutes(within(
+                    "sessions.idle_minutes",
+                    self.sessions.idle_minutes,
+                    1,
+                    1_440,
+                )?),
+                absolute: TimeDelta::hours(within(
+                    "sessions.absolute_hours",
+                    self.sessions.absolute_hours,
+                    1,
+                    720,
+                )?),
+            },
+            password_hashers: self.passwords.hashers.clamp(1, 64),
+            outbound,
+            sso,
+            second_factor: self.log_in.second_factor,
+        };
+        let database_url = self
+            .database_url
+            .unwrap_or_else(|| format!("sqlite://{}", self.data_dir.join("keyrack.db").display()));
+        if !["sqlite:", "postgres:", "postgresql:"]
+            .iter()
+            .any(|s| database_url.starts_with(s))
+        {
+            return Err(value(
+                "database_url",
+                "use sqlite://path or postgres://user:password@host/name",
+            ));
+        }
+        Ok(Config {
+            listen: self.listen,
+            data_dir: self.data_dir,
+            database_url: DatabaseUrl(database_url),
+            metrics_listen: self.metrics_listen,
+            catalogue: self.catalogue,
+            site_dir: self.site_dir,
+            log: self.log,
+            log_format: self.log_format,
+            master_key,
+            mail: self.mail.check()?,
+            http,
+            settings,
+        })
+    }
+}
+
+/// Addresses and networks. "Everyone" is refused: it would let anybody ask, or say where they come
+/// from.
+pub(super) fn networks(key: &str, texts: &[String]) -> Result<Vec<IpNet>, ConfigError> {
+    let networks = networks_of_everyone_too(key, texts)?;
+    match networks.iter().find(|network| network.prefix_len() == 0) {
+        Some(everyone) => Err(ConfigError::Value(
+            key.to_owned(),
+            format!("{everyone} is everyone: name the addresses"),
+        )),
+        None => Ok(networks),
+    }
+}
+
+/// The same where a switch has allowed everyone.
+pub(super) fn networks_of_everyone_too(
+    key: &str,
+    texts: &[String],
+) -> Result<Vec<IpNet>, ConfigError> {
+    let list = texts.join(",").parse::<AddressList>();
+    let list = list.map_err(|error: InvalidAddressList| {
+        ConfigError::Value(key.to_owned(), error.to_string())
+    })?;
+    Ok(list.networks().to_vec())
+}
