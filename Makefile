@@ -27,8 +27,8 @@ check: ## The quick part of the tests: formatting and clippy, native and WASM
 e2e: ## The journeys in a browser alone
 	@tools/test.sh setup app browser
 
-bench: ## Measure speed and memory, as ratios to a bare server on the same machine
-	@tools/setup.sh build
+bench: ## Measure speed and memory, as ratios to a bare server on the same machine; COUNT=, IN_USE=, URL=
+	@tools/setup.sh test
 	@bench/run.sh
 
 deny: ## Check licences, sources and advisories of all dependencies (needs cargo-deny and the internet)

@@ -6,7 +6,7 @@ set -euo pipefail
 
 release() {
   echo "• Building the release (about 7 minutes the first time on two cores, one minute afterwards)"
-  cargo leptos build --release --precompress
+  cargo leptos build --release --split --precompress
 }
 
 case ${1:-} in

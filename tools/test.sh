@@ -40,7 +40,7 @@ tests() {
 }
 
 # The debug build that the journeys use, in folders that leave a running `make run` alone.
-app() { LEPTOS_SITE_ROOT=target/site-debug cargo leptos build; }
+app() { LEPTOS_SITE_ROOT=target/site-debug cargo leptos build --split; }
 
 browser() {
   cd end2end

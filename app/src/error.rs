@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 /// Why a server function or a form gave no result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "code", rename_all = "snake_case")]
 pub enum ApiError {
     /// Nobody is logged in, or not any more.
     #[error("log in first")]

@@ -69,7 +69,6 @@ impl FormOutcome {
 
 /// Something that exists in clear for this one answer only. `Debug` prints none of it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ShownOnce {
     /// Links with which people choose a password.
     WelcomeLinks {

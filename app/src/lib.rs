@@ -10,6 +10,7 @@ pub mod flash;
 pub mod form;
 mod frame;
 mod listener;
+mod pages;
 #[cfg(feature = "ssr")]
 pub mod server_context;
 mod theme;
@@ -24,18 +25,7 @@ use leptos_router::components::{ParentRoute, Redirect, Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 
 use crate::clock::PageClock;
-use crate::features::account::AccountPage;
-use crate::features::audit::AuditPage;
-use crate::features::catalogue::{CataloguePage, ChangesPage};
-use crate::features::credentials::{
-    Back, CredentialPage, CredentialsPage, EditCredentialPage, NewCredentialPage,
-};
-use crate::features::debugger::DebuggerPage;
-use crate::features::entry::{ForgotPage, LoginPage, SecondStepPage, SetUpPage, WelcomePage};
-use crate::features::gateways::GatewaysPage;
-use crate::features::proof::ConfirmPage;
-use crate::features::requests::LookUpPage;
-use crate::features::users::{PersonPage, UsersPage};
+use crate::features::credentials::Back;
 use crate::form::AnsweredPage;
 use crate::frame::{Frame, NotFound};
 use crate::viewer::Viewer;
@@ -89,27 +79,27 @@ pub fn App() -> impl IntoView {
         } />
         <Router>
             <Routes fallback=NotFound>
-                <Route path=path!("/setup") view=SetUpPage ssr=SsrMode::Async />
-                <Route path=path!("/login") view=LoginPage ssr=SsrMode::Async />
-                <Route path=path!("/login/second-factor") view=SecondStepPage ssr=SsrMode::Async />
-                <Route path=path!("/confirm") view=ConfirmPage ssr=SsrMode::Async />
-                <Route path=path!("/forgot") view=ForgotPage ssr=SsrMode::Async />
-                <Route path=path!("/welcome") view=WelcomePage ssr=SsrMode::Async />
+                <Route path=path!("/setup") view=pages::SetUp::lazy() ssr=SsrMode::Async />
+                <Route path=path!("/login") view=pages::Login::lazy() ssr=SsrMode::Async />
+                <Route path=path!("/login/second-factor") view=pages::SecondStep::lazy() ssr=SsrMode::Async />
+                <Route path=path!("/confirm") view=pages::Confirm::lazy() ssr=SsrMode::Async />
+                <Route path=path!("/forgot") view=pages::Forgot::lazy() ssr=SsrMode::Async />
+                <Route path=path!("/welcome") view=pages::Welcome::lazy() ssr=SsrMode::Async />
                 <ParentRoute path=path!("") view=Frame ssr=SsrMode::Async>
                     <Route path=path!("") view=|| view! { <Redirect path="/credentials" /> } />
-                    <Route path=path!("credentials") view=CredentialsPage />
-                    <Route path=path!("credentials/new") view=NewCredentialPage />
-                    <Route path=path!("credentials/:key_id") view=CredentialPage />
-                    <Route path=path!("credentials/:key_id/edit") view=EditCredentialPage />
-                    <Route path=path!("catalogue") view=CataloguePage />
-                    <Route path=path!("catalogue/changes") view=ChangesPage />
-                    <Route path=path!("lookup") view=LookUpPage />
-                    <Route path=path!("debugger") view=DebuggerPage />
-                    <Route path=path!("users") view=UsersPage />
-                    <Route path=path!("users/:id") view=PersonPage />
-                    <Route path=path!("gateways") view=GatewaysPage />
-                    <Route path=path!("audit") view=AuditPage />
-                    <Route path=path!("account") view=AccountPage />
+                    <Route path=path!("credentials") view=pages::Credentials::lazy() />
+                    <Route path=path!("credentials/new") view=pages::NewCredential::lazy() />
+                    <Route path=path!("credentials/:key_id") view=pages::Credential::lazy() />
+                    <Route path=path!("credentials/:key_id/edit") view=pages::EditCredential::lazy() />
+                    <Route path=path!("catalogue") view=pages::Catalogue::lazy() />
+                    <Route path=path!("catalogue/changes") view=pages::Changes::lazy() />
+                    <Route path=path!("lookup") view=pages::LookUp::lazy() />
+                    <Route path=path!("debugger") view=pages::Debugger::lazy() />
+                    <Route path=path!("users") view=pages::Users::lazy() />
+                    <Route path=path!("users/:id") view=pages::Person::lazy() />
+                    <Route path=path!("gateways") view=pages::Gateways::lazy() />
+                    <Route path=path!("audit") view=pages::Audit::lazy() />
+                    <Route path=path!("account") view=pages::Account::lazy() />
                 </ParentRoute>
             </Routes>
         </Router>

@@ -2,6 +2,7 @@
 //! signed assertions. An assertion works once, so each request of a run has its own.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
@@ -20,8 +21,10 @@ use service::{Actor, GatewayDraft, Services};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-use crate::load::{compare_each, request};
-use crate::{FORM, ISSUER, SCOPE, compare};
+use crate::bare::SCOPE;
+use crate::compare::{compare, compare_each};
+use crate::http::{FORM, request};
+use crate::set_up::ISSUER;
 
 /// More than the endpoint takes in one run.
 const ASSERTIONS: usize = 60_000;
@@ -82,7 +85,7 @@ impl Signer {
                     "grant_type=client_credentials&client_assertion={assertion}&client_assertion_type=\
                      urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"
                 );
-                Ok(request("POST", path, &[FORM], &body))
+                Ok(request((path, &[FORM], &body)))
             })
             .collect()
     }
@@ -132,7 +135,7 @@ impl Signer {
 /// Introspection of one token by one gateway.
 pub async fn compare_introspection(
     services: &Services,
-    base: &str,
+    address: SocketAddr,
     token: &str,
 ) -> anyhow::Result<()> {
     let draft = GatewayDraft {
@@ -146,7 +149,7 @@ pub async fn compare_introspection(
     let body = format!("token={token}");
     compare(
         "introspection",
-        base,
+        address,
         ("/v1/oauth2/introspect", &headers, &body),
         ("/bare-json", &headers, &body),
     )
@@ -155,7 +158,7 @@ pub async fn compare_introspection(
 /// Tokens for assertions, against a handler that verifies, inserts and signs.
 pub async fn compare_assertions(
     services: &Services,
-    base: &str,
+    address: SocketAddr,
     signer: &Signer,
 ) -> anyhow::Result<()> {
     let host = Actor::host("bench");
@@ -175,7 +178,7 @@ pub async fn compare_assertions(
     let requests = |path| signer.requests(services, &client, path);
     compare_each(
         "token, private_key_jwt",
-        base,
+        address,
         || requests("/v1/oauth2/token"),
         || requests("/bare-assertion"),
     )

@@ -1,14 +1,17 @@
 //! The gate with many credentials in use at once, what it costs to write their use down, and how
 //! much memory all of it takes.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use domain::draft::CredentialDraft;
 use service::{Actor, GateRequest, IssuedCredential, Presented, RequestFacts, Services};
 
-use crate::load::{compare_all, request};
-use crate::{GATE, WRITERS, proof, token};
+use crate::GATE;
+use crate::compare::compare_all;
+use crate::http::request;
+use crate::set_up::{WRITERS, proof, token};
 
 /// How often a running server writes usage down.
 const WRITTEN_EVERY: Duration = Duration::from_secs(2);
@@ -31,12 +34,12 @@ impl InUse {
     }
 
     /// The gate against the bare route, with every credential in turn.
-    pub fn compare(&self, base: &str) -> anyhow::Result<()> {
+    pub fn compare(&self, address: SocketAddr) -> anyhow::Result<()> {
         let by_token = |path: &str| -> Vec<String> {
             let one = |token: &String| {
                 let bearer = format!("Bearer {token}");
                 let headers = [&GATE[..], &[("Authorization", bearer.as_str())]].concat();
-                request("GET", path, &headers, "")
+                request((path, &headers, ""))
             };
             self.tokens.iter().map(one).collect()
         };
@@ -47,15 +50,15 @@ impl InUse {
                     ("APCA-API-KEY-ID", key_id.as_str()),
                     ("APCA-API-SECRET-KEY", secret),
                 ];
-                request("GET", path, &[&GATE[..], &pair].concat(), "")
+                request((path, &[&GATE[..], &pair].concat(), ""))
             };
             self.legacy.iter().map(one).collect()
         };
         let (gate, bare) = ("/v1/verify", "/bare");
         let name = format!("gate, {} Bearer tokens", self.tokens.len());
-        compare_all(&name, base, &by_token(gate), &by_token(bare))?;
+        compare_all(&name, address, &by_token(gate), &by_token(bare))?;
         let name = format!("gate, {} legacy pairs", self.legacy.len());
-        compare_all(&name, base, &by_secret(gate), &by_secret(bare))
+        compare_all(&name, address, &by_secret(gate), &by_secret(bare))
     }
 
     /// The CPU time that goes into writing down who used what, against that of the gate, when all of

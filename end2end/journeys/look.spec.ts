@@ -4,7 +4,9 @@ import { create, fillCredential, readShownOnce } from "../support/credentials.js
 import { eve, mara } from "../support/keyrack.js";
 import { look } from "../support/look.js";
 import { expect, expectAccessible, ready, test, visit } from "../support/page.js";
-import { logIn } from "../support/steps.js";
+import { forgetProofs, setUpCode } from "../support/second-factor.js";
+import { logIn, logOut, sendLogIn } from "../support/steps.js";
+import { code } from "../support/totp.js";
 
 // Many pictures, each of a whole page.
 test.describe.configure({ timeout: 240_000 });
@@ -21,6 +23,69 @@ test.describe("before anybody is there", () => {
     await page.getByRole("button", { name: "Set the password" }).click();
     await ready(page);
     await look(page, "welcome-refused");
+  });
+});
+
+test.describe("with mail and single sign-on", () => {
+  test.use({
+    people: { mara },
+    settings: {
+      KEYRACK_MAIL_FROM: "keyrack@example.com",
+      KEYRACK_MAIL_FOLDER: "mail",
+      KEYRACK_SSO_ISSUER: "https://id.example.com",
+      KEYRACK_SSO_CLIENT_ID: "keyrack",
+      KEYRACK_SSO_NAME: "Acme",
+      KEYRACK_SSO_DEFAULT_ROLE: "support",
+    },
+  });
+
+  test("log-in at a provider, and a forgotten password", async ({ page }) => {
+    await visit(page, "/login");
+    await expect(page.getByRole("link", { name: "Log in with Acme" })).toBeVisible();
+    await look(page, "login-provider");
+    await page.getByRole("link", { name: "Forgot your password?" }).click();
+    await ready(page);
+    await look(page, "forgot");
+  });
+});
+
+test.describe("a second factor", () => {
+  test.use({ people: { mara } });
+
+  test("from its QR code to a confirmation", async ({ page, keyrack }) => {
+    await logIn(page, mara);
+    await visit(page, "/account");
+    await page.getByRole("button", { name: "Set up an authenticator app" }).click();
+    await ready(page);
+    await look(page, "second-factor-qr");
+    const { secret } = await setUpCode(page);
+    await look(page, "second-factor-codes");
+    await logOut(page);
+    await sendLogIn(page, mara.email, mara.password);
+    await ready(page);
+    await look(page, "second-step");
+    await page.getByLabel("Code", { exact: true }).fill(code(secret));
+    await page.getByRole("button", { name: "Log in" }).click();
+    await ready(page);
+    await forgetProofs(keyrack);
+    await visit(page, "/account");
+    await page.getByRole("button", { name: "Make new recovery codes" }).click();
+    await expect(page.getByRole("dialog")).toBeVisible();
+    await look(page, "confirm-dialog");
+  });
+
+  test.describe("without WASM", () => {
+    test.use({ javaScriptEnabled: false });
+
+    test("the page that confirms", async ({ page, keyrack }) => {
+      await logIn(page, mara);
+      await forgetProofs(keyrack);
+      await visit(page, "/users");
+      await page.getByLabel("People", { exact: true }).fill("ada@example.com");
+      await page.getByRole("button", { name: "Invite", exact: true }).click();
+      await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+      await look(page, "confirm-page");
+    });
   });
 });
 
@@ -68,6 +133,15 @@ test.describe("a team at work", () => {
     await page.getByRole("link", { name: "Ada King" }).click();
     await expect(page.getByRole("heading", { name: "Ada King", level: 1 })).toBeVisible();
     await look(page, "person");
+  });
+
+  test("what somebody leaves behind", async ({ page, keyrack }) => {
+    await keyrack.run(["user", "disable", "--email", "jonas@example.com"]);
+    await logIn(page, mara);
+    await visit(page, "/credentials?tab=orphaned");
+    await look(page, "credentials-orphaned");
+    await visit(page, "/users");
+    await look(page, "users-orphaned");
   });
 
   test("a credential from its form to its end", async ({ page }) => {

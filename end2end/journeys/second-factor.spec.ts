@@ -2,42 +2,19 @@
 import { readFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
 import { create, fillCredential } from "../support/credentials.js";
-import { type Keyrack, mara, noor } from "../support/keyrack.js";
+import { mara, noor } from "../support/keyrack.js";
 import { expect, expectAccessible, ready, test, visit } from "../support/page.js";
 import { logIn, logOut, sendLogIn, toast } from "../support/steps.js";
+import { forgetProofs, setUpCode } from "../support/second-factor.js";
 import { code } from "../support/totp.js";
 
 test.use({ people: { mara, noor } });
-
-/** Makes a second factor on the account page. Gives its secret and the recovery codes. */
-async function setUp(page: Page): Promise<{ secret: string; codes: string[] }> {
-  await visit(page, "/account");
-  await page.getByRole("button", { name: "Set up an authenticator app" }).click();
-  await ready(page);
-  await expect(page.getByRole("img", { name: "QR code of the key below" })).toBeVisible();
-  await expectAccessible(page);
-  const secret = await page.locator("#set-up .copy code").innerText();
-  // A step early, so that the code of now is not used up.
-  await page.getByLabel("Code", { exact: true }).fill(code(secret, -1));
-  await page.getByRole("button", { name: "Use this app" }).click();
-  await ready(page);
-  const codes = await page.locator("#recovery-codes li").allInnerTexts();
-  expect(codes).toHaveLength(10);
-  return { secret, codes };
-}
 
 async function present(page: Page, proof: string): Promise<void> {
   await expect(page.getByRole("heading", { name: "Second factor", level: 1 })).toBeVisible();
   await page.getByLabel("Code", { exact: true }).fill(proof);
   await page.getByRole("button", { name: "Log in" }).click();
   await ready(page);
-}
-
-/** Lets a quarter of an hour pass since everybody's last proof. */
-async function wait(keyrack: Keyrack): Promise<void> {
-  await keyrack.stop();
-  keyrack.change("UPDATE sessions SET data = json_set(data, '$.log_in.proven_at', 0)");
-  await keyrack.start();
 }
 
 async function issue(page: Page): Promise<void> {
@@ -53,7 +30,7 @@ for (const wasm of [true, false]) {
 
     test("a code is the second step of a log-in, once, and a recovery code stands in for it", async ({ page }) => {
       await logIn(page, mara);
-      const { secret, codes } = await setUp(page);
+      const { secret, codes } = await setUpCode(page);
       await visit(page, "/users");
       await expect(page.getByRole("row").filter({ hasText: mara.email })).toContainText("yes");
       await logOut(page);
@@ -81,7 +58,7 @@ for (const wasm of [true, false]) {
 
     test("what was typed survives the confirmation by password", async ({ page, keyrack }) => {
       await logIn(page, mara);
-      await wait(keyrack);
+      await forgetProofs(keyrack);
       await issue(page);
       const password = page.getByLabel("Your password", { exact: true });
       await expect(password).toBeVisible();
@@ -99,8 +76,8 @@ for (const wasm of [true, false]) {
 
     test("whoever has a second factor confirms with a code", async ({ page, keyrack }) => {
       await logIn(page, mara);
-      const { secret } = await setUp(page);
-      await wait(keyrack);
+      const { secret } = await setUpCode(page);
+      await forgetProofs(keyrack);
       await visit(page, "/account");
       await page.getByRole("button", { name: "Make new recovery codes" }).click();
       await page.getByLabel("Code", { exact: true }).fill(code(secret));
@@ -111,7 +88,7 @@ for (const wasm of [true, false]) {
     test("a lost second factor is reset by a superuser, or on the host", async ({ page, another, keyrack }) => {
       const other = await another();
       await logIn(other, noor);
-      await setUp(other);
+      await setUpCode(other);
       await logIn(page, mara);
       await visit(page, `/users/${await keyrack.idOf(noor)}`);
       await page.getByRole("button", { name: "Reset second factor" }).click();
@@ -119,7 +96,7 @@ for (const wasm of [true, false]) {
       await visit(other, "/account");
       await expect(other).toHaveURL(/\/login/);
       await logIn(other, noor);
-      await setUp(other);
+      await setUpCode(other);
       await keyrack.run(["user", "reset-second-factor", noor.email]);
       await logIn(other, noor);
     });
@@ -128,7 +105,7 @@ for (const wasm of [true, false]) {
 
 test("recovery codes are downloaded", async ({ page }) => {
   await logIn(page, mara);
-  const { codes } = await setUp(page);
+  const { codes } = await setUpCode(page);
   const download = page.waitForEvent("download");
   await page.getByRole("link", { name: "Download" }).click();
   const file = await (await download).path();
@@ -145,7 +122,7 @@ test.describe("where superusers need one", () => {
     await expect(page.locator("#second-factor")).toContainText("Make one to go on");
     await visit(page, "/users");
     await expect(page).toHaveURL(/\/account\?second-factor=needed$/);
-    await setUp(page);
+    await setUpCode(page);
     await visit(page, "/users");
     await expect(page.getByRole("row").filter({ hasText: noor.email })).toBeVisible();
   });
@@ -181,7 +158,7 @@ test.describe("passkeys", () => {
     await page.getByRole("button", { name: "Use a passkey" }).click();
     await expect(page).toHaveURL(/\/credentials$/);
 
-    await wait(keyrack);
+    await forgetProofs(keyrack);
     await visit(page, "/account");
     await page.getByRole("button", { name: "Make new recovery codes" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Use a passkey" }).click();

@@ -265,22 +265,20 @@ impl Services {
             .map(|a| a.to_canonical().to_string())
             .unwrap_or_default();
         let limit_key = format!("{key_id} {address}");
-        self.0.client_limits.begin(&limit_key, self.now())?;
+        let attempt = self.0.client_limits.attempt(limit_key, self.now())?;
         let client = match (proof, assertion) {
             (ClientProof::Secret { secret, .. }, _) => {
-                let live = self
-                    .check_secret(key_id, secret, Flow::ClientSecret)
-                    .await?;
-                Client {
-                    live: live?,
+                let flow = Flow::ClientSecret;
+                let live = self.check_secret(key_id, secret, flow).await?;
+                live.map(|live| Client {
+                    live,
                     public_key: None,
-                }
+                })
             }
-            (_, Some(assertion)) => self.check_assertion(key_id, &assertion).await??,
-            (_, None) => return Err(unknown(Some(key_id)).into()),
+            (_, Some(assertion)) => self.check_assertion(key_id, &assertion).await?,
+            (_, None) => Err(unknown(Some(key_id))),
         };
-        self.0.client_limits.succeeded(&limit_key);
-        Ok(client)
+        Ok(client.inspect_err(|_| attempt.failed())?)
     }
 
     /// Whether a client authenticates well, without giving it anything.

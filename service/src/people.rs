@@ -336,14 +336,15 @@ impl Services {
         let wrong = || ServiceError::field("current_password", "this is not your current password");
         let current = Password::typed(current).map_err(|_| wrong())?;
         // The limit of log-ins holds here too: this is another place that checks a password.
-        self.0
-            .log_in_limits
-            .begin(&email, facts.address, self.now())?;
+        let (limits, address) = (&self.0.log_in_limits, facts.address);
+        limits.begin(&email, address, self.now())?;
         let stored = self.store().find_password_hash(person.id).await?;
-        if self.0.passwords.check(current, stored).await? == Checked::Wrong {
+        let checked = self.0.passwords.check(current, stored).await;
+        // Who is told to come back has not tried.
+        if checked.inspect_err(|_| limits.succeeded(&email, address))? == Checked::Wrong {
             return Err(wrong());
         }
-        self.0.log_in_limits.succeeded(&email, facts.address);
+        limits.succeeded(&email, address);
         let hash = self.0.passwords.hash(new).await?;
         let object = Object::new(ObjectKind::User, person.id, &person.name);
         let event = actor.event(

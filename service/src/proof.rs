@@ -104,12 +104,15 @@ impl Services {
         let email: EmailAddress = person.email.parse().map_err(ServiceError::internal)?;
         let password = Password::typed(typed).map_err(|_| wrong())?;
         let address = actor.facts().address;
-        self.0.log_in_limits.begin(&email, address, self.now())?;
+        let limits = &self.0.log_in_limits;
+        limits.begin(&email, address, self.now())?;
         let stored = self.store().find_password_hash(person.id).await?;
-        if self.0.passwords.check(password, stored).await? == Checked::Wrong {
+        let checked = self.0.passwords.check(password, stored).await;
+        // Who is told to come back has not tried.
+        if checked.inspect_err(|_| limits.succeeded(&email, address))? == Checked::Wrong {
             return Err(wrong());
         }
-        self.0.log_in_limits.succeeded(&email, address);
+        limits.succeeded(&email, address);
         Ok("password")
     }
 

@@ -71,11 +71,45 @@ impl Throttle {
         Ok(())
     }
 
+    /// Like [`Throttle::begin`], but the try counts only while it is under way and if it is told to
+    /// have failed: not if the caller goes away meanwhile, or the server is at fault.
+    pub(crate) fn attempt(&self, key: String, now: Instant) -> ServiceResult<Attempt<'_>> {
+        self.begin(&key, now)?;
+        Ok(Attempt {
+            throttle: self,
+            key,
+            failed: false,
+        })
+    }
+
     /// Takes a try back that turned out well.
     pub(crate) fn succeeded(&self, key: &str) {
         if let Some(window) = self.counts.get(key) {
             let mut window = window.lock().unwrap_or_else(PoisonError::into_inner);
             window.failures = window.failures.saturating_sub(1);
+        }
+    }
+}
+
+/// A try that is under way.
+#[derive(Debug)]
+pub(crate) struct Attempt<'a> {
+    throttle: &'a Throttle,
+    key: String,
+    failed: bool,
+}
+
+impl Attempt<'_> {
+    /// Ends the try, and counts it.
+    pub(crate) fn failed(mut self) {
+        self.failed = true;
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.failed {
+            self.throttle.succeeded(&self.key);
         }
     }
 }
@@ -171,6 +205,16 @@ mod tests {
             throttle.begin("a", at(0)).unwrap();
             throttle.succeeded("a");
         }
+    }
+
+    #[test]
+    fn an_attempt_counts_while_it_is_under_way_and_if_it_failed() {
+        let throttle = Throttle::new(1, TimeDelta::minutes(1));
+        let attempt = throttle.attempt("a".to_owned(), at(0)).unwrap();
+        assert!(throttle.begin("a", at(0)).is_err());
+        drop(attempt);
+        throttle.attempt("a".to_owned(), at(0)).unwrap().failed();
+        assert!(throttle.begin("a", at(0)).is_err());
     }
 
     /// Check 61: exact under parallel tries.

@@ -43,7 +43,7 @@ pub const PUBLIC_KEY: &str = r#"{"kty":"EC","crv":"P-256",
     "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
 
 /// Its private key, of the same appendix, as PKCS #8.
-fn private_key() -> EncodingKey {
+pub fn private_key_der() -> Vec<u8> {
     let head = "308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420";
     let part = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
     let der = [
@@ -53,7 +53,7 @@ fn private_key() -> EncodingKey {
         part("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"),
         part("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"),
     ];
-    EncodingKey::from_ec_der(&der.concat())
+    der.concat()
 }
 
 pub struct TestApp {
@@ -93,55 +93,91 @@ pub fn default_catalogue() -> Catalogue {
     toml::from_str(include_str!("../../../catalogue/alpaca-broker.toml")).unwrap()
 }
 
+/// A rule by which servers of the test itself can be reached.
+pub fn this_machine() -> OutboundRule {
+    OutboundRule::new(vec!["127.0.0.0/8".parse().unwrap()])
+}
+
+/// What a test needs otherwise than usual.
+pub struct Needs {
+    pub mode: GateMode,
+    pub catalogue: Catalogue,
+    /// What it may reach.
+    pub outbound: OutboundRule,
+    pub sso: SsoSettings,
+    pub header_log_in: Option<HeaderLogIn>,
+    pub database: String,
+    pub master: MasterKey,
+}
+
+impl Default for Needs {
+    fn default() -> Self {
+        Self {
+            mode: GateMode::Nginx,
+            catalogue: default_catalogue(),
+            outbound: OutboundRule::default(),
+            sso: SsoSettings::default(),
+            header_log_in: None,
+            database: "sqlite::memory:".to_owned(),
+            master: MasterKey::new([7; 32]),
+        }
+    }
+}
+
 impl TestApp {
     pub async fn new() -> Self {
-        Self::with(GateMode::Nginx, default_catalogue()).await
+        Self::open(Needs::default()).await
     }
 
     /// One that may reach what this rule allows.
-    pub async fn reaching(rule: OutboundRule) -> Self {
-        let sso = (SsoSettings::default(), None);
-        Self::open(GateMode::Nginx, default_catalogue(), rule, sso).await
+    pub async fn reaching(outbound: OutboundRule) -> Self {
+        Self::open(Needs {
+            outbound,
+            ..Needs::default()
+        })
+        .await
     }
 
     pub async fn with(mode: GateMode, catalogue: Catalogue) -> Self {
-        let sso = (SsoSettings::default(), None);
-        Self::open(mode, catalogue, OutboundRule::default(), sso).await
+        Self::open(Needs {
+            mode,
+            catalogue,
+            ..Needs::default()
+        })
+        .await
     }
 
     /// One with single sign-on, which may reach providers on this machine.
     pub async fn with_sso(sso: SsoSettings, header_log_in: Option<HeaderLogIn>) -> Self {
-        let rule = OutboundRule::new(vec!["127.0.0.0/8".parse().unwrap()]);
-        let sso = (sso, header_log_in);
-        Self::open(GateMode::Nginx, default_catalogue(), rule, sso).await
+        Self::open(Needs {
+            outbound: this_machine(),
+            sso,
+            header_log_in,
+            ..Needs::default()
+        })
+        .await
     }
 
-    async fn open(
-        mode: GateMode,
-        catalogue: Catalogue,
-        rule: OutboundRule,
-        (sso, header_log_in): (SsoSettings, Option<HeaderLogIn>),
-    ) -> Self {
+    pub async fn open(needs: Needs) -> Self {
         let clock = Arc::new(ManualClock::at(
             DateTime::from_timestamp(1_795_500_000, 0).unwrap(),
         ));
-        let store = storage::connect("sqlite::memory:").await.unwrap();
+        let store = storage::connect(&needs.database).await.unwrap();
         store.migrate().await.unwrap();
         let store = Arc::new(FaultyStore::new(store));
         let settings = Settings {
             signing_key_life: None,
             audiences: vec![ISSUER.to_owned(), OTHER_AUDIENCE.to_owned()],
             password_hashers: 1,
-            outbound: rule.clone(),
-            sso,
+            outbound: needs.outbound.clone(),
+            sso: needs.sso,
             ..Settings::usual(ISSUER)
         };
-        let outbound = Arc::new(HttpOutbound::new(rule));
-        let master = MasterKey::new([7; 32]);
+        let outbound = Arc::new(HttpOutbound::new(needs.outbound));
         let services = Services::open(
             store.clone(),
-            &master,
-            catalogue,
+            &needs.master,
+            needs.catalogue,
             settings,
             clock.clone(),
             outbound,
@@ -161,9 +197,9 @@ impl TestApp {
             http: HttpSettings {
                 public_url: PUBLIC_URL.parse().unwrap(),
                 trusted_proxies: Vec::new(),
-                header_log_in,
+                header_log_in: needs.header_log_in,
                 gate: GateSettings {
-                    mode,
+                    mode: needs.mode,
                     trusted: ["127.0.0.0/8", "::1/128"]
                         .map(|net| net.parse().unwrap())
                         .into(),
@@ -306,7 +342,12 @@ impl TestApp {
             "iss": key.id, "sub": key.id, "aud": ISSUER, "exp": now + 60,
             "jti": service::Token::generate().expose(),
         });
-        jsonwebtoken::encode(&Header::new(Algorithm::ES256), &claims, &private_key()).unwrap()
+        jsonwebtoken::encode(
+            &Header::new(Algorithm::ES256),
+            &claims,
+            &EncodingKey::from_ec_der(&private_key_der()),
+        )
+        .unwrap()
     }
 
     /// An access token.

@@ -1,226 +1,44 @@
-//! The dashboard over HTTP: who may see and do what, for every page, form and server function, and
-//! what every answer carries.
+//! The dashboard over HTTP: sessions, forms, and what every answer carries. Who may see and do what
+//! is in `role_matrix`.
 
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use domain::role::{Permission, Role};
+use domain::role::Role;
 use service::AddPerson;
 
 use crate::app::{Answer, Key, PUBLIC_KEY, PUBLIC_URL, TestApp};
+use crate::role_matrix::FUNCTIONS;
 
 const PASSWORD: &str = "mice juggle seven lamps";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Each page, and who may see it.
-const PAGES: &[(&str, Permission)] = &[
-    ("/credentials", Permission::See),
-    (
-        "/credentials?tab=in_use&q=x&sort=-name&after=junk",
-        Permission::See,
-    ),
-    ("/credentials/new", Permission::ManageCredentials),
-    ("/credentials/{key_id}", Permission::See),
-    ("/credentials/{key_id}/edit", Permission::ManageCredentials),
-    ("/catalogue?method=GET&path=/v1/accounts", Permission::See),
-    ("/catalogue/changes?before=7", Permission::See),
-    (
-        "/users?q=x&role=support&state=orphaning&after=junk",
-        Permission::See,
-    ),
-    ("/users/{user}", Permission::ManageUsers),
-    ("/account", Permission::See),
-    ("/confirm", Permission::See),
-    ("/lookup", Permission::See),
-    ("/debugger", Permission::See),
-    ("/gateways", Permission::ManageGateways),
-    (
-        "/audit?action=credential.issued&until=2030-01-01&after=junk",
-        Permission::SeeAuditLog,
-    ),
-    ("/audit/export.csv", Permission::SeeAuditLog),
-    ("/audit/export.jsonl?outcome=done", Permission::SeeAuditLog),
-];
-
-/// Each form that needs somebody, what it may send, and who may send it.
-const FORMS: &[(&str, &str, Permission)] = &[
-    ("/credentials/new", "name=x", Permission::ManageCredentials),
-    (
-        "/credentials/{key_id}/edit",
-        "name=x&read=2026-01-01T00:00:00Z",
-        Permission::ManageCredentials,
-    ),
-    (
-        "/credentials/{key_id}/disable",
-        "reason=",
-        Permission::QuarantineCredential,
-    ),
-    (
-        "/credentials/{key_id}/enable",
-        "reason=",
-        Permission::ManageCredentials,
-    ),
-    (
-        "/credentials/{key_id}/revoke",
-        "reason=",
-        Permission::ManageCredentials,
-    ),
-    (
-        "/credentials/{key_id}/limits",
-        "per_second=x&read=2026-01-01T00:00:00Z",
-        Permission::ManageCredentials,
-    ),
-    (
-        "/credentials/{key_id}/keys",
-        "public_key=x",
-        Permission::ManageCredentials,
-    ),
-    (
-        "/credentials/{key_id}/keys/remove",
-        "thumbprint=x",
-        Permission::ManageCredentials,
-    ),
-    (
-        "/credentials/{key_id}/key-url",
-        "jwks_url=x",
-        Permission::ManageCredentials,
-    ),
-    (
-        "/credentials/{key_id}/key-url/fetch",
-        "",
-        Permission::ManageCredentials,
-    ),
-    (
-        "/gateways",
-        "name=x&kind=x&addresses=",
-        Permission::ManageGateways,
-    ),
-    (
-        "/gateways/{user}/edit",
-        "name=x",
-        Permission::ManageGateways,
-    ),
-    ("/gateways/{user}/token", "", Permission::ManageGateways),
-    ("/gateways/{user}/remove", "", Permission::ManageGateways),
-    ("/users", "people=x&role=x", Permission::ManageUsers),
-    (
-        "/users/{user}/give",
-        "which=all&to={user}",
-        Permission::ManageCredentials,
-    ),
-    (
-        "/users/{user}/role",
-        "role=support",
-        Permission::ManageUsers,
-    ),
-    ("/users/{user}/disable", "", Permission::ManageUsers),
-    ("/users/{user}/enable", "", Permission::ManageUsers),
-    ("/users/{user}/password-link", "", Permission::ManageUsers),
-    ("/debugger", "assertion=x", Permission::See),
-    (
-        "/users/{user}/sessions/end-others",
-        "",
-        Permission::ManageUsers,
-    ),
-    ("/users/{user}/sessions/00/end", "", Permission::ManageUsers),
-    (
-        "/account/password",
-        "current_password=x&new_password=x",
-        Permission::See,
-    ),
-    ("/account/confirm", "", Permission::See),
-    ("/account/totp", "", Permission::See),
-    ("/account/totp/add", "draft=x&code=1", Permission::See),
-    ("/account/totp/remove", "", Permission::See),
-    ("/account/recovery-codes", "", Permission::See),
-    ("/account/passkeys", "name=x&passkey=x", Permission::See),
-    ("/account/passkeys/remove", "id=x", Permission::See),
-    ("/account/passkeys/new", "", Permission::See),
-    ("/account/passkeys/question", "", Permission::See),
-    (
-        "/users/{user}/second-factor/reset",
-        "",
-        Permission::ManageUsers,
-    ),
-];
-
-/// Each server function, arguments that it understands, and who may call it.
-const FUNCTIONS: &[(&str, &str, Permission)] = &[
-    ("/_fn/account/proof", "", Permission::See),
-    ("/_fn/account/second-factors", "", Permission::See),
-    (
-        "/_fn/audit/search",
-        r#"{"params":{}}"#,
-        Permission::SeeAuditLog,
-    ),
-    ("/_fn/catalogue/get", "", Permission::See),
-    ("/_fn/catalogue/status", "", Permission::See),
-    (
-        "/_fn/catalogue/versions",
-        r#"{"before":null}"#,
-        Permission::See,
-    ),
-    ("/_fn/credentials/filters", "", Permission::See),
-    ("/_fn/credentials/form", "", Permission::See),
-    (
-        "/_fn/credentials/get",
-        r#"{"key_id":"{key_id}"}"#,
-        Permission::See,
-    ),
-    (
-        "/_fn/credentials/issue",
-        ISSUE,
-        Permission::ManageCredentials,
-    ),
-    ("/_fn/credentials/list", r#"{"params":{}}"#, Permission::See),
-    (
-        "/_fn/credentials/preview-keys",
-        r#"{"public_key":"x"}"#,
-        Permission::ManageCredentials,
-    ),
-    ("/_fn/gateways/list", "", Permission::ManageGateways),
-    (
-        "/_fn/requests/find",
-        r#"{"request_id":"x"}"#,
-        Permission::See,
-    ),
-    (
-        "/_fn/sessions/list",
-        r#"{"person":"{user}"}"#,
-        Permission::ManageUsers,
-    ),
-    (
-        "/_fn/users/get",
-        r#"{"id":"{user}"}"#,
-        Permission::ManageUsers,
-    ),
-    ("/_fn/users/list", r#"{"params":{}}"#, Permission::See),
-];
-const ISSUE: &str = r#"{"draft":{"name":"","purpose":"","owner":"","flow":"","expires":"",
-    "expires_at":"","access":"","levels":{},"public_key":""},"idempotency_key":"k"}"#;
-
-struct Dashboard {
-    app: TestApp,
-    key: Key,
+/// Keyrack with one credential, and people at its dashboard.
+pub struct Dashboard {
+    pub app: TestApp,
+    pub key: Key,
     user: String,
 }
 
 impl Dashboard {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let app = TestApp::new().await;
         let key = app.issue("client_secret", "accounts=read").await;
         let user = app.owner.id.to_string();
         Self { app, key, user }
     }
 
+    /// A path of the router with something in its places.
     fn fill(&self, text: &str) -> String {
         text.replace("{key_id}", &self.key.id)
-            .replace("{user}", &self.user)
+            .replace("{id}", &self.user)
+            .replace("{session}", "00")
+            .replace("{file}", "export.csv")
     }
 
     /// A person of a role, logged in through the form; their cookie.
-    async fn log_in(&self, role: Role) -> String {
+    pub async fn log_in(&self, role: Role) -> String {
         let email = format!("{role}@example.com");
         let person = AddPerson {
             name: "Somebody".into(),
@@ -250,7 +68,7 @@ impl Dashboard {
         cookie.split(';').next().unwrap().to_owned()
     }
 
-    async fn get(&self, path: &str, cookie: Option<&str>) -> Answer {
+    pub async fn get(&self, path: &str, cookie: Option<&str>) -> Answer {
         let mut request = Request::get(self.fill(path)).header(header::ACCEPT, "text/html");
         if let Some(cookie) = cookie {
             request = request.header(header::COOKIE, cookie);
@@ -258,7 +76,7 @@ impl Dashboard {
         self.app.call(request.body(Body::empty()).unwrap()).await
     }
 
-    async fn post(&self, path: &str, cookie: Option<&str>, body: &str) -> Answer {
+    pub async fn post(&self, path: &str, cookie: Option<&str>, body: &str) -> Answer {
         self.send(path, cookie, FORM, body, &[("origin", PUBLIC_URL)])
             .await
     }
@@ -283,7 +101,7 @@ impl Dashboard {
             .await
     }
 
-    async fn call_function(&self, path: &str, cookie: Option<&str>, arguments: &str) -> Answer {
+    pub async fn call_function(&self, path: &str, cookie: Option<&str>, arguments: &str) -> Answer {
         let kind = if arguments.is_empty() {
             FORM
         } else {
@@ -294,164 +112,14 @@ impl Dashboard {
     }
 }
 
-fn form(fields: &[(&str, &str)]) -> String {
+pub fn form(fields: &[(&str, &str)]) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(fields);
     form.finish()
 }
 
-fn text(answer: &Answer) -> String {
+pub fn text(answer: &Answer) -> String {
     String::from_utf8_lossy(&answer.body).into_owned()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn check_83_every_server_function_has_a_row() {
-    let mut registered: Vec<_> = leptos::server_fn::axum::server_fn_paths()
-        .map(|(path, _)| path)
-        .collect();
-    registered.sort_unstable();
-    let listed: Vec<_> = FUNCTIONS.iter().map(|row| row.0).collect();
-    assert_eq!(registered, listed);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn check_83_strangers_get_nothing() {
-    let dashboard = Dashboard::new().await;
-    for (page, _) in PAGES.iter().copied() {
-        let answer = dashboard.get(page, None).await;
-        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{page}");
-        let to = answer.headers[header::LOCATION].to_str().unwrap();
-        assert!(to.starts_with("/login?next=%2F"), "{page}: {to}");
-        assert!(answer.body.is_empty(), "{page}");
-    }
-    for (path, body, _) in FORMS.iter().copied() {
-        let answer = dashboard.post(path, None, body).await;
-        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{path}");
-        assert_eq!(answer.headers[header::LOCATION], "/login", "{path}");
-    }
-    for (path, arguments, _) in FUNCTIONS.iter().copied() {
-        let answer = dashboard.call_function(path, None, arguments).await;
-        assert_eq!(
-            answer.status,
-            StatusCode::UNAUTHORIZED,
-            "{path}: {}",
-            text(&answer)
-        );
-    }
-    let planted = dashboard
-        .get(
-            "/credentials",
-            Some("__Host-keyrack=AAAAAAAAAAAAAAAAAAAAAA"),
-        )
-        .await;
-    assert_eq!(planted.status, StatusCode::SEE_OTHER);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn check_83_each_role_may_exactly_what_the_table_says() {
-    let dashboard = Dashboard::new().await;
-    // A second superuser, so that the first may be disabled.
-    for role in Role::ALL {
-        let cookie = dashboard.log_in(role).await;
-        let cookie = Some(cookie.as_str());
-        for (page, permission) in PAGES.iter().copied() {
-            let answer = dashboard.get(page, cookie).await;
-            let expected = if role.can(permission) {
-                StatusCode::OK
-            } else {
-                StatusCode::FORBIDDEN
-            };
-            assert_eq!(answer.status, expected, "{role} GET {page}");
-            if expected == StatusCode::FORBIDDEN {
-                assert!(
-                    text(&answer).contains("href=\"/credentials\""),
-                    "no way back: {page}"
-                );
-            }
-        }
-        for (path, arguments, permission) in FUNCTIONS.iter().copied() {
-            let answer = dashboard.call_function(path, cookie, arguments).await;
-            let refused = answer.status == StatusCode::FORBIDDEN;
-            assert_eq!(
-                refused,
-                !role.can(permission),
-                "{role} {path}: {}",
-                answer.status
-            );
-            assert!(
-                !answer.status.is_server_error(),
-                "{role} {path}: {}",
-                text(&answer)
-            );
-            assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{role} {path}");
-        }
-        for (path, body, permission) in FORMS.iter().copied() {
-            let before = dashboard.app.services.now();
-            let answer = dashboard.post(path, cookie, body).await;
-            let refused = answer.status == StatusCode::FORBIDDEN;
-            assert_eq!(
-                refused,
-                !role.can(permission),
-                "{role} POST {path}: {} {}",
-                answer.status,
-                text(&answer)
-            );
-            assert!(
-                !answer.status.is_server_error(),
-                "{role} POST {path}: {} {}",
-                answer.status,
-                text(&answer)
-            );
-            assert_eq!(before, dashboard.app.services.now());
-        }
-        // The rows above may have ended things that the next role needs.
-        let (host, owner) = (&dashboard.app.host, dashboard.app.owner.id);
-        let _ = dashboard.app.services.enable_person(host, owner).await;
-        dashboard
-            .app
-            .services
-            .set_role(host, owner, Role::Superuser)
-            .await
-            .unwrap();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn check_83_a_person_who_is_demoted_or_disabled_loses_their_rights_at_once() {
-    let dashboard = Dashboard::new().await;
-    let cookie = dashboard.log_in(Role::Superuser).await;
-    let cookie = Some(cookie.as_str());
-    assert_eq!(
-        dashboard.get("/credentials/new", cookie).await.status,
-        StatusCode::OK
-    );
-    let services = &dashboard.app.services;
-    let user = services
-        .person_by_email(&dashboard.app.host, "superuser@example.com")
-        .await
-        .unwrap();
-    services
-        .set_role(&dashboard.app.host, user.id, Role::Support)
-        .await
-        .unwrap();
-    assert_eq!(
-        dashboard.get("/credentials/new", cookie).await.status,
-        StatusCode::FORBIDDEN
-    );
-    let answer = dashboard.post("/credentials/new", cookie, "name=x").await;
-    assert_eq!(answer.status, StatusCode::FORBIDDEN);
-    services
-        .disable_person(&dashboard.app.host, user.id)
-        .await
-        .unwrap();
-    assert_eq!(
-        dashboard.get("/credentials", cookie).await.status,
-        StatusCode::SEE_OTHER
-    );
-    let answer = dashboard
-        .call_function("/_fn/users/list", cookie, r#"{"params":{}}"#)
-        .await;
-    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
-//! A store that fails or hangs on demand, around a real one.
+//! A store that fails, hangs or panics on demand, around a real one.
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
@@ -28,12 +29,15 @@ pub enum Health {
     Well,
     Failing,
     Hanging,
+    Panicking,
 }
 
 #[derive(Debug)]
 pub struct FaultyStore {
     inner: SharedStore,
     health: AtomicU8,
+    /// What it was asked to do.
+    calls: Mutex<Vec<&'static str>>,
 }
 
 impl FaultyStore {
@@ -41,6 +45,7 @@ impl FaultyStore {
         Self {
             inner,
             health: AtomicU8::new(Health::Well as u8),
+            calls: Mutex::default(),
         }
     }
 
@@ -48,7 +53,13 @@ impl FaultyStore {
         self.health.store(health as u8, Ordering::SeqCst);
     }
 
-    async fn trouble(&self) -> StoreResult<()> {
+    /// What it was asked to do since the last time.
+    pub fn take_calls(&self) -> Vec<&'static str> {
+        std::mem::take(&mut *self.calls.lock().unwrap())
+    }
+
+    async fn trouble(&self, call: &'static str) -> StoreResult<()> {
+        self.calls.lock().unwrap().push(call);
         let health = self.health.load(Ordering::SeqCst);
         if health == Health::Failing as u8 {
             return Err(StoreError::Unavailable(
@@ -58,6 +69,7 @@ impl FaultyStore {
         if health == Health::Hanging as u8 {
             tokio::time::sleep(Duration::from_hours(1)).await;
         }
+        assert_ne!(health, Health::Panicking as u8, "SECRET-CAUSE: a bug");
         Ok(())
     }
 }
@@ -67,7 +79,7 @@ macro_rules! around {
         #[async_trait]
         impl Store for FaultyStore {
             $(async fn $name(&self $(, $argument: $kind)*) -> StoreResult<$output> {
-                self.trouble().await?;
+                self.trouble(stringify!($name)).await?;
                 self.inner.$name($($argument),*).await
             })*
         }

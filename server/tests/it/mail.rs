@@ -31,7 +31,7 @@ fn letter() -> Letter {
 
 /// A mail server that takes mail for everybody but `full@example.com`, one connection after the
 /// other; what it heard comes out at the end.
-async fn mail_server(connections: usize) -> (String, tokio::task::JoinHandle<String>) {
+pub async fn mail_server(connections: usize) -> (String, tokio::task::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("smtp://{}", listener.local_addr().unwrap());
     let heard = tokio::spawn(async move {
@@ -51,7 +51,7 @@ async fn mail_server(connections: usize) -> (String, tokio::task::JoinHandle<Str
                         "250 taken\r\n"
                     }
                     _ if in_data => continue,
-                    "EHLO" => "250-test\r\n250 8BITMIME\r\n",
+                    "EHLO" => "250-test\r\n250-AUTH PLAIN\r\n250 8BITMIME\r\n",
                     "DATA" => {
                         in_data = true;
                         "354 go on\r\n"

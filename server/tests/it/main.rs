@@ -6,7 +6,9 @@
     reason = "a test fails by a panic, its helpers as well"
 )]
 
+mod answer_times;
 mod app;
+mod canaries;
 mod catalogue;
 mod catalogue_watch;
 mod dashboard;
@@ -22,6 +24,7 @@ mod key_urls;
 mod limits;
 mod mail;
 mod metadata;
+mod role_matrix;
 mod rotation;
 mod second_factors;
 mod shapes;

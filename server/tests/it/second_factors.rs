@@ -3,7 +3,8 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use chrono::TimeDelta;
-use service::AddPerson;
+use service::{AddPerson, RequestFacts, ServiceError};
+use tokio::task::JoinSet;
 use totp_rs::{Builder, Secret};
 
 use crate::app::{Answer, PUBLIC_URL, TestApp};
@@ -177,6 +178,41 @@ fn encoded(fields: &[(&'static str, String)], more: &[(&str, &str)]) -> String {
     form.extend_pairs(fields);
     form.extend_pairs(more);
     form.finish()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_60_who_is_told_to_come_back_has_not_tried() {
+    let app = Browser::new().await.app;
+    let facts = |network: u32, number: u32| RequestFacts {
+        address: Some(std::net::Ipv4Addr::from((network << 16) + number).into()),
+        ..RequestFacts::default()
+    };
+    let mut crowd = JoinSet::new();
+    for member in 1..=40 {
+        let services = app.services.clone();
+        crowd.spawn(async move {
+            for number in 0.. {
+                let email = format!("nobody{member}.{number}@example.com");
+                let _ = services
+                    .log_in(&email, PASSWORD, &facts(member, number))
+                    .await;
+            }
+        });
+    }
+    let (mut number, mut sent_away) = (0, 0);
+    // Of 50 failures none would get past the limit.
+    while sent_away <= 50 {
+        number += 1;
+        match app
+            .services
+            .log_in(EMAIL, PASSWORD, &facts(0, number))
+            .await
+        {
+            Ok(_) => {}
+            Err(ServiceError::Busy) => sent_away += 1,
+            Err(other) => panic!("{other} after {sent_away}"),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

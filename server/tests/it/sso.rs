@@ -124,8 +124,9 @@ impl Scene {
     }
 }
 
+/// Without the marks that hydration counts by.
 fn text(answer: &Answer) -> String {
-    String::from_utf8_lossy(&answer.body).into_owned()
+    String::from_utf8_lossy(&answer.body).replace("<!>", "")
 }
 
 /// The session's cookie, if the answer begins one.
@@ -535,10 +536,7 @@ async fn check_71_a_provider_that_is_down_or_strange_is_a_clear_page_and_passwor
         refused(&answer, status, words);
         let page = text(&answer);
         assert!(page.contains("/sso/acme?next=%2Fcatalogue"), "{page}");
-        assert!(
-            page.contains("Log in with Acme") || page.contains("Acme</a>"),
-            "{page}"
-        );
+        assert!(page.contains("Log in with Acme"), "{page}");
         assert_eq!(
             log_in_with_password(&scene, "ada@example.com").await,
             StatusCode::SEE_OTHER

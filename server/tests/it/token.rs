@@ -581,6 +581,23 @@ async fn check_17_failures_slow_down_one_client_at_one_address_for_a_while() {
 }
 
 #[tokio::test]
+async fn check_17_only_failures_of_the_client_slow_it_down() {
+    let app = TestApp::new().await;
+    let key = app.issue("client_secret", "read_only").await;
+    for _ in 0..40 {
+        app.store.set(Health::Failing);
+        let answer = app.post_token(&key, "").await;
+        answer.refuses(503, "temporarily_unavailable");
+        app.store.set(Health::Hanging);
+        // The caller goes away.
+        let hanging = tokio::time::timeout(Duration::from_millis(5), app.post_token(&key, ""));
+        assert!(hanging.await.is_err());
+    }
+    app.store.set(Health::Well);
+    app.post_token(&key, "").await.ok();
+}
+
+#[tokio::test]
 async fn check_28_and_29_a_token_is_an_rfc_9068_token() {
     let app = TestApp::new().await;
     let key = app.issue("client_secret", "accounts=read").await;

@@ -7,3 +7,4 @@ pub mod proof;
 pub mod proxy;
 pub mod request;
 pub mod session;
+mod session_store;

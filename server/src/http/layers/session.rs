@@ -1,17 +1,13 @@
-//! Browser sessions: the rows in our store, the cookie, and from it the actor of a request.
-//!
-//! tower-sessions does the cookie and decides when to save; the store is ours, because ids are
-//! kept only as hashes, an ended session never comes back, and sessions belong to people.
+//! Browser sessions: the cookie, and from it the actor of a request. tower-sessions does the cookie and
+//! decides when to save; [`Store`] keeps.
 
 use std::net::SocketAddr;
 
 use app::error::ApiError;
 use app::server_context::explain;
-use async_trait::async_trait;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
-use chrono::{DateTime, TimeDelta};
 use domain::groups::RoleMap;
 use domain::user::UserId;
 use http::header::SET_COOKIE;
@@ -19,27 +15,26 @@ use http::{HeaderValue, Method, StatusCode};
 use service::crypto::hash_token;
 use service::{
     Actor, AtProvider, HalfLogIn, HeaderIdentity, LogIn, LogInMethod, RequestFacts, ServiceError,
-    ServiceResult, Services, SessionRow, TokenHash,
+    ServiceResult, Services,
 };
 use tower_sessions::cookie::SameSite;
-use tower_sessions::cookie::time::{Duration, OffsetDateTime};
-use tower_sessions::session::{Id, Record};
-use tower_sessions::session_store::{Error, Result};
-use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
+use tower_sessions::cookie::time::Duration;
+use tower_sessions::{Expiry, Session, SessionManagerLayer};
 
 use super::proxy::{BadHeader, HeaderLogIn, Named};
+use super::session_store::{Store, hash};
 use crate::http::device::device;
 use crate::http::pages;
 use crate::state::AppState;
 
 /// `__Host-`: only this host over TLS (or loopback) sets it, for all paths, for no subdomain.
 const COOKIE: &str = "__Host-keyrack";
-const USER: &str = "user_id";
+pub(super) const USER: &str = "user_id";
 const LOG_IN: &str = "log_in";
 const AT_PROVIDER: &str = "at_provider";
 const SEEN: &str = "seen_at";
 /// When the session began: its absolute limit counts from there, whatever its id.
-const BEGAN: &str = "began_at";
+pub(super) const BEGAN: &str = "began_at";
 /// A log-in whose password was right, and where it leads to.
 const HALF: &str = "half_log_in";
 /// What the headers of a trusted proxy said when the session began, as a hash.
@@ -113,7 +108,7 @@ pub async fn prove(
     actor.ok_or(ServiceError::LogInEnded)
 }
 
-type SessionResult<T> = std::result::Result<T, tower_sessions::session::Error>;
+type SessionResult<T> = Result<T, tower_sessions::session::Error>;
 
 /// The cookie that ends the cookie. tower-sessions' own lacks `Secure`, so browsers would ignore
 /// it for a name with `__Host-`.
@@ -203,7 +198,7 @@ struct Said {
     device: String,
 }
 
-fn said(rules: &HeaderLogIn, request: &Request) -> std::result::Result<Said, BadHeader> {
+fn said(rules: &HeaderLogIn, request: &Request) -> Result<Said, BadHeader> {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let named = rules.read(peer.map(|peer| peer.0.ip()), request.headers())?;
     let is_function = request.uri().path().starts_with("/_fn/");
@@ -222,7 +217,7 @@ async fn follow_proxy(
     session: &Session,
     said: Said,
     facts: &RequestFacts,
-) -> std::result::Result<(), Response> {
+) -> Result<(), Response> {
     let named = match said.named {
         Named::Nobody => None,
         Named::Somebody(named) => Some(named),
@@ -309,107 +304,3 @@ fn is_public(path: &str) -> bool {
     ) || path.starts_with("/pkg/")
         || path.starts_with("/sso/")
 }
-
-fn hash(id: &Id) -> TokenHash {
-    hash_token(&id.to_string())
-}
-
-/// The sessions in our store.
-#[derive(Debug, Clone)]
-pub struct Store(Services);
-
-fn backend(error: impl std::fmt::Display) -> Error {
-    Error::Backend(error.to_string())
-}
-
-impl Store {
-    fn idle_until(record: &Record) -> Result<domain::Instant> {
-        DateTime::from_timestamp(record.expiry_date.unix_timestamp(), 0)
-            .ok_or_else(|| backend("a session without an end"))
-    }
-}
-
-#[async_trait]
-impl SessionStore for Store {
-    async fn create(&self, record: &mut Record) -> Result<()> {
-        let now = self.0.now();
-        let began = began(record).unwrap_or(now);
-        record
-            .data
-            .insert(BEGAN.to_owned(), began.timestamp_millis().into());
-        loop {
-            let row = SessionRow {
-                id: hash(&record.id),
-                user: user_of(record),
-                data: serde_json::to_string(&record.data).map_err(backend)?,
-                created_at: began,
-                idle_until: Self::idle_until(record)?,
-                absolute_until: began + self.0.settings().sessions.absolute,
-            };
-            if self
-                .0
-                .session_store()
-                .create_session(row)
-                .await
-                .map_err(backend)?
-            {
-                return Ok(());
-            }
-            // 128 random bits were taken: try others.
-            record.id = Id::default();
-        }
-    }
-
-    async fn save(&self, record: &Record) -> Result<()> {
-        let data = serde_json::to_string(&record.data).map_err(backend)?;
-        let idle_until = Self::idle_until(record)?;
-        let kept = self
-            .0
-            .session_store()
-            .save_session(hash(&record.id), user_of(record), data, idle_until)
-            .await
-            .map_err(backend)?;
-        if !kept {
-            // It was ended while this request ran, and stays ended.
-            tracing::debug!("a session that has ended was not saved");
-        }
-        Ok(())
-    }
-
-    async fn load(&self, id: &Id) -> Result<Option<Record>> {
-        let row = self
-            .0
-            .session_store()
-            .find_session(hash(id), self.0.now())
-            .await;
-        let Some(row) = row.map_err(backend)? else {
-            return Ok(None);
-        };
-        let idle_until = OffsetDateTime::from_unix_timestamp(row.idle_until.timestamp());
-        Ok(Some(Record {
-            id: *id,
-            data: serde_json::from_str(&row.data).map_err(backend)?,
-            expiry_date: idle_until.map_err(backend)?,
-        }))
-    }
-
-    async fn delete(&self, id: &Id) -> Result<()> {
-        self.0
-            .session_store()
-            .delete_session(hash(id))
-            .await
-            .map_err(backend)
-    }
-}
-
-/// When the session of a record began, if it is not new.
-fn began(record: &Record) -> Option<domain::Instant> {
-    DateTime::from_timestamp_millis(record.data.get(BEGAN)?.as_i64()?)
-}
-
-fn user_of(record: &Record) -> Option<UserId> {
-    record.data.get(USER)?.as_str()?.parse().ok()
-}
-
-/// How long ended rows may lie about before they are swept.
-pub const SWEEP_EVERY: TimeDelta = TimeDelta::minutes(10);

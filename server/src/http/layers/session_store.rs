@@ -1,0 +1,116 @@
+//! The sessions of tower-sessions in our store: ids are kept only as hashes, an ended session never
+//! comes back, and each belongs to a person.
+
+use async_trait::async_trait;
+use chrono::DateTime;
+use domain::user::UserId;
+use service::crypto::hash_token;
+use service::{Services, SessionRow, TokenHash};
+use tower_sessions::SessionStore;
+use tower_sessions::cookie::time::OffsetDateTime;
+use tower_sessions::session::{Id, Record};
+use tower_sessions::session_store::{Error, Result};
+
+use super::session::{BEGAN, USER};
+
+/// An id as it is kept.
+pub(super) fn hash(id: &Id) -> TokenHash {
+    hash_token(&id.to_string())
+}
+
+/// The sessions in our store.
+#[derive(Debug, Clone)]
+pub struct Store(pub(super) Services);
+
+fn backend(error: impl std::fmt::Display) -> Error {
+    Error::Backend(error.to_string())
+}
+
+impl Store {
+    fn idle_until(record: &Record) -> Result<domain::Instant> {
+        DateTime::from_timestamp(record.expiry_date.unix_timestamp(), 0)
+            .ok_or_else(|| backend("a session without an end"))
+    }
+}
+
+#[async_trait]
+impl SessionStore for Store {
+    async fn create(&self, record: &mut Record) -> Result<()> {
+        let now = self.0.now();
+        let began = began(record).unwrap_or(now);
+        record
+            .data
+            .insert(BEGAN.to_owned(), began.timestamp_millis().into());
+        loop {
+            let row = SessionRow {
+                id: hash(&record.id),
+                user: user_of(record),
+                data: serde_json::to_string(&record.data).map_err(backend)?,
+                created_at: began,
+                idle_until: Self::idle_until(record)?,
+                absolute_until: began + self.0.settings().sessions.absolute,
+            };
+            if self
+                .0
+                .session_store()
+                .create_session(row)
+                .await
+                .map_err(backend)?
+            {
+                return Ok(());
+            }
+            // 128 random bits were taken: try others.
+            record.id = Id::default();
+        }
+    }
+
+    async fn save(&self, record: &Record) -> Result<()> {
+        let data = serde_json::to_string(&record.data).map_err(backend)?;
+        let idle_until = Self::idle_until(record)?;
+        let kept = self
+            .0
+            .session_store()
+            .save_session(hash(&record.id), user_of(record), data, idle_until)
+            .await
+            .map_err(backend)?;
+        if !kept {
+            // It was ended while this request ran, and stays ended.
+            tracing::debug!("a session that has ended was not saved");
+        }
+        Ok(())
+    }
+
+    async fn load(&self, id: &Id) -> Result<Option<Record>> {
+        let row = self
+            .0
+            .session_store()
+            .find_session(hash(id), self.0.now())
+            .await;
+        let Some(row) = row.map_err(backend)? else {
+            return Ok(None);
+        };
+        let idle_until = OffsetDateTime::from_unix_timestamp(row.idle_until.timestamp());
+        Ok(Some(Record {
+            id: *id,
+            data: serde_json::from_str(&row.data).map_err(backend)?,
+            expiry_date: idle_until.map_err(backend)?,
+        }))
+    }
+
+    async fn delete(&self, id: &Id) -> Result<()> {
+        self.0
+            .session_store()
+            .delete_session(hash(id))
+            .await
+            .map_err(backend)
+    }
+}
+
+/// When the session of a record began, if it is not new.
+fn began(record: &Record) -> Option<domain::Instant> {
+    DateTime::from_timestamp_millis(record.data.get(BEGAN)?.as_i64()?)
+}
+
+fn user_of(record: &Record) -> Option<UserId> {
+    record.data.get(USER)?.as_str()?.parse().ok()
+}
