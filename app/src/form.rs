@@ -5,6 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use domain::confidential::is_confidential;
 use domain::draft::FieldError;
 use domain::gateway::GatewayKind;
 use leptos::prelude::*;
@@ -42,7 +43,8 @@ pub struct FormOutcome {
 }
 
 impl FormOutcome {
-    /// The outcome of a form that `error` refused. Leave passwords out of `values`.
+    /// The outcome of a form that `error` refused. Leave passwords out of `values`; what was pasted
+    /// by mistake does not go back.
     #[must_use]
     pub fn refused(action: &str, values: Vec<(String, String)>, error: ApiError) -> Self {
         let status = error.status();
@@ -57,9 +59,10 @@ impl FormOutcome {
             }
             other => (Vec::new(), Some(other.advice())),
         };
+        let goes_back = |(_, value): &(String, String)| !is_confidential(value);
         Self {
             action: action.to_owned(),
-            values,
+            values: values.into_iter().filter(goes_back).collect(),
             errors,
             message,
             status,

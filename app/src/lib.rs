@@ -66,13 +66,6 @@ pub fn App() -> impl IntoView {
     PageClock::provide();
     Viewer::provide();
     Back::provide();
-    // Tells style sheet and tests that the page reacts.
-    Effect::new(|_| {
-        if let Some(body) = document().body() {
-            let _ = body.set_attribute("data-hydrated", "");
-        }
-    });
-
     view! {
         <Title formatter=|title: String| {
             if title.is_empty() { "Keyrack".to_owned() } else { format!("{title} · Keyrack") }

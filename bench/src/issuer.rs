@@ -26,6 +26,24 @@ use crate::compare::{compare, compare_each};
 use crate::http::{FORM, request};
 use crate::set_up::ISSUER;
 
+/// What Keyrack sends with every answer but the gate's.
+const HEADERS: [(&str, &str); 8] = [
+    ("cache-control", "no-store"),
+    (
+        "content-security-policy",
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    (
+        "permissions-policy",
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()",
+    ),
+    ("x-request-id", "0123456789abcdef01234567"),
+];
+
 /// More than the endpoint takes in one run.
 const ASSERTIONS: usize = 60_000;
 
@@ -93,11 +111,12 @@ impl Signer {
     /// The least that such endpoints do: an answer of that size; verify, insert, sign.
     pub fn bare(self: &Arc<Self>) -> Router {
         let known = || async {
-            Json(json!({
+            let known = Json(json!({
                 "active": true, "client_id": "KRQ7M2XZLP4TAVJ6NDB3EH", "scope": SCOPE, "exp": 901,
                 "iat": 1, "iss": ISSUER, "aud": ISSUER, "sub": "KRQ7M2XZLP4TAVJ6NDB3EH",
                 "jti": "AAAAAAAAAAAAAAAAAAAAAA", "token_type": "Bearer",
-            }))
+            }));
+            (HEADERS, known)
         };
         let signer = self.clone();
         let trade = move |Form(form): Form<HashMap<String, String>>| {

@@ -8,6 +8,7 @@
 
 mod bare;
 mod compare;
+mod copies;
 mod http;
 mod issuer;
 mod log_ins;
@@ -41,7 +42,14 @@ async fn main() -> anyhow::Result<()> {
     let in_use: usize = arguments.next().map_or(Ok(10_000), |text| text.parse())?;
     let services = set_up::open(&url).await?;
     println!("{count} credentials are being stored …");
-    let (oauth, legacy) = set_up::fill(&services, count).await?;
+    let issued = match url.starts_with("sqlite") {
+        true => count.min(copies::ISSUED),
+        false => count,
+    };
+    let (oauth, legacy) = set_up::fill(&services, issued).await?;
+    if issued < count {
+        copies::make(&url, count - issued).await?;
+    }
     let cookie = set_up::session(&services).await?;
     let in_use = InUse::issue(&services, in_use).await?;
     in_use.weigh_recording(&services).await?;

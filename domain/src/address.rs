@@ -10,6 +10,8 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::confidential::is_confidential;
+
 /// Networks, each with the bits of its hosts zero and none of them mapped. An empty list means
 /// anywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -88,7 +90,10 @@ impl AddressList {
 }
 
 fn parse_entry(entry: &str) -> Result<IpNet, InvalidAddressList> {
-    let invalid = || InvalidAddressList::Entry(entry.chars().take(50).collect());
+    let invalid = || {
+        let shown = if is_confidential(entry) { "…" } else { entry };
+        InvalidAddressList::Entry(shown.chars().take(50).collect())
+    };
     let (address, prefix) = match entry.split_once('/') {
         Some((address, prefix)) => (address, Some(prefix)),
         None => (entry, None),

@@ -14,6 +14,17 @@ pub const PRIVATE_KEY_ADVICE: &str = "this is a private key: keep it where it is
 pub const SECRET_ADVICE: &str = "this is a secret or a private key, not an assertion. It was not \
      kept, but treat it as leaked if anyone else could have seen it";
 
+/// What is said to whoever pasted either into a text that the team reads.
+pub const TEXT_ADVICE: &str = "this is a secret or a private key, which everybody on the team could \
+     read here. It was not kept, but treat it as leaked if anyone else could have seen it";
+
+/// Whether a text holds a secret or a private key: it is not kept, and does not even go back to who
+/// sent it.
+#[must_use]
+pub fn is_confidential(text: &str) -> bool {
+    holds_private_key(text) || holds_secret(text)
+}
+
 /// Whether a text holds a private key: in PEM, as OpenSSH or PuTTY write it, or as a JWK.
 #[must_use]
 pub fn holds_private_key(text: &str) -> bool {

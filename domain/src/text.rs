@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::confidential::{TEXT_ADVICE, is_confidential};
+
 /// Why a typed text is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidText {
@@ -18,6 +20,9 @@ pub enum InvalidText {
     /// Line breaks, control characters, or characters that change the direction of the text.
     #[error("use one line of plain text, without control characters")]
     Control,
+    /// A secret or a private key, pasted by mistake.
+    #[error("{TEXT_ADVICE}")]
+    Confidential,
 }
 
 /// Trims, composes (NFC) and checks one line of text.
@@ -33,6 +38,8 @@ fn line(text: &str, limit: usize) -> Result<String, InvalidText> {
         Err(InvalidText::TooLong(limit))
     } else if text.chars().any(is_hidden) {
         Err(InvalidText::Control)
+    } else if is_confidential(&text) {
+        Err(InvalidText::Confidential)
     } else {
         Ok(text)
     }
@@ -150,6 +157,7 @@ mod tests {
             ("a\0b", InvalidText::Control),
             ("a\u{202e}b", InvalidText::Control),
             ("a\u{200b}b", InvalidText::Control),
+            ("edge, token krg_x", InvalidText::Confidential),
         ];
         for (text, error) in table {
             assert_eq!(text.parse::<CredentialName>(), Err(error), "{text:?}");

@@ -1,7 +1,7 @@
 //! The assertion debugger: every rule of a client assertion, passed or failed. It uses nothing up
 //! and lets nobody in.
 
-use domain::confidential::{SECRET_ADVICE, holds_private_key, holds_secret};
+use domain::confidential::{SECRET_ADVICE, is_confidential};
 use domain::credential::Flow;
 use domain::key_id::KeyId;
 
@@ -28,7 +28,7 @@ impl Services {
     ) -> ServiceResult<AssertionReport> {
         Self::see(actor)?;
         let text = text.trim();
-        if holds_private_key(text) || holds_secret(text) {
+        if is_confidential(text) {
             return Err(ServiceError::field("assertion", SECRET_ADVICE));
         }
         let assertion = match Assertion::parse(text) {

@@ -19,7 +19,7 @@ use crate::dashboard::{form, text};
 use crate::faulty::Health;
 
 const PASSWORD: &str = "mice juggle seven lamps";
-/// Where people log in who are no break-glass superusers.
+/// The only one who may log in with a password.
 const BOSS: &str = "boss@example.com";
 /// All as long as each other: the form comes back with the address.
 const REFUSED: [&str; 5] = [
@@ -57,7 +57,8 @@ async fn team() -> TestApp {
         (REFUSED[2], "support"),
         (REFUSED[3], "support"),
     ] {
-        let added = services.add_person_with_password(host, &person(email, role), PASSWORD);
+        let person = person(email, role);
+        let added = services.add_person_with_password(host, &person, PASSWORD);
         let added = added.await.unwrap();
         if email == REFUSED[2] {
             services.disable_person(host, added.id).await.unwrap();
@@ -172,7 +173,8 @@ async fn check_55_a_forgotten_password_is_answered_before_anybody_is_looked_up()
     app.store.set(Health::Hanging);
     let mut seen = Vec::new();
     for email in REFUSED {
-        let asked = post(&app, "192.0.2.1:40000", "/forgot", &[("email", email)]);
+        let fields = [("email", email)];
+        let asked = post(&app, "192.0.2.1:40000", "/forgot", &fields);
         let answer = timeout(Duration::from_secs(30), asked).await.expect(email);
         assert_eq!(answer.header("location"), Some("/login?done=reset-asked"));
         seen.push(told(&answer, email));

@@ -1,11 +1,9 @@
 //! The way to a provider and back: the authorization code flow with PKCE, state, nonce and `iss`
 //! (OpenID Connect Core section 3.1, RFC 7636, RFC 9207), bound to one browser.
 
-use chrono::TimeDelta;
 use domain::Instant;
 use domain::user::User;
 use serde::{Deserialize, Serialize};
-use storage::SessionRow;
 use url::Url;
 
 use super::SsoError;
@@ -13,13 +11,13 @@ use super::account::Arrival;
 use super::provider::{Asked, AtProvider};
 use super::tokens::LEEWAY;
 use crate::actor::RequestFacts;
-use crate::crypto::{Token, hash_token};
+use crate::crypto::Token;
 use crate::error::{ServiceError, ServiceResult};
 use crate::sessions::LogInMethod;
 use crate::{Services, sso};
 
-/// How long a log-in at a provider may take.
-const PATIENCE: TimeDelta = TimeDelta::minutes(10);
+/// What is sealed while the browser is at the provider.
+const UNDERWAY: &str = "single sign-on";
 
 /// Where a log-in at a provider begins.
 #[derive(Debug)]
@@ -60,7 +58,7 @@ pub struct SsoDone {
     pub next: String,
 }
 
-/// What is remembered while the browser is at the provider: a row of the sessions, of nobody.
+/// What is kept while the browser is at the provider.
 #[derive(Debug, Serialize, Deserialize)]
 struct Underway {
     sso: Asked,
@@ -84,23 +82,12 @@ impl Services {
         let provider = self.provider(provider)?;
         let known = provider.known(self.now()).await?;
         let (url, asked) = provider.ask(&known, prove);
-        let (now, ticket) = (self.now(), Token::generate());
         let underway = Underway {
             sso: asked,
             next: next.to_owned(),
-            prove_since: prove.then_some(now),
+            prove_since: prove.then(|| self.now()),
         };
-        let row = SessionRow {
-            id: ticket.hash(),
-            user: None,
-            data: serde_json::to_string(&underway).map_err(ServiceError::internal)?,
-            created_at: now,
-            idle_until: now + PATIENCE,
-            absolute_until: now + PATIENCE,
-        };
-        if !self.store().create_session(row).await? {
-            return Err(ServiceError::internal("a random number came twice"));
-        }
+        let ticket = self.keep(UNDERWAY, &underway).await?;
         Ok(SsoBegun { url, ticket })
     }
 
@@ -114,11 +101,8 @@ impl Services {
     ) -> ServiceResult<SsoDone> {
         self.limit_sso(facts)?;
         let provider = self.provider(provider)?;
-        let taken = self.store().take_session(hash_token(ticket), self.now());
-        let underway = taken
-            .await?
-            .and_then(|row| serde_json::from_str::<Underway>(&row.data).ok())
-            .filter(|underway| underway.sso.is_answered_by(provider, &answer));
+        let underway: Option<Underway> = self.take(UNDERWAY, ticket).await?;
+        let underway = underway.filter(|it| it.sso.is_answered_by(provider, &answer));
         let name = &provider.settings.name;
         let Some(underway) = underway else {
             return self.refuse_sso(name, None, SsoError::State, facts).await;
@@ -147,7 +131,7 @@ impl Services {
                 provider: provider.settings.id.clone(),
             },
             proven_at,
-            at_provider,
+            at_provider: at_provider.sealed(&self.0.keys)?,
             next: underway.next,
         })
     }

@@ -48,7 +48,8 @@ impl Services {
             return Ok(None);
         };
         let back = format!("{}/login?done=logged-out", self.settings().sso.public_url);
-        Ok(provider.log_out_url(&known, &there.id_token, &back))
+        let id_token = there.id_token(&self.0.keys)?;
+        Ok(provider.log_out_url(&known, &id_token, &back))
     }
 
     /// Ends the sessions of somebody who logged out at a provider, which says so with a logout token.

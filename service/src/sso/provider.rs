@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use chrono::TimeDelta;
 use domain::Instant;
 use domain::outbound::OutboundRule;
@@ -24,7 +26,7 @@ use super::protocol::{Metadata, OidcClient, Tokens};
 use super::tokens::sid;
 use super::{ProviderSettings, SsoError, SsoSettings, shown};
 use crate::Services;
-use crate::crypto::{Token, hash_token};
+use crate::crypto::{Keys, Token, hash_token};
 use crate::error::{ServiceError, ServiceResult};
 use crate::outbound::{InvalidUrl, Outbound, OutboundError, OutboundUrl};
 
@@ -92,8 +94,8 @@ pub(super) struct Known {
 /// What a session keeps of the log-in at a provider, for logging out there, or here from there.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct AtProvider {
-    /// The ID token, as a hint of who wants to log out.
-    pub(super) id_token: String,
+    /// The ID token, as a hint of who wants to log out; sealed once it is in a session.
+    id_token: String,
     /// The session at the provider, if it says.
     pub(super) sid: Option<String>,
 }
@@ -101,6 +103,25 @@ pub struct AtProvider {
 impl std::fmt::Debug for AtProvider {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("AtProvider(…)")
+    }
+}
+
+/// What an ID token is sealed for.
+const HINT: &str = "ID token";
+
+impl AtProvider {
+    pub(super) fn sealed(self, keys: &Keys) -> ServiceResult<Self> {
+        let sealed = keys.seal(HINT, self.id_token.as_bytes());
+        let id_token = STANDARD_NO_PAD.encode(sealed.map_err(ServiceError::internal)?);
+        Ok(Self { id_token, ..self })
+    }
+
+    /// The ID token, opened.
+    pub(super) fn id_token(&self, keys: &Keys) -> ServiceResult<String> {
+        let sealed = STANDARD_NO_PAD.decode(&self.id_token);
+        let opened = keys.open(HINT, &sealed.map_err(ServiceError::internal)?);
+        let opened = opened.map_err(ServiceError::internal)?.to_vec();
+        String::from_utf8(opened).map_err(ServiceError::internal)
     }
 }
 

@@ -103,6 +103,12 @@ impl Database {
         self.insert("users", USERS, rows).await
     }
 
+    /// Disables one person in ten, whatever they own.
+    pub async fn disable_some_people(&mut self) -> Result<()> {
+        self.run("UPDATE users SET disabled_at = created_at WHERE email LIKE '%9@example.com'")
+            .await
+    }
+
     /// Chains events to the head of the log, in one transaction.
     pub async fn add_events(
         &mut self,

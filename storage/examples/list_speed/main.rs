@@ -63,6 +63,7 @@ async fn fill(store: &SharedStore, database: &mut Database, count: usize) -> Res
         .map(|credential| (credential.key_id, credential.name.to_string()))
         .collect();
     made_up::store(store, credentials, &mut rng).await?;
+    database.disable_some_people().await?;
     let head = store.audit_head().await?;
     let events = made_up::events(count * 10, people, objects, rng);
     database.add_events(head, events).await

@@ -10,6 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use domain::confidential::is_confidential;
 use http::header::ACCEPT;
 use http::request::Parts;
 use http::{Method, StatusCode};
@@ -109,9 +110,11 @@ impl Asked {
             let error = error.unwrap_or(ApiError::ProofNeeded);
             return in_words(&error);
         }
+        let fields = form_urlencoded::parse(&self.form).into_owned();
         let form = KeptForm {
             action: self.parts.uri.path().to_owned(),
-            fields: form_urlencoded::parse(&self.form).into_owned().collect(),
+            // What was pasted by mistake is not kept, and does not go back.
+            fields: fields.filter(|(_, value)| !is_confidential(value)).collect(),
         };
         let question = match question(&self.state.services, &self.actor, &form).await {
             Ok(question) => question,

@@ -7,7 +7,6 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use chrono::DateTime;
-use domain::confidential::holds_private_key;
 use domain::draft::CredentialDraft;
 use domain::key_id::KeyId;
 use domain::limits::LimitsDraft;
@@ -54,7 +53,7 @@ fn draft(form: &mut Form) -> CredentialDraft {
 
 async fn issue(context: Context, mut form: Form) -> Result<Response, Response> {
     const PAGE: &str = "/credentials/new";
-    let typed = form.typed(&["public_key"]);
+    let typed = form.typed(&[]);
     let draft = draft(&mut form);
     let key = form.take("idempotency_key");
     form.finish().map_err(IntoResponse::into_response)?;
@@ -66,11 +65,7 @@ async fn issue(context: Context, mut form: Form) -> Result<Response, Response> {
         .await
     {
         Ok(issued) => issued,
-        Err(error) => {
-            let mut typed = typed;
-            typed.extend(public_key_to_give_back(draft.public_key));
-            return Ok(context.refuse(PAGE, PAGE, typed, error).await);
-        }
+        Err(error) => return Ok(context.refuse(PAGE, PAGE, typed, error).await),
     };
     let shown = shown_once(
         &context.state.services,
@@ -167,7 +162,7 @@ async fn add_key(
     Path(key_id): Path<KeyId>,
     mut form: Form,
 ) -> Result<Response, Response> {
-    let mut typed = form.typed(&["public_key"]);
+    let typed = form.typed(&[]);
     let [name, public_key, expires] =
         ["name", "public_key", "expires"].map(|field| form.take(field));
     form.finish().map_err(IntoResponse::into_response)?;
@@ -179,7 +174,6 @@ async fn add_key(
     };
     let services = &context.state.services;
     let result = services.add_public_keys(&actor, key_id, &draft).await;
-    typed.extend(public_key_to_give_back(draft.public_key));
     Ok(answer(context, key_id, "keys", typed, result, Flash::KeyAdded).await)
 }
 
@@ -238,11 +232,6 @@ async fn fetch_keys(
         Flash::KeysFetched,
     )
     .await)
-}
-
-/// A public key goes back to who typed it; a private one, pasted by mistake, does not.
-fn public_key_to_give_back(text: String) -> Option<(String, String)> {
-    (!holds_private_key(&text)).then(|| ("public_key".to_owned(), text))
 }
 
 async fn disable(

@@ -193,6 +193,7 @@ pub async fn single_sign_on(stage: &mut Stage) {
         let (state, nonce) = (asked("state"), asked("nonce"));
         stage.shows("the state of single sign-on", &state);
         stage.shows("the nonce of single sign-on", &nonce);
+        stage.dump();
         let ticket = cookie(&begun);
         let claims = json!({
             "sub": "ada-7", "email": "ada@example.com", "email_verified": true,
@@ -211,6 +212,7 @@ pub async fn single_sign_on(stage: &mut Stage) {
 
 async fn log_out(stage: &mut Stage, session: &str) {
     stage.get(session, "/account").await.ok();
+    stage.dump();
     let answer = stage.post(session, "/logout", &[]).await;
     let leads_to = answer
         .header("refresh")

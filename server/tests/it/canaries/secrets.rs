@@ -13,13 +13,16 @@ struct Canary {
 pub struct Canaries(Vec<Canary>);
 
 impl Canaries {
+    /// Plants a secret, if it is new.
     pub fn plant(&mut self, what: &str, secret: &[u8]) {
         assert!(
             secret.len() >= 16,
             "{what} is too short to be told from chance"
         );
         let (what, forms) = (what.to_owned(), forms(secret));
-        self.0.push(Canary { what, forms });
+        if self.0.iter().all(|canary| canary.forms != forms) {
+            self.0.push(Canary { what, forms });
+        }
     }
 
     /// The planted secrets that are in a text.

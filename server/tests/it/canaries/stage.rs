@@ -1,8 +1,6 @@
 //! Keyrack on a file, with secrets everywhere: every answer is kept, to be searched in the end for
 //! every secret that came up, early or late.
 
-use std::path::Path;
-
 use axum::body::Body;
 use axum::http::request::Builder;
 use axum::http::{Request, header};
@@ -32,6 +30,8 @@ pub struct Stage {
     canaries: Canaries,
     said: Vec<Said>,
     folder: TempDir,
+    /// What was in the files of the database at some moments.
+    dumps: Vec<(String, String)>,
 }
 
 /// Somebody of a role, logged in.
@@ -86,6 +86,7 @@ impl Stage {
             canaries,
             said: Vec::new(),
             folder,
+            dumps: Vec::new(),
         };
         let (pem, jwk) = (
             private_key_der(),
@@ -198,8 +199,17 @@ impl Stage {
         somebody.cookie = cookie(&answer);
     }
 
+    /// Takes what is in the files of the database at this moment.
+    pub fn dump(&mut self) {
+        for file in std::fs::read_dir(self.folder.path()).unwrap() {
+            let path = file.unwrap().path();
+            let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+            self.dumps.push((path.display().to_string(), text));
+        }
+    }
+
     /// Looks for every secret in everything that was said and kept.
-    pub async fn search(self) {
+    pub async fn search(mut self) {
         let log = log::heard();
         // That it hears: a line of ours, one of a library, and one in the tongue of `log`.
         assert!(log.contains("route=\"/login\""), "{log}");
@@ -228,10 +238,8 @@ impl Stage {
             log.lines()
                 .map(|line| (format!("the log: {line}"), line.to_owned())),
         );
-        for file in std::fs::read_dir(self.folder.path()).unwrap() {
-            let path = file.unwrap().path();
-            kept.push((path.display().to_string(), read(&path)));
-        }
+        self.dump();
+        kept.append(&mut self.dumps);
         for (place, text) in &kept {
             let found = self.canaries.found_in(text);
             leaks.extend(found.into_iter().map(|what| format!("{what} in {place}")));
@@ -245,17 +253,15 @@ impl Stage {
     }
 }
 
-fn read(path: &Path) -> String {
-    String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()
-}
-
 /// A text that stands nowhere by chance.
 pub fn canary() -> String {
     Token::generate().expose().to_owned()
 }
 
-/// The session's cookie of an answer.
+/// The cookie that an answer sets.
+#[track_caller]
 pub fn cookie(answer: &Answer) -> String {
-    let cookie = answer.headers[header::SET_COOKIE].to_str().unwrap();
-    cookie.split(';').next().unwrap().to_owned()
+    let cookies = answer.headers.get_all(header::SET_COOKIE).iter();
+    let mut cookies = cookies.filter_map(|cookie| cookie.to_str().unwrap().split(';').next());
+    cookies.find(|cookie| !cookie.ends_with('=')).unwrap().to_owned()
 }

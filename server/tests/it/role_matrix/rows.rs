@@ -23,7 +23,7 @@ pub const PAGES: &[(&str, Permission)] = &[
     ("/account", Permission::See),
     ("/confirm", Permission::See),
     ("/confirm/resume?form=x", Permission::See),
-    ("/lookup?request=x", Permission::See),
+    ("/lookup", Permission::See),
     ("/debugger", Permission::See),
     ("/gateways", Permission::ManageGateways),
     (
@@ -37,8 +37,8 @@ pub const PAGES: &[(&str, Permission)] = &[
 macro_rules! draft {
     ($more:literal) => {
         concat!(
-            "name=x&purpose=x&owner=x&flow=x&expires=x&expires_at=x&expires_at_utc=x&access=x",
-            "&scope.accounts=x&key_source=x&public_key=x&jwks_url=x",
+            "name=x&purpose=x&owner={id}&flow=client_secret&expires=30d&expires_at=&expires_at_utc=",
+            "&access=custom&scope.accounts=read&key_source=&public_key=&jwks_url=",
             $more
         )
     };
@@ -73,7 +73,7 @@ pub const FORMS: &[(&str, &str, Permission)] = &[
     ),
     (
         "/credentials/{key_id}/limits",
-        "addresses=x&per_second=x&burst=x&per_minute=x&tokens_per_hour=x&report_only=x\
+        "addresses=192.0.2.1&per_second=1&burst=1&per_minute=1&tokens_per_hour=1&report_only=\
          &read=2026-01-01T00:00:00Z",
         Permission::ManageCredentials,
     ),
@@ -99,17 +99,17 @@ pub const FORMS: &[(&str, &str, Permission)] = &[
     ),
     (
         "/gateways",
-        "name=x&kind=x&addresses=x",
+        "name=x&kind=nginx&addresses=",
         Permission::ManageGateways,
     ),
     (
         "/gateways/{id}/edit",
-        "name=x&kind=x&addresses=x",
+        "name=x&kind=nginx&addresses=",
         Permission::ManageGateways,
     ),
     ("/gateways/{id}/token", "", Permission::ManageGateways),
     ("/gateways/{id}/remove", "", Permission::ManageGateways),
-    ("/users", "people=x&role=x", Permission::ManageUsers),
+    ("/users", "people=x@example.com&role=support", Permission::ManageUsers),
     (
         "/users/{id}/give",
         "which=all&to={id}",

@@ -23,7 +23,7 @@ const LAST: [&str; 8] = [
     "Novak",
 ];
 
-/// So many people. One in ten is disabled, one in twenty has not come in yet.
+/// So many people, of whom one in twenty has not come in yet.
 pub fn people(count: usize, rng: &mut StdRng) -> Result<Vec<User>> {
     let person = |number: usize| {
         let joined = now() - TimeDelta::seconds(rng.random_range(10_000_000..90_000_000));
@@ -38,7 +38,7 @@ pub fn people(count: usize, rng: &mut StdRng) -> Result<Vec<User>> {
                 40..60 => Role::Operations,
                 _ => Role::Support,
             },
-            disabled_at: (number % 10 == 9).then(now),
+            disabled_at: None,
             created_at: joined,
             last_login_at: (number % 20 != 3).then(now),
         })
