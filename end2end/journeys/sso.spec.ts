@@ -85,7 +85,7 @@ for (const wasm of [true, false]) {
       provider,
     }) => {
       await visit(page, "/users?role=superuser");
-      if (wasm) await expectAccessible(page);
+      await expectAccessible(page);
       await leave(page);
       await provider.signIn(page, "ada");
       await expect(page).toHaveURL(/\/users\?role=superuser$/);
@@ -109,7 +109,7 @@ for (const wasm of [true, false]) {
       await leave(page);
       await provider.signIn(page, "ben");
       await expectRefusal(page, "None of your groups has a role in Keyrack: ask a superuser");
-      if (wasm) await expectAccessible(page);
+      await expectAccessible(page);
       expect(await keyrack.run(["user", "list"])).not.toContain(ben.email);
     });
 
@@ -121,7 +121,7 @@ for (const wasm of [true, false]) {
       await comeIn(page, provider);
       await forgetProofs(keyrack);
       await issue(page);
-      if (wasm) await expectAccessible(page);
+      await expectAccessible(page);
       await leave(page);
       await provider.signIn(page, "ada");
       await ready(page);
