@@ -1,7 +1,7 @@
 // Every page at every width, in light and dark.
 import type { Page } from "@playwright/test";
 import { create, fillCredential, readShownOnce } from "../support/credentials.js";
-import { eve, mara } from "../support/keyrack.js";
+import { eve, jonas, mara } from "../support/keyrack.js";
 import { look } from "../support/look.js";
 import { expect, expectAccessible, ready, test, visit } from "../support/page.js";
 import { forgetProofs, setUpCode } from "../support/second-factor.js";
@@ -136,8 +136,10 @@ test.describe("a team at work", () => {
   });
 
   test("what somebody leaves behind", async ({ page, keyrack }) => {
-    await keyrack.run(["user", "disable", "--email", "jonas@example.com"]);
     await logIn(page, mara);
+    await visit(page, `/users/${await keyrack.idOf(jonas)}`);
+    await page.getByRole("button", { name: "Disable" }).click();
+    await ready(page);
     await visit(page, "/credentials?tab=orphaned");
     await look(page, "credentials-orphaned");
     await visit(page, "/users");

@@ -53,6 +53,8 @@ export interface AuditEvent {
   object_id: string | null;
   object_name: string;
   outcome: string;
+  /** JSON. */
+  detail: string;
 }
 
 /** A port of the loopback interface that nobody listens on. */

@@ -1,4 +1,4 @@
-// The real nginx with the configuration that the documentation offers, in front of some API.
+// The real nginx with a configuration that the documentation offers.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -8,46 +8,62 @@ import { join, resolve } from "node:path";
 import type { Foreign } from "./foreign.js";
 import { freePort, type Keyrack, pause } from "./keyrack.js";
 
-const documented = resolve(import.meta.dirname, "../../docs/gateways/nginx.conf");
-
-export class Gateway {
-  private readonly agent = new Agent({ keepAlive: true });
-
+export class Nginx {
   private constructor(
-    readonly port: number,
     private readonly folder: string,
     private readonly process: ChildProcess,
   ) {}
 
-  static async start(keyrack: Keyrack, api: Foreign): Promise<Gateway> {
+  /** Starts it with a file of `docs`, some of whose texts are replaced, and waits until it answers. */
+  static async start(documented: string, port: number, replacements: Record<string, string>): Promise<Nginx> {
     const folder = await mkdtemp(join(tmpdir(), "keyrack-nginx-"));
-    const port = await freePort();
-    const site = fill(await readFile(documented, "utf8"), {
-      "listen 443 ssl;": `listen 127.0.0.1:${port};`,
-      "    ssl_certificate     /etc/nginx/tls/api.example.com.crt;\n": "",
-      "    ssl_certificate_key /etc/nginx/tls/api.example.com.key;\n": "",
-      "127.0.0.1:3000": `127.0.0.1:${keyrack.port}`,
-      "127.0.0.1:8080": `127.0.0.1:${api.port}`,
-    });
+    const text = await readFile(resolve(import.meta.dirname, "../../docs", documented), "utf8");
+    const site = fill(text, { "listen 443 ssl;": `listen 127.0.0.1:${port};`, ...replacements });
     const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     const file = join(folder, "nginx.conf");
     await writeFile(
       file,
       // One process without a master: ending it leaves nothing behind.
       `daemon off; master_process off; pid nginx.pid; error_log stderr crit; events {}
-       http { access_log off; ${temporary.map((name) => `${name}_temp_path ${name};`).join(" ")} ${site} }`,
+       http { access_log off; ${temporary.map((name) => `${name}_temp_path ${name};`).join(" ")}
+       ${site.replaceAll(/^ *ssl_certificate.*$/gm, "")} }`,
     );
     // Debian puts nginx where only root looks.
     const env = { PATH: `${process.env.PATH}:/usr/sbin` };
     const server = spawn("nginx", ["-p", folder, "-c", file], { env, stdio: "ignore" });
     await once(server, "spawn");
-    const gateway = new Gateway(port, folder, server);
     while (server.exitCode === null) {
-      const up = await gateway.call("GET", "/", {}).catch(() => undefined);
-      if (up) return gateway;
+      const up = await fetch(`http://127.0.0.1:${port}/`).catch(() => undefined);
+      if (up) return new Nginx(folder, server);
       await pause(20);
     }
     throw new Error(`nginx did not start with ${file}`);
+  }
+
+  async stop(): Promise<void> {
+    const ended = once(this.process, "exit");
+    this.process.kill();
+    await ended;
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** nginx in front of some API. */
+export class Gateway {
+  private readonly agent = new Agent({ keepAlive: true });
+
+  private constructor(
+    readonly port: number,
+    private readonly nginx: Nginx,
+  ) {}
+
+  static async start(keyrack: Keyrack, api: Foreign): Promise<Gateway> {
+    const port = await freePort();
+    const nginx = await Nginx.start("gateways/nginx.conf", port, {
+      "127.0.0.1:3000": `127.0.0.1:${keyrack.port}`,
+      "127.0.0.1:8080": `127.0.0.1:${api.port}`,
+    });
+    return new Gateway(port, nginx);
   }
 
   /** Sends a call through the gateway, with its path byte by byte. */
@@ -62,10 +78,7 @@ export class Gateway {
 
   async stop(): Promise<void> {
     this.agent.destroy();
-    const ended = once(this.process, "exit");
-    this.process.kill();
-    await ended;
-    await rm(this.folder, { recursive: true, force: true });
+    await this.nginx.stop();
   }
 }
 

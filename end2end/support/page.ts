@@ -82,7 +82,9 @@ function watch(page: Page): () => void {
   page.on("response", (response) => {
     const request = response.request();
     const mayRefuse = request.isNavigationRequest() || request.method() === "POST";
-    if (mayRefuse && response.status() >= 400 && response.status() < 500) refused.add(request.url());
+    // Statuses of a gateway say that a provider of single sign-on can't be trusted or asked.
+    const worst = request.url().includes("/sso/") ? 503 : 499;
+    if (mayRefuse && response.status() >= 400 && response.status() <= worst) refused.add(request.url());
   });
   return () => {
     const serious = problems.filter(({ text, url }) => {
