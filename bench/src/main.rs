@@ -42,9 +42,10 @@ async fn main() -> anyhow::Result<()> {
     let in_use: usize = arguments.next().map_or(Ok(10_000), |text| text.parse())?;
     let services = set_up::open(&url).await?;
     println!("{count} credentials are being stored …");
-    let issued = match url.starts_with("sqlite") {
-        true => count.min(copies::ISSUED),
-        false => count,
+    let issued = if url.starts_with("sqlite") {
+        count.min(copies::ISSUED)
+    } else {
+        count
     };
     let (oauth, legacy) = set_up::fill(&services, issued).await?;
     if issued < count {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use domain::audit::{Action, ObjectKind, Outcome};
+use domain::confidential::is_confidential;
 use domain::credential::{Credential, Flow, Mark, Standing, Transition};
 use domain::draft::CredentialDraft;
 use domain::expiry::rfc3339;
@@ -119,7 +120,8 @@ impl Services {
         let Some(key) = idempotency_key else {
             return self.issue(actor, draft, None).await;
         };
-        if key.is_empty() || key.len() > 64 || !key.bytes().all(|b| b.is_ascii_graphic()) {
+        let is_plain = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_plain || key.len() > 64 || is_confidential(key) {
             return Err(ServiceError::field(
                 "idempotency_key",
                 "load the form again",

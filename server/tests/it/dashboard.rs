@@ -30,11 +30,12 @@ impl Dashboard {
     }
 
     /// A path of the router with something in its places.
-    fn fill(&self, text: &str) -> String {
+    pub fn fill(&self, text: &str) -> String {
         text.replace("{key_id}", &self.key.id)
             .replace("{id}", &self.user)
             .replace("{session}", "00")
             .replace("{file}", "export.csv")
+            .replace("{provider}", "acme")
     }
 
     /// A person of a role, logged in through the form; their cookie.
@@ -146,6 +147,19 @@ async fn check_76_a_person_sees_where_they_are_logged_in_and_ends_it() {
     assert_eq!(stays.status, StatusCode::OK);
     let again = dashboard.post(&action, Some(&second), "").await;
     assert_eq!(again.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_76_a_session_ends_after_an_hour_without_a_request() {
+    let dashboard = Dashboard::new().await;
+    let cookie = dashboard.log_in(Role::Support).await;
+    let (there, gone) = (StatusCode::OK, StatusCode::SEE_OTHER);
+    for (seconds, status) in [(3599, there), (3599, there), (3600, gone)] {
+        let clock = &dashboard.app.clock;
+        clock.advance(chrono::TimeDelta::seconds(seconds));
+        let page = dashboard.get("/account", Some(&cookie)).await;
+        assert_eq!(page.status, status, "after {seconds} s");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -114,7 +114,9 @@ impl Asked {
         let form = KeptForm {
             action: self.parts.uri.path().to_owned(),
             // What was pasted by mistake is not kept, and does not go back.
-            fields: fields.filter(|(_, value)| !is_confidential(value)).collect(),
+            fields: fields
+                .filter(|(_, value)| !is_confidential(value))
+                .collect(),
         };
         let question = match question(&self.state.services, &self.actor, &form).await {
             Ok(question) => question,

@@ -27,9 +27,10 @@ fn backend(error: impl std::fmt::Display) -> Error {
 }
 
 impl Store {
-    fn idle_until(record: &Record) -> Result<domain::Instant> {
-        DateTime::from_timestamp(record.expiry_date.unix_timestamp(), 0)
-            .ok_or_else(|| backend("a session without an end"))
+    /// Until when a session lasts that is used now. What the record says is by the system's clock, which
+    /// may go back; ours does not.
+    fn idle_until(&self) -> domain::Instant {
+        self.0.now() + self.0.settings().sessions.idle
     }
 }
 
@@ -47,7 +48,7 @@ impl SessionStore for Store {
                 user: user_of(record),
                 data: serde_json::to_string(&record.data).map_err(backend)?,
                 created_at: began,
-                idle_until: Self::idle_until(record)?,
+                idle_until: self.idle_until(),
                 absolute_until: began + self.0.settings().sessions.absolute,
             };
             if self
@@ -66,7 +67,7 @@ impl SessionStore for Store {
 
     async fn save(&self, record: &Record) -> Result<()> {
         let data = serde_json::to_string(&record.data).map_err(backend)?;
-        let idle_until = Self::idle_until(record)?;
+        let idle_until = self.idle_until();
         let kept = self
             .0
             .session_store()

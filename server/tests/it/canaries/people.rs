@@ -225,6 +225,8 @@ async fn log_out(stage: &mut Stage, session: &str) {
         .query_pairs()
         .find(|(name, _)| name == "id_token_hint");
     stage.shows("an ID token", &hint.unwrap().1);
+    // Which holds the nonce.
+    stage.may_show("the nonce of single sign-on");
 }
 
 impl Stage {

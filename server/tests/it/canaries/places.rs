@@ -28,38 +28,36 @@ fn pasted(programs: &Programs) -> [String; 4] {
     ]
 }
 
-/// Every form gets each of them in each of its fields, alone and together with a proof that is wrong.
+/// Every form gets a secret in each of its fields beside others that are right, and each kind of
+/// secret in all of them.
 pub async fn forms(stage: &mut Stage, programs: &Programs) {
     let superuser = stage.somebody(Role::Superuser).cookie;
     for (path, body, _) in FORMS.iter().copied().filter(|row| row.0 != "/logout") {
-        let path = fill(stage, programs, path);
-        let fields: Vec<_> = form_urlencoded::parse(body.as_bytes())
-            .into_owned()
-            .collect();
-        for at in 0..fields.len() {
-            for secret in pasted(programs) {
-                let mut fields: Vec<(&str, &str)> = fields
-                    .iter()
-                    .map(|(name, value)| (&**name, &**value))
-                    .collect();
-                fields[at].1 = &secret;
-                stage.post(&superuser, &path, &fields).await;
-            }
+        let (path, body) = (fill(stage, programs, path), fill(stage, programs, body));
+        let right: Vec<_> = form_urlencoded::parse(body.as_bytes()).collect();
+        for secret in pasted(programs) {
+            let all: Vec<_> = right.iter().map(|(name, _)| (&**name, &*secret)).collect();
+            stage.post(&superuser, &path, &all).await;
+        }
+        for at in 0..right.len() {
+            let mut fields: Vec<_> = right
+                .iter()
+                .map(|(name, value)| (&**name, &**value))
+                .collect();
+            fields[at].1 = &programs.client.secret;
+            stage.post(&superuser, &path, &fields).await;
         }
     }
-    let open = [
-        "/login",
-        "/forgot",
-        "/login/second-factor",
-        "/sso/acme/backchannel",
-    ];
-    let fields = ["email", "next", "proof", "logout_token"];
-    for (path, field) in open
-        .into_iter()
-        .flat_map(|path| fields.map(|field| (path, field)))
-    {
+    for (path, fields) in [
+        ("/login", ["email", "next"]),
+        ("/forgot", ["email", "x"]),
+        ("/login/second-factor", ["proof", "x"]),
+        ("/sso/acme/backchannel", ["logout_token", "x"]),
+    ] {
         for secret in pasted(programs) {
-            stage.post("", path, &[(field, &secret)]).await;
+            stage
+                .post("", path, &fields.map(|field| (field, &*secret)))
+                .await;
         }
     }
 }
@@ -172,9 +170,6 @@ pub async fn faults(stage: &mut Stage, programs: &Programs, token: &str) {
                     "/account/password",
                     &[("current_password", password)],
                 )
-                .await,
-            stage
-                .post("", "/welcome", &[("token", token), ("password", password)])
                 .await,
             stage.get(cookie, "/credentials").await,
             stage

@@ -210,6 +210,9 @@ pub async fn tokens(stage: &mut Stage, programs: &Programs) -> String {
     token
 }
 
+/// A method, a path and headers of the caller.
+type Question<'q> = (&'q str, &'q str, &'q [(&'q str, &'q str)]);
+
 /// The gate: secrets where they belong, and everywhere else in a question.
 pub async fn gate(stage: &mut Stage, programs: &Programs, token: &str) {
     let Programs {
@@ -227,7 +230,7 @@ pub async fn gate(stage: &mut Stage, programs: &Programs, token: &str) {
     let in_path = format!("/v1/accounts/{}?access_token={token}", legacy.secret);
     let in_query = format!("/v1/accounts?secret={}", legacy.secret);
     let by_basic = [("Authorization", legacy.basic())];
-    let questions: [(&str, &str, &[(&str, &str)]); 14] = [
+    let questions: [Question<'_>; 14] = [
         (READ.0, READ.1, &[("Authorization", &by_basic[0].1)]),
         (
             READ.0,

@@ -1,38 +1,58 @@
 //! The planted secrets, and where they are found again, in whatever form.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-/// A secret, and every text that would give it away.
-struct Canary {
-    what: String,
-    forms: Vec<String>,
+/// The planted secrets.
+pub struct Canaries {
+    /// What each of them is.
+    names: Vec<String>,
+    /// Every text that would give one away, by its first two bytes: there is much to be searched.
+    forms: Vec<Vec<(String, usize)>>,
 }
 
-#[derive(Default)]
-pub struct Canaries(Vec<Canary>);
+impl Default for Canaries {
+    fn default() -> Self {
+        Self {
+            names: Vec::new(),
+            forms: vec![Vec::new(); 1 << 16],
+        }
+    }
+}
+
+/// Where the texts are that begin as this one does.
+fn start(text: &[u8]) -> usize {
+    usize::from(text[0]) << 8 | usize::from(text[1])
+}
 
 impl Canaries {
     /// Plants a secret, if it is new.
-    pub fn plant(&mut self, what: &str, secret: &[u8]) {
-        assert!(
-            secret.len() >= 16,
-            "{what} is too short to be told from chance"
-        );
-        let (what, forms) = (what.to_owned(), forms(secret));
-        if self.0.iter().all(|canary| canary.forms != forms) {
-            self.0.push(Canary { what, forms });
+    pub fn plant(&mut self, name: &str, secret: &[u8]) {
+        assert!(secret.len() >= 16, "{name} could be there by chance");
+        for form in forms(secret) {
+            let alike = &mut self.forms[start(form.as_bytes())];
+            if alike.iter().all(|(known, _)| *known != form) {
+                alike.push((form, self.names.len()));
+            }
         }
+        self.names.push(name.to_owned());
     }
 
     /// The planted secrets that are in a text.
-    pub fn found_in(&self, text: &str) -> Vec<&str> {
-        let is_in = |canary: &&Canary| canary.forms.iter().any(|form| text.contains(form));
-        self.0
-            .iter()
-            .filter(is_in)
-            .map(|canary| &*canary.what)
-            .collect()
+    pub fn found_in(&self, text: &str) -> BTreeSet<&str> {
+        let text = text.as_bytes();
+        let mut found = BTreeSet::new();
+        for at in 1..text.len() {
+            let rest = &text[at - 1..];
+            for (form, secret) in &self.forms[start(rest)] {
+                if rest.starts_with(form.as_bytes()) {
+                    found.insert(&*self.names[*secret]);
+                }
+            }
+        }
+        found
     }
 }
 
@@ -80,7 +100,8 @@ fn a_planted_secret_is_found_in_every_form() {
         format!("[{}]", hex::encode(secret)),
         format!("{:?}", secret.as_bytes()),
     ] {
-        assert_eq!(canaries.found_in(&text), ["secret"], "{text}");
+        let found = canaries.found_in(&text);
+        assert!(found.into_iter().eq(["secret"]), "{text}");
     }
     assert!(canaries.found_in("mice juggle lamps").is_empty());
 }

@@ -93,7 +93,7 @@ impl Stage {
             "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI",
         );
         stage.canaries.plant("a private key", &pem[36..68]);
-        assert!(stage.canaries.found_in(jwk).contains(&"a private key"));
+        assert!(stage.canaries.found_in(jwk).contains("a private key"));
         stage
     }
 
@@ -263,5 +263,8 @@ pub fn canary() -> String {
 pub fn cookie(answer: &Answer) -> String {
     let cookies = answer.headers.get_all(header::SET_COOKIE).iter();
     let mut cookies = cookies.filter_map(|cookie| cookie.to_str().unwrap().split(';').next());
-    cookies.find(|cookie| !cookie.ends_with('=')).unwrap().to_owned()
+    cookies
+        .find(|cookie| !cookie.ends_with('='))
+        .unwrap()
+        .to_owned()
 }

@@ -5,7 +5,8 @@ mod rows;
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Router;
-use axum::http::{StatusCode, header};
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
 use domain::role::{Permission, Role};
 use domain::user::UserId;
 
@@ -211,4 +212,43 @@ async fn check_83_a_person_who_is_disabled_is_a_stranger_at_once() {
     // And what has ended does not come back.
     services.enable_person(host, user).await.unwrap();
     dashboard.opens(Some(&cookie), None).await;
+}
+
+/// What scripts of any site may read: nothing but what is public anyway.
+#[tokio::test(flavor = "multi_thread")]
+async fn check_81_only_the_issuers_documents_are_for_scripts_of_other_sites() {
+    let dashboard = Dashboard::new().await;
+    let mut open_to_all = BTreeSet::new();
+    for route in registered(&dashboard.app.router) {
+        let cookie = dashboard.log_in(Role::Superuser).await;
+        let (method, path) = route.split_once(' ').unwrap();
+        let path = dashboard
+            .fill(path)
+            .replace("{*path}", "x")
+            .replace("{*function}", "x");
+        for method in [method.replace("ANY", "GET"), "OPTIONS".to_owned()] {
+            let request = Request::builder()
+                .method(&*method)
+                .uri(&path)
+                .header(header::ORIGIN, "https://evil.example")
+                .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+                .header(header::COOKIE, &cookie);
+            let answer = dashboard
+                .app
+                .call(request.body(Body::empty()).unwrap())
+                .await;
+            let credentials = header::ACCESS_CONTROL_ALLOW_CREDENTIALS;
+            assert!(!answer.headers.contains_key(credentials), "{route}");
+            if let Some(origin) = answer.header("access-control-allow-origin") {
+                assert_eq!(origin, "*", "{route}");
+                open_to_all.insert(route.clone());
+            }
+        }
+    }
+    let documents = [
+        "GET /.well-known/oauth-authorization-server/v1",
+        "GET /v1/.well-known/oauth-authorization-server",
+        "GET /v1/oauth2/keys",
+    ];
+    assert!(open_to_all.iter().eq(documents.iter()), "{open_to_all:?}");
 }

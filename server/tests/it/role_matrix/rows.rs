@@ -109,7 +109,11 @@ pub const FORMS: &[(&str, &str, Permission)] = &[
     ),
     ("/gateways/{id}/token", "", Permission::ManageGateways),
     ("/gateways/{id}/remove", "", Permission::ManageGateways),
-    ("/users", "people=x@example.com&role=support", Permission::ManageUsers),
+    (
+        "/users",
+        "people=x@example.com&role=support",
+        Permission::ManageUsers,
+    ),
     (
         "/users/{id}/give",
         "which=all&to={id}",

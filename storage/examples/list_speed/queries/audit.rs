@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use domain::audit::{Action, AuditEntry, ObjectKind, Outcome};
 use storage::{AuditQuery, Named, SharedStore};
 
-use super::PAGE;
+use super::{OTHERS, PAGE};
 use crate::{Result, now};
 
 /// Who and what the log is about: in it very often, sometimes, and never.
@@ -29,9 +29,7 @@ impl Known {
 
 async fn person(store: &SharedStore, email: &str) -> Result<(String, String)> {
     let login = store.find_login(email.parse()?).await?;
-    let user = login
-        .ok_or("the database was filled by something else")?
-        .user;
+    let user = login.ok_or(OTHERS)?.user;
     Ok((user.id.to_string(), user.name.to_string()))
 }
 
@@ -45,11 +43,7 @@ async fn first_credential(store: &SharedStore, last: i64) -> Result<(String, Str
     };
     let entries = store.search_audit(edited).await?;
     let is_first = |entry: &&AuditEntry| entry.event.object_name.ends_with("-0");
-    let event = &entries
-        .iter()
-        .find(is_first)
-        .ok_or("no edited credential")?
-        .event;
+    let event = &entries.iter().find(is_first).ok_or(OTHERS)?.event;
     let id = event.object_id.clone().unwrap_or_default();
     Ok((id, event.object_name.clone()))
 }

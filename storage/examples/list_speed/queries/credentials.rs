@@ -9,6 +9,7 @@ use storage::{
     SharedStore,
 };
 
+use super::OTHERS;
 use crate::{Result, now};
 
 /// The first page of everything, newest first.
@@ -148,7 +149,7 @@ fn filters(owner: UserId) -> Result<Vec<(String, CredentialFilter)>> {
 /// The kinds of queries that people make of the credentials, the easy and the worst.
 pub async fn credentials(store: &SharedStore) -> Result<Vec<(String, CredentialQuery)>> {
     let page = store.list_credentials(everything()).await?;
-    let known = &page.rows[7].credential;
+    let known = &page.rows.get(7).ok_or(OTHERS)?.credential;
     let mut queries = orders(known.key_id);
     for (name, filter) in searches(known).into_iter().chain(filters(known.owner)?) {
         for sort in [CredentialSort::Created, CredentialSort::Name] {

@@ -1,0 +1,85 @@
+//! The system's clock jumps back and forth under a running server.
+
+use chrono::TimeDelta;
+use domain::expiry::rfc3339;
+use domain::role::Role;
+use http::StatusCode;
+use service::GatewayDraft;
+
+use crate::app::{Answer, READ, TestApp};
+use crate::dashboard::Dashboard;
+
+/// Asks what a token is worth.
+async fn introspect(app: &TestApp, gateway: &str, token: &str) -> Answer {
+    let request = http::Request::post("/v1/oauth2/introspect")
+        .header("Content-Type", "application/x-www-form-urlencoded")
+        .header("Authorization", format!("Bearer {gateway}"));
+    let body = format!("token={token}");
+    app.call(request.body(body.into()).unwrap()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_92_a_clock_that_jumps_back_revives_nothing() {
+    let dashboard = Dashboard::new().await;
+    let app = &dashboard.app;
+    let end = rfc3339(app.services.now() + TimeDelta::hours(2));
+    let legacy = app.issue_until("legacy", "full", &end).await;
+    let client = app.issue_until("client_secret", "full", &end).await;
+    let signer = app.issue_until("private_key_jwt", "full", &end).await;
+    let gateway = GatewayDraft {
+        name: "edge".to_owned(),
+        kind: "introspection".to_owned(),
+        addresses: String::new(),
+    };
+    let gateway = app.services.add_gateway(&app.host, &gateway).await.unwrap();
+    let gateway = gateway.1.expose();
+    let cookie = dashboard.log_in(Role::Superuser).await;
+    let token = app.token(&client).await;
+    let assertion = app.assertion(&signer);
+    let form = |assertion: &str| {
+        format!(
+            "grant_type=client_credentials&client_assertion={assertion}&client_assertion_type=\
+             urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        )
+    };
+    app.ask_token(&form(&assertion), &[]).await.ok();
+    app.ask_with_token(READ, &token).await.ok();
+
+    app.clock.advance(TimeDelta::hours(2));
+    for back in [0, 1, 2, 24 * 365] {
+        app.clock.advance(TimeDelta::hours(-back));
+        let gate = app
+            .ask_gate(READ, &[("Authorization", &legacy.basic())])
+            .await;
+        gate.gate_refuses(401, "invalid_credentials");
+        let gate = app.ask_with_token(READ, &token).await;
+        gate.gate_refuses(401, "invalid_token");
+        app.post_token(&client, "")
+            .await
+            .refuses(401, "invalid_client");
+        for assertion in [&assertion, &app.assertion(&signer)] {
+            let answer = app.ask_token(&form(assertion), &[]).await;
+            answer.refuses(401, "invalid_client");
+        }
+        let active = introspect(app, gateway, &token).await.ok().json()["active"].clone();
+        assert_eq!(active, false, "{back} hours back");
+        let page = dashboard.get("/credentials", Some(&cookie)).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{back} hours back");
+    }
+}
+
+#[tokio::test]
+async fn check_92_whatever_the_clock_does_a_token_has_time_left() {
+    let app = TestApp::new().await;
+    let end = rfc3339(app.services.now() + TimeDelta::hours(3));
+    let key = app.issue_until("client_secret", "full", &end).await;
+    // An hour either way, and a second told twice, as when a leap second is smeared out.
+    for jump in [3600, -3600, -1, 1, -1, 1, 3600, -7200, 3600, 60] {
+        app.clock.advance(TimeDelta::seconds(jump));
+        let answer = app.post_token(&key, "").await.ok().json();
+        let left = answer["expires_in"].as_i64().unwrap();
+        assert!((1..=900).contains(&left), "{left} s after {jump} s");
+        let token = answer["access_token"].as_str().unwrap();
+        app.ask_with_token(READ, token).await.ok();
+    }
+}
