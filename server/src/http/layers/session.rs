@@ -233,7 +233,10 @@ async fn follow_proxy(
     if now == before {
         return Ok(());
     }
-    session.flush().await.map_err(failed)?;
+    // A new visitor has none yet.
+    if session.id().is_some() {
+        session.flush().await.map_err(failed)?;
+    }
     let Some(named) = named else { return Ok(()) };
     if !said.is_page {
         return Ok(());
