@@ -103,7 +103,7 @@ fn orphaning(person: PersonRow) -> AnyView {
     );
     view! {
         <Notice tone=Tone::Warn>
-            {words} <a href=href>"give them to somebody else"</a> "."
+            <p>{words} <a href=href>"give them to somebody else"</a> "."</p>
         </Notice>
     }
     .into_any()
