@@ -3,6 +3,8 @@
 //! make more files than they save: each set of groups that shares code is a file.
 
 use leptos::prelude::*;
+#[cfg(feature = "hydrate")]
+use leptos_router::location::Url;
 use leptos_router::{Lazy, LazyRoute};
 
 use crate::features::account::AccountPage;
@@ -19,16 +21,33 @@ use crate::features::requests::LookUpPage;
 use crate::features::users::{PersonPage, UsersPage};
 
 macro_rules! group {
-    ($load:ident $preload:ident $Group:ident: $($name:ident $page:ident)+) => {
+    ($load:ident $preload:ident $render:ident $Group:ident: $($name:ident $page:ident)+) => {
         enum $Group {
             $($name),+
         }
 
-        #[lazy]
-        fn $load(page: $Group) -> AnyView {
+        fn $render(page: $Group) -> AnyView {
             match page {
                 $($Group::$name => $page().into_any()),+
             }
+        }
+
+        // What `#[lazy]` makes, but for a load that fails, which would be a panic.
+        #[cfg(feature = "hydrate")]
+        #[leptos::wasm_split::wasm_split(
+            $load,
+            wasm_split_path = leptos::wasm_split,
+            preload($preload),
+            fallible
+        )]
+        fn $load(page: $Group) -> Result<AnyView, leptos::wasm_split::SplitLoaderError> {
+            Ok($render(page))
+        }
+
+        #[cfg(not(feature = "hydrate"))]
+        async fn $load(page: $Group) -> Result<AnyView, std::convert::Infallible> {
+            leptos::prefetch_lazy_fn_on_server(stringify!($load));
+            Ok($render(page))
         }
 
         $(
@@ -46,20 +65,44 @@ macro_rules! group {
                 }
 
                 async fn view(_page: Self) -> AnyView {
-                    $load($Group::$name).await
+                    match $load($Group::$name).await {
+                        Ok(view) => view,
+                        // `preload` has seen to it.
+                        Err(_) => std::future::pending().await,
+                    }
                 }
 
                 async fn preload() {
-                    // `#[lazy]` makes it, for browsers only.
-                    #[cfg(target_arch = "wasm32")]
-                    $preload().await;
+                    #[cfg(feature = "hydrate")]
+                    if $preload().await.is_err() {
+                        leave_it_to_the_browser().await;
+                    }
                 }
             }
         )+
     };
 }
 
-group! { load_entry __preload_load_entry Entry:
+/// What happens when the code of a page does not come, because the server was updated or can't be
+/// reached: the browser loads the page that somebody goes to, as it does without WASM. The page that
+/// it has just loaded stays as the server rendered it.
+#[cfg(feature = "hydrate")]
+async fn leave_it_to_the_browser() {
+    let reacts = document()
+        .body()
+        .is_some_and(|body| body.has_attribute("data-hydrated"));
+    if let (true, Some(url)) = (reacts, use_context::<ArcRwSignal<Url>>()) {
+        let (path, search) =
+            url.with_untracked(|url| (url.path().to_owned(), url.search().to_owned()));
+        let query = if search.is_empty() { "" } else { "?" };
+        let _ = window()
+            .location()
+            .set_href(&format!("{path}{query}{search}"));
+    }
+    std::future::pending().await
+}
+
+group! { load_entry preload_entry render_entry Entry:
     SetUp SetUpPage
     Login LoginPage
     SecondStep SecondStepPage
@@ -67,17 +110,17 @@ group! { load_entry __preload_load_entry Entry:
     Welcome WelcomePage
 }
 
-group! { load_list __preload_load_list List:
+group! { load_list preload_list render_list List:
     Credentials CredentialsPage
 }
 
-group! { load_credential __preload_load_credential One:
+group! { load_credential preload_credential render_credential One:
     NewCredential NewCredentialPage
     Credential CredentialPage
     EditCredential EditCredentialPage
 }
 
-group! { load_rest __preload_load_rest Rest:
+group! { load_rest preload_rest render_rest Rest:
     Catalogue CataloguePage
     Changes ChangesPage
     LookUp LookUpPage

@@ -25,6 +25,10 @@ use crate::issuer::Signer;
 use crate::many::{InUse, resident_megabytes};
 use crate::set_up::proof;
 
+/// As in the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The call that the gate is asked about.
 const GATE: [(&str, &str); 2] = [
     ("X-Original-Method", "GET"),

@@ -67,7 +67,7 @@ test.describe("a second factor", () => {
     await page.getByLabel("Code", { exact: true }).fill(code(secret));
     await page.getByRole("button", { name: "Log in" }).click();
     await ready(page);
-    await forgetProofs(keyrack);
+    await forgetProofs(page, keyrack);
     await visit(page, "/account");
     await page.getByRole("button", { name: "Make new recovery codes" }).click();
     await expect(page.getByRole("dialog")).toBeVisible();
@@ -79,7 +79,7 @@ test.describe("a second factor", () => {
 
     test("the page that confirms", async ({ page, keyrack }) => {
       await logIn(page, mara);
-      await forgetProofs(keyrack);
+      await forgetProofs(page, keyrack);
       await visit(page, "/users");
       await page.getByLabel("People", { exact: true }).fill("ada@example.com");
       await page.getByRole("button", { name: "Invite", exact: true }).click();

@@ -58,7 +58,7 @@ for (const wasm of [true, false]) {
 
     test("what was typed survives the confirmation by password", async ({ page, keyrack }) => {
       await logIn(page, mara);
-      await forgetProofs(keyrack);
+      await forgetProofs(page, keyrack);
       await issue(page);
       const password = page.getByLabel("Your password", { exact: true });
       await expect(password).toBeVisible();
@@ -77,7 +77,7 @@ for (const wasm of [true, false]) {
     test("whoever has a second factor confirms with a code", async ({ page, keyrack }) => {
       await logIn(page, mara);
       const { secret } = await setUpCode(page);
-      await forgetProofs(keyrack);
+      await forgetProofs(page, keyrack);
       await visit(page, "/account");
       await page.getByRole("button", { name: "Make new recovery codes" }).click();
       await page.getByLabel("Code", { exact: true }).fill(code(secret));
@@ -158,7 +158,7 @@ test.describe("passkeys", () => {
     await page.getByRole("button", { name: "Use a passkey" }).click();
     await expect(page).toHaveURL(/\/credentials$/);
 
-    await forgetProofs(keyrack);
+    await forgetProofs(page, keyrack);
     await visit(page, "/account");
     await page.getByRole("button", { name: "Make new recovery codes" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Use a passkey" }).click();

@@ -4,6 +4,7 @@ import { create, type Draft, fillCredential } from "../support/credentials.js";
 import { type Bend, IdentityProvider, newKey } from "../support/identity-provider.js";
 import { type Keyrack, mara, noor, pause } from "../support/keyrack.js";
 import { test as base, expect, expectAccessible, ready, visit } from "../support/page.js";
+import { forgetProofs } from "../support/second-factor.js";
 import { sendLogIn, toast } from "../support/steps.js";
 
 const ada = { name: "Ada King", email: "ada@example.com", email_verified: true, groups: ["keyrack-admins", "all"] };
@@ -45,13 +46,6 @@ async function expectRefusal(page: Page, words: string): Promise<void> {
   await ready(page);
   const cookies = await page.context().cookies();
   expect(cookies.filter(({ name }) => name.startsWith("__Host-"))).toEqual([]);
-}
-
-/** Lets a quarter of an hour pass since everybody's last proof. */
-async function forgetProofs(keyrack: Keyrack): Promise<void> {
-  await keyrack.stop();
-  keyrack.change("UPDATE sessions SET data = json_set(data, '$.log_in.proven_at', 0)");
-  await keyrack.start();
 }
 
 const typed: Draft = {
@@ -119,7 +113,7 @@ for (const wasm of [true, false]) {
       keyrack,
     }) => {
       await comeIn(page, provider);
-      await forgetProofs(keyrack);
+      await forgetProofs(page, keyrack);
       await issue(page);
       await expectAccessible(page);
       await leave(page);
@@ -135,7 +129,7 @@ for (const wasm of [true, false]) {
 test("only who sent it confirms it, by a sign-in of now", async ({ page, provider, keyrack }) => {
   provider.accounts.noor = { ...ada, name: noor.name, email: noor.email };
   await comeIn(page, provider);
-  await forgetProofs(keyrack);
+  await forgetProofs(page, keyrack);
   await issue(page);
   provider.bend = { claims: { auth_time: Math.floor(Date.now() / 1000) - 120 } };
   await leave(page);

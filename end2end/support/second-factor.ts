@@ -22,7 +22,9 @@ export async function setUpCode(page: Page): Promise<{ secret: string; codes: st
 }
 
 /** Lets a quarter of an hour pass since everybody's last proof. */
-export async function forgetProofs(keyrack: Keyrack): Promise<void> {
+export async function forgetProofs(page: Page, keyrack: Keyrack): Promise<void> {
+  // What the page still loads would find nobody there.
+  await page.waitForLoadState("networkidle");
   await keyrack.stop();
   keyrack.change("UPDATE sessions SET data = json_set(data, '$.log_in.proven_at', 0)");
   await keyrack.start();

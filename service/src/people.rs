@@ -1,4 +1,4 @@
-//! Set-up, and the people of the team.
+//! The people of the team.
 
 use chrono::TimeDelta;
 use domain::audit::{Action, ObjectKind, Outcome};
@@ -11,15 +11,11 @@ use serde_json::json;
 use storage::{Conflict, OneTimeToken, PeoplePage, PeopleQuery, PersonRecord, UserQuery};
 
 use crate::Services;
-use crate::actor::{Actor, Object, RequestFacts, anonymous_event};
+use crate::actor::{Actor, Object, RequestFacts};
 use crate::clock::system_rng;
-use crate::crypto::{Token, hash_token};
+use crate::crypto::Token;
 use crate::error::{ServiceError, ServiceResult};
 use crate::password_links::{LINK_LIFE, PasswordLink};
-use crate::passwords::Checked;
-
-/// How long the printed set-up link works.
-const SET_UP_LIFE: TimeDelta = TimeDelta::hours(24);
 
 /// A person to be added, as typed.
 #[derive(Debug, Clone, Default)]
@@ -40,7 +36,7 @@ pub(crate) struct NewPerson {
 }
 
 impl AddPerson {
-    fn check(&self) -> ServiceResult<NewPerson> {
+    pub(crate) fn check(&self) -> ServiceResult<NewPerson> {
         let mut errors = Vec::new();
         let name = self
             .name
@@ -62,81 +58,6 @@ impl AddPerson {
 }
 
 impl Services {
-    /// A new set-up token, if nobody has been added yet; the server prints its link at start.
-    pub async fn offer_set_up(&self) -> ServiceResult<Option<Token>> {
-        if self.store().has_users().await? {
-            return Ok(None);
-        }
-        let (now, token) = (self.now(), Token::generate());
-        let event = Actor::system().event(
-            now,
-            Action::SetUpOffered,
-            Outcome::Done,
-            Object::system("set-up"),
-            json!({}),
-        );
-        match self
-            .store()
-            .offer_set_up(one_time(&token, now, SET_UP_LIFE), event)
-            .await
-        {
-            Ok(()) => Ok(Some(token)),
-            Err(storage::StoreError::Conflict(Conflict::SetUpDone)) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Whether set-up is open, and this token is its key.
-    pub async fn may_set_up(&self, token: &str) -> ServiceResult<bool> {
-        Ok(self
-            .store()
-            .set_up_token_is_valid(hash_token(token), self.now())
-            .await?)
-    }
-
-    /// Makes the first superuser with the set-up token. Of two parallel calls one succeeds.
-    pub async fn set_up(
-        &self,
-        token: &str,
-        name: &str,
-        email: &str,
-        password: &str,
-        facts: &RequestFacts,
-    ) -> ServiceResult<User> {
-        if !self.may_set_up(token).await? {
-            return Err(ServiceError::Conflict(Conflict::SetUpDone));
-        }
-        let person = AddPerson {
-            name: name.to_owned(),
-            email: email.to_owned(),
-            role: Role::Superuser.as_str().to_owned(),
-        };
-        let chosen = Password::new_choice(password, &[name, email]);
-        let (person, password) = match (person.check(), chosen) {
-            (Ok(person), Ok(password)) => (person, password),
-            (Err(ServiceError::Invalid(mut errors)), Err(error)) => {
-                errors.push(FieldError::new("password", error));
-                return Err(ServiceError::Invalid(errors));
-            }
-            (Err(error), _) => return Err(error),
-            (_, Err(error)) => return Err(ServiceError::field("password", error)),
-        };
-        let user = self.new_user(person);
-        let hash = self.0.passwords.hash(password).await?;
-        let event = anonymous_event(
-            user.created_at,
-            Action::SetUpDone,
-            Outcome::Done,
-            Object::user(&user),
-            facts,
-            "set-up link",
-        );
-        self.store()
-            .complete_set_up(hash_token(token), user.clone(), hash, event)
-            .await?;
-        Ok(user)
-    }
-
     /// Adds a person, who chooses a password with the link. Nobody chooses it for them.
     pub async fn add_person(
         &self,
@@ -330,21 +251,11 @@ impl Services {
         facts: &RequestFacts,
     ) -> ServiceResult<()> {
         let person = actor.person().ok_or(ServiceError::NotFound("person"))?;
-        let email: EmailAddress = person.email.parse().map_err(ServiceError::internal)?;
         let new = Password::new_choice(new, &[&person.name, &person.email])
             .map_err(|error| ServiceError::field("new_password", error))?;
         let wrong = || ServiceError::field("current_password", "this is not your current password");
-        let current = Password::typed(current).map_err(|_| wrong())?;
-        // The limit of log-ins holds here too: this is another place that checks a password.
-        let (limits, address) = (&self.0.log_in_limits, facts.address);
-        limits.begin(&email, address, self.now())?;
-        let stored = self.store().find_password_hash(person.id).await?;
-        let checked = self.0.passwords.check(current, stored).await;
-        // Who is told to come back has not tried.
-        if checked.inspect_err(|_| limits.succeeded(&email, address))? == Checked::Wrong {
-            return Err(wrong());
-        }
-        limits.succeeded(&email, address);
+        self.check_own_password(person, current, facts, wrong)
+            .await?;
         let hash = self.0.passwords.hash(new).await?;
         let object = Object::new(ObjectKind::User, person.id, &person.name);
         let event = actor.event(
@@ -375,7 +286,7 @@ impl Services {
             .ok_or(ServiceError::NotFound("person"))
     }
 
-    fn new_user(&self, person: NewPerson) -> User {
+    pub(crate) fn new_user(&self, person: NewPerson) -> User {
         let now = self.now();
         User {
             id: UserId::generate(now, &mut system_rng()),

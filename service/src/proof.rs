@@ -7,7 +7,7 @@ use domain::user::{EmailAddress, UserId};
 use serde_json::json;
 
 use crate::Services;
-use crate::actor::{Actor, Object, Person};
+use crate::actor::{Actor, Object, Person, RequestFacts};
 use crate::error::{ServiceError, ServiceResult};
 use crate::passwords::Checked;
 use crate::sessions::LogInMethod;
@@ -97,23 +97,47 @@ impl Services {
         by.map(|_| ())
     }
 
-    /// The limit of log-ins holds here too: this is another place that checks a password.
     async fn check_password(&self, actor: &Actor, typed: &str) -> ServiceResult<&'static str> {
-        let person = person(actor)?;
         let wrong = || ServiceError::field("proof", "this is not your password");
+        self.check_own_password(person(actor)?, typed, actor.facts(), wrong)
+            .await?;
+        Ok("password")
+    }
+
+    /// Checks the password of somebody who is logged in. The limit of log-ins holds here too: this is
+    /// another place that checks one.
+    pub(crate) async fn check_own_password(
+        &self,
+        person: &Person,
+        typed: &str,
+        facts: &RequestFacts,
+        wrong: impl Fn() -> ServiceError,
+    ) -> ServiceResult<()> {
         let email: EmailAddress = person.email.parse().map_err(ServiceError::internal)?;
         let password = Password::typed(typed).map_err(|_| wrong())?;
-        let address = actor.facts().address;
-        let limits = &self.0.log_in_limits;
-        limits.begin(&email, address, self.now())?;
+        self.0
+            .log_in_limits
+            .begin(&email, facts.address, self.now())?;
         let stored = self.store().find_password_hash(person.id).await?;
-        let checked = self.0.passwords.check(password, stored).await;
-        // Who is told to come back has not tried.
-        if checked.inspect_err(|_| limits.succeeded(&email, address))? == Checked::Wrong {
-            return Err(wrong());
+        match self.end_try(&email, facts, password, stored).await? {
+            Checked::Wrong => Err(wrong()),
+            Checked::Right | Checked::RightButWeak => Ok(()),
         }
-        limits.succeeded(&email, address);
-        Ok("password")
+    }
+
+    /// Ends a try that has begun: only a wrong password counts, not who is told to come back.
+    pub(crate) async fn end_try(
+        &self,
+        email: &EmailAddress,
+        facts: &RequestFacts,
+        password: Password,
+        stored: Option<String>,
+    ) -> ServiceResult<Checked> {
+        let checked = self.0.passwords.check(password, stored).await;
+        if !matches!(checked, Ok(Checked::Wrong)) {
+            self.0.log_in_limits.succeeded(email, facts.address);
+        }
+        checked
     }
 
     /// Checks a second factor of somebody, which is used up: a code of their app, a recovery code, or the

@@ -140,17 +140,16 @@ impl Services {
         let email: EmailAddress = email.parse().map_err(|_| ServiceError::WrongLogin)?;
         let password = Password::typed(password).map_err(|_| ServiceError::WrongLogin)?;
         let now = self.now();
-        let limits = &self.0.log_in_limits;
-        limits.begin(&email, facts.address, now)?;
+        self.0.log_in_limits.begin(&email, facts.address, now)?;
         let login = self.store().find_login(email.clone()).await?;
         let (user, stored) = login
             .map(|l| (Some(l.user), l.password_hash))
             .unwrap_or_default();
         let stored = stored.filter(|_| user.as_ref().is_some_and(|user| self.may_log_in(user)));
         let again = Password::typed(password.expose()).map_err(|_| ServiceError::WrongLogin)?;
-        let checked = self.0.passwords.check(password, stored.clone()).await;
-        // Who is told to come back has not tried.
-        let checked = checked.inspect_err(|_| limits.succeeded(&email, facts.address))?;
+        let checked = self
+            .end_try(&email, facts, password, stored.clone())
+            .await?;
         let (Some(user), Some(mut stored), Checked::Right | Checked::RightButWeak) =
             (user.clone(), stored, checked)
         else {
@@ -173,7 +172,6 @@ impl Services {
             self.store().append_audit(event).await?;
             return Err(ServiceError::WrongLogin);
         };
-        limits.succeeded(&email, facts.address);
         if checked == Checked::RightButWeak {
             let to = self.0.passwords.hash(again).await?;
             let from = std::mem::replace(&mut stored, to.clone());

@@ -8,6 +8,7 @@ use domain::role::Role;
 use domain::user::User;
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
+use service::crypto::hash_token;
 use service::{AddPerson, PasswordLogIn, ProviderSettings, SsoSettings};
 use url::Url;
 
@@ -677,6 +678,24 @@ async fn logging_out_leads_on_to_the_provider() {
     let cookie = session(&post_log_in(&scene, "glass@example.com").await).unwrap();
     let answer = post(&scene, "/logout", &cookie, "").await;
     assert_eq!(answer.header("location"), Some("/login?done=logged-out"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_out_here_needs_no_id_token_that_opens() {
+    let scene = Scene::new().await;
+    let cookie = session(&scene.log_in(ada()).await).unwrap();
+    let id = hash_token(cookie.split_once('=').unwrap().1);
+    let (store, now) = (scene.app.services.session_store(), scene.app.services.now());
+    let row = store.find_session(id, now).await.unwrap().unwrap();
+    let mut data: Value = serde_json::from_str(&row.data).unwrap();
+    data["at_provider"]["id_token"] = json!("c2VhbGVkIGVsc2V3aGVyZQ");
+    let (user, idle_until) = (row.user, row.idle_until);
+    let saved = store.save_session(id, user, data.to_string(), idle_until);
+    assert!(saved.await.unwrap());
+    let answer = post(&scene, "/logout", &cookie, "").await;
+    assert_eq!(answer.header("location"), Some("/login?done=logged-out"));
+    let after = scene.get("/credentials", &cookie).await;
+    assert_eq!(after.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test(flavor = "multi_thread")]

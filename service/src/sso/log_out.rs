@@ -48,7 +48,10 @@ impl Services {
             return Ok(None);
         };
         let back = format!("{}/login?done=logged-out", self.settings().sso.public_url);
-        let id_token = there.id_token(&self.0.keys)?;
+        // Nor does a session from before the master key was another.
+        let Ok(id_token) = there.id_token(&self.0.keys) else {
+            return Ok(None);
+        };
         Ok(provider.log_out_url(&known, &id_token, &back))
     }
 

@@ -24,6 +24,7 @@ pub(crate) fn SecondFactorSection(
         outcome,
         shown_once,
     } = answer;
+    let is_setting_up = matches!(shown_once, Some(ShownOnce::Totp(_)));
     let shown = match shown_once {
         Some(ShownOnce::Totp(setup)) => Some(set_up(setup, outcome.clone())),
         Some(ShownOnce::RecoveryCodes(codes)) => Some(recovery_codes(&codes)),
@@ -37,7 +38,7 @@ pub(crate) fn SecondFactorSection(
             <Transition fallback=|| view! { <Skeleton lines=2 /> }>
                 {move || {
                     let outcome = outcome.clone();
-                    Suspend::new(async move { contents(own.await, outcome) })
+                    Suspend::new(async move { contents(own.await, is_setting_up, outcome) })
                 }}
             </Transition>
         </section>
@@ -45,7 +46,11 @@ pub(crate) fn SecondFactorSection(
     .into_any()
 }
 
-fn contents(own: Result<SecondFactors, ApiError>, outcome: Option<FormOutcome>) -> AnyView {
+fn contents(
+    own: Result<SecondFactors, ApiError>,
+    is_setting_up: bool,
+    outcome: Option<FormOutcome>,
+) -> AnyView {
     let own = match own {
         Ok(own) => own,
         Err(error) => return view! { <ErrorState error=error /> }.into_any(),
@@ -66,7 +71,7 @@ fn contents(own: Result<SecondFactors, ApiError>, outcome: Option<FormOutcome>) 
     let codes = (!has_none).then(|| codes_left(own.recovery_codes, outcome.clone()));
     view! {
         {needed}
-        {app(own.totp_since, outcome.clone())}
+        {(!is_setting_up).then(|| app(own.totp_since, outcome.clone()))}
         {passkeys(own.passkeys, own.passkeys_work, outcome)}
         {codes}
     }

@@ -71,7 +71,10 @@ async fn verify(State(state): State<AppState>, request: Request) -> Response {
         AssertUnwindSafe(answer(&state, request))
             .catch_unwind()
             .await
-            .unwrap_or_else(panicked)
+            .unwrap_or_else(|cause| {
+                state.metrics.gate_unavailable.inc();
+                panicked(cause)
+            })
     })
     .await
 }

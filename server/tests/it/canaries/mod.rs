@@ -53,6 +53,7 @@ async fn check_53_a_decision_that_panics_is_an_answer_that_refuses() {
     app.store.set(Health::Panicking);
     let answer = ask().await;
     assert_eq!(answer.status, 500);
+    assert_eq!(app.metrics.gate_unavailable.get(), 1);
     assert!(answer.headers.contains_key("x-request-id"));
     assert!(!String::from_utf8_lossy(&answer.body).contains("SECRET-CAUSE"));
     app.store.set(Health::Well);

@@ -87,6 +87,20 @@ impl Fares {
         }
     }
 
+    /// How somebody of a role, or nobody, fares, which must be what the permission says.
+    #[track_caller]
+    fn as_expected(
+        answer: &Answer,
+        role: Option<Role>,
+        permission: Permission,
+        what: &str,
+    ) -> Self {
+        let fares = Self::of(answer, what);
+        let expected = Self::expected(role, permission);
+        assert_eq!(fares, expected, "{what}: {}", answer.status);
+        fares
+    }
+
     fn expected(role: Option<Role>, permission: Permission) -> Self {
         match role {
             None => Self::AsStranger,
@@ -103,14 +117,7 @@ impl Dashboard {
         for (page, permission) in PAGES.iter().copied() {
             let what = format!("{role:?} GET {page}");
             let answer = self.get(page, cookie).await;
-            let fares = Fares::of(&answer, &what);
-            assert_eq!(
-                fares,
-                Fares::expected(role, permission),
-                "{what}: {}",
-                answer.status
-            );
-            match fares {
+            match Fares::as_expected(&answer, role, permission, &what) {
                 Fares::In => {
                     let status = answer.status;
                     assert!(
@@ -130,24 +137,12 @@ impl Dashboard {
         for (path, arguments, permission) in FUNCTIONS.iter().copied() {
             let what = format!("{role:?} {path}");
             let answer = self.call_function(path, cookie, arguments).await;
-            let fares = Fares::of(&answer, &what);
-            assert_eq!(
-                fares,
-                Fares::expected(role, permission),
-                "{what}: {}",
-                answer.status
-            );
+            Fares::as_expected(&answer, role, permission, &what);
         }
         for (path, body, permission) in FORMS.iter().copied() {
             let what = format!("{role:?} POST {path}");
             let answer = self.post(path, cookie, body).await;
-            let fares = Fares::of(&answer, &what);
-            assert_eq!(
-                fares,
-                Fares::expected(role, permission),
-                "{what}: {}",
-                answer.status
-            );
+            Fares::as_expected(&answer, role, permission, &what);
         }
         // The forms may have ended what the next one needs.
         let (services, host, owner) = (&self.app.services, &self.app.host, self.app.owner.id);
