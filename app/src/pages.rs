@@ -99,7 +99,7 @@ async fn leave_it_to_the_browser() {
             .location()
             .set_href(&format!("{path}{query}{search}"));
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 group! { load_entry preload_entry render_entry Entry:
