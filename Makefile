@@ -28,7 +28,7 @@ e2e: ## The journeys in a browser alone
 	@tools/test.sh setup app browser
 
 bench: ## Measure speed and memory, as ratios to a bare server on the same machine; COUNT=, IN_USE=, URL=
-	@tools/setup.sh test
+	@tools/setup.sh bench
 	@bench/run.sh
 
 deny: ## Check licences, sources and advisories of all dependencies (needs cargo-deny and the internet)

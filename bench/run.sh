@@ -23,7 +23,6 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-command -v wrk >/dev/null || { echo "Installing wrk, which makes the load …"; apt-get install -y --no-install-recommends wrk >/dev/null; }
 
 echo "== Start, memory, size (release build) =="
 cargo leptos build --release --split --precompress

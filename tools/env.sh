@@ -5,7 +5,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit
 
 # Tools that the set-up builds belong to the user, not to one checkout: a fresh clone finds them.
-tools=${KEYRACK_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/keyrack/tools}
+tools=${XDG_CACHE_HOME:-$HOME/.cache}/keyrack/tools
 
 # Playwright uses the system's Chromium.
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1

@@ -15,7 +15,7 @@ case ${1:-} in
     exec target/release/keyrack serve
     ;;
   dev)
-    exec cargo leptos watch
+    exec cargo leptos watch --split
     ;;
   demo)
     release

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing and nothing else: `setup.sh build` for building and running Keyrack,
-# `setup.sh test` for the whole test run too. Says each step before it takes it; safe to run again.
+# `setup.sh test` for the whole test run too, `setup.sh bench` for measuring. Says each step before it
+# takes it; safe to run again.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 
@@ -172,5 +173,10 @@ case ${1:-} in
     peers
     journeys
     ;;
-  *) die "usage: tools/setup.sh build|test" ;;
+  bench)
+    build
+    peers
+    have wrk || debian wrk # makes the load
+    ;;
+  *) die "usage: tools/setup.sh build|test|bench" ;;
 esac

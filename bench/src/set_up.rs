@@ -138,7 +138,7 @@ pub async fn start(services: &Services, bare: Router) -> anyhow::Result<SocketAd
     let router = server::http::router(state).merge(bare);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    std::mem::forget(server::serve::start_background(services));
+    std::mem::forget(server::serve::Background::start(services));
     tokio::spawn(server::serve::serve(
         listener,
         router,

@@ -1,11 +1,11 @@
-// How a page looks: on a phone, a tablet and a screen, in light and dark. A person reviews the
+// How a page looks: on a phone, a tablet, a screen and a wide one, in light and dark. A person reviews the
 // pictures in results/screens; what a machine can see fails the test.
 import { resolve } from "node:path";
 import type { Page } from "@playwright/test";
 import { expectAccessible, expectNoOverflow } from "./page.js";
 
 const screens = resolve(import.meta.dirname, "../results/screens");
-const widths = [390, 768, 1440] as const;
+const widths = [390, 768, 1440, 1920] as const;
 const themes = ["light", "dark"] as const;
 
 /** Takes the page's pictures, and checks that it fits and can be read by everybody. */

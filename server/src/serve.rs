@@ -8,14 +8,17 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use futures_util::FutureExt as _;
 use http::StatusCode;
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use service::Services;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt as _;
 
@@ -28,22 +31,16 @@ const GRACE: std::time::Duration = std::time::Duration::from_secs(10);
 /// Serves until `end` comes, then lets open requests finish.
 ///
 /// hyper serves the connections, not `axum::serve`, which sets no limit on how slowly a client may
-/// send its headers.
+/// send its headers. HTTP/1.1 alone, whose limit holds from the first moment of a connection:
+/// gateways speak it, and browsers reach a proxy that does.
 pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
         .max_buf_size(HEADER_BYTES)
         .max_headers(64);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX))
-        .max_concurrent_streams(64)
-        .keep_alive_interval(HEADER_TIME);
     let mut end = std::pin::pin!(end);
     loop {
         let (stream, peer) = tokio::select! {
@@ -67,15 +64,14 @@ pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Outpu
                 .insert(ConnectInfo::<SocketAddr>(peer));
             router.clone().oneshot(request)
         });
-        let connection = graceful.watch(
-            builder
-                .serve_connection(TokioIo::new(stream), service)
-                .into_owned(),
-        );
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             // Clients that go away or talk nonsense are everyday life.
             if let Err(error) = connection.await {
-                tracing::debug!(error, "a connection ended badly");
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "a connection ended badly"
+                );
             }
         });
     }
@@ -88,16 +84,39 @@ pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Outpu
     }
 }
 
-/// The work that goes on beside requests; it ends when the handles are dropped.
-pub fn start_background(services: &Services) -> Vec<AbortOnDropHandle<()>> {
-    let (follower, flusher, sweeper) = (services.clone(), services.clone(), services.clone());
-    [
-        tokio::spawn(async move { follower.follow_changes().await }),
-        tokio::spawn(async move { flusher.keep_flushing_usage().await }),
-        tokio::spawn(async move { sweep(&sweeper).await }),
-    ]
-    .map(AbortOnDropHandle::new)
-    .into()
+/// The work that goes on beside requests. Dropped, it ends in its own time.
+pub struct Background {
+    flusher: JoinHandle<()>,
+    _others: [AbortOnDropHandle<()>; 2],
+    /// Its end is the end of the flusher.
+    running: oneshot::Sender<()>,
+}
+
+impl Background {
+    /// Starts it.
+    #[must_use]
+    pub fn start(services: &Services) -> Self {
+        let (follower, flusher, sweeper) = (services.clone(), services.clone(), services.clone());
+        let (running, ended) = oneshot::channel();
+        Self {
+            flusher: tokio::spawn(async move {
+                flusher.keep_flushing_usage(ended.map(|_| ())).await;
+            }),
+            _others: [
+                tokio::spawn(async move { follower.follow_changes().await }),
+                tokio::spawn(async move { sweep(&sweeper).await }),
+            ]
+            .map(AbortOnDropHandle::new),
+            running,
+        }
+    }
+
+    /// Ends it, after everything that was noted in memory has been written.
+    pub async fn end(self) {
+        drop(self.running);
+        // It does not panic, and nobody else ends it.
+        let _ = self.flusher.await;
+    }
 }
 
 /// Clears away what has ended, and rotates the signing key when it is due.

@@ -247,15 +247,22 @@ impl Services {
         Ok(())
     }
 
-    /// Writes uses now and then, for ever.
-    pub async fn keep_flushing_usage(&self) {
+    /// Writes uses now and then, until the end, when it writes a last time.
+    pub async fn keep_flushing_usage(&self, end: impl Future<Output = ()>) {
+        let mut end = std::pin::pin!(end);
         loop {
-            tokio::time::sleep(EVERY).await;
+            let has_ended = tokio::select! {
+                () = &mut end => true,
+                () = tokio::time::sleep(EVERY) => false,
+            };
             if let Err(error) = self.flush_usage().await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "what credentials were used for could not be written"
                 );
+            }
+            if has_ended {
+                return;
             }
         }
     }

@@ -156,6 +156,11 @@ async fn issue(services: &Services, options: Issue) -> anyhow::Result<()> {
                 options.owner
             )
         })?;
+    if !options.scopes.is_empty() && options.access != "custom" {
+        return Err(anyhow!(
+            "--scope says what custom access is: use --access custom, or leave it out"
+        ));
+    }
     let mut levels = BTreeMap::new();
     for scope in &options.scopes {
         let (scope, level) = scope.split_once('=').ok_or_else(|| {

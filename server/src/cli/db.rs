@@ -3,39 +3,54 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use serde_json::json;
 
 use crate::cli::output;
+use crate::cli::user::Format;
 use crate::config::Config;
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum DbCommand {
     /// Bring the database's schema up to this version; `serve` does this by itself.
-    Migrate,
+    Migrate {
+        #[command(flatten)]
+        format: Format,
+    },
     /// Write a copy of the SQLite database to a new file, while the server goes on.
     Backup {
         /// The new file.
         file: PathBuf,
+        #[command(flatten)]
+        format: Format,
     },
 }
 
 /// Runs one.
 pub async fn run(config: &Config, command: DbCommand) -> anyhow::Result<()> {
     match command {
-        DbCommand::Migrate => {
+        DbCommand::Migrate { format } => {
             super::open_store(config).await?.migrate().await?;
-            output::line("The database is up to date.");
+            if format.json {
+                output::json(&json!({ "up_to_date": true }));
+            } else {
+                output::line("The database is up to date.");
+            }
         }
-        DbCommand::Backup { file } => {
+        DbCommand::Backup { file, format } => {
             super::open(config)
                 .await?
                 .back_up(&super::host(), &file)
                 .await?;
-            output::line(format!(
-                "The database was copied to {}. Keep the master key with it: without it the copy \
-                 is of no use.",
-                file.display()
-            ));
+            if format.json {
+                output::json(&json!({ "file": file }));
+            } else {
+                output::line(format!(
+                    "The database was copied to {}. Keep the master key with it: without it the copy \
+                     is of no use.",
+                    file.display()
+                ));
+            }
         }
     }
     Ok(())

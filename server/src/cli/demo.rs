@@ -4,10 +4,14 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use domain::credential::Credential;
 use domain::draft::CredentialDraft;
 use domain::secret::Secret;
+use serde_json::json;
 use service::{
     Actor, AddPerson, ClientProof, Clock as _, GateRequest, ManualClock, Presented, RequestFacts,
     Services, SystemClock, TokenRequest,
@@ -165,7 +169,7 @@ const CREDENTIALS: [Seed; 20] = [
         "event-archive",
         "Keeps every event of the stream for seven years",
         1,
-        "client_secret",
+        "private_key_jwt",
         "never",
         "custom",
         &[("sse_events", "read")],
@@ -225,7 +229,7 @@ const CREDENTIALS: [Seed; 20] = [
         "nightly-report",
         "End-of-day positions for the regulator",
         1,
-        "client_secret",
+        "private_key_jwt",
         "1y",
         "custom",
         &[("reporting", "read")],
@@ -315,6 +319,11 @@ async fn seed(config: &Config) -> anyhow::Result<()> {
                 .iter()
                 .map(|(s, l)| ((*s).to_owned(), (*l).to_owned()))
                 .collect(),
+            public_key: if flow == "private_key_jwt" {
+                new_public_key()?
+            } else {
+                String::new()
+            },
             ..CredentialDraft::default()
         };
         let new = services.issue_credential(&host, &draft, None).await?;
@@ -333,6 +342,15 @@ async fn seed(config: &Config) -> anyhow::Result<()> {
     services.flush_usage().await?;
     clock.advance(today - clock.now());
     end_some(&services, &host, &issued).await
+}
+
+/// The public key of a new pair, as a JWK (RFC 7518 section 6.2). Nobody has the private one.
+fn new_public_key() -> anyhow::Result<String> {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
+    // An uncompressed point (SEC 1 section 2.3.3): 4, then x and y of 32 bytes each.
+    let point = pair.public_key().as_ref();
+    let [x, y] = [1..33, 33..65].map(|part| URL_SAFE_NO_PAD.encode(&point[part]));
+    Ok(json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y }).to_string())
 }
 
 async fn end_some(

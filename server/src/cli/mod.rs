@@ -8,6 +8,7 @@ mod credential;
 mod db;
 mod demo;
 mod healthcheck;
+mod master_key;
 mod output;
 mod serve;
 mod signing_key;
@@ -23,9 +24,6 @@ use service::{Actor, Clock, Services, SharedStore, SystemClock};
 
 use crate::config::Config;
 use crate::outbound::HttpOutbound;
-
-/// The file with the master key in the data folder, when none is configured.
-const MASTER_KEY_FILE: &str = "master.key";
 
 /// Issue, see, rotate and enforce the credentials of your API.
 #[derive(Debug, Parser)]
@@ -121,7 +119,10 @@ async fn open_with(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ser
     let catalogue = crate::catalogue::load(config.catalogue.as_deref())?;
     let store = open_store(config).await?;
     store.migrate().await?;
-    let master = master_key(config)?;
+    let master = match &config.master_key {
+        Some(key) => key.clone(),
+        None => master_key::in_folder(&config.data_dir)?,
+    };
     let settings = config.settings.clone();
     let outbound = Arc::new(HttpOutbound::new(settings.outbound.clone()));
     Ok(Services::open(store, &master, catalogue, settings, clock, outbound).await?)
@@ -132,33 +133,6 @@ async fn open_store(config: &Config) -> anyhow::Result<SharedStore> {
     service::connect(config.database_url.expose())
         .await
         .context("the database can't be opened: check the setting database_url")
-}
-
-/// The configured master key, or the one in the data folder, which is made when there is none.
-fn master_key(config: &Config) -> anyhow::Result<service::MasterKey> {
-    if let Some(key) = &config.master_key {
-        return Ok(key.clone());
-    }
-    let path = config.data_dir.join(MASTER_KEY_FILE);
-    let problem = || format!("the master key {} can't be read", path.display());
-    match std::fs::read_to_string(&path) {
-        Ok(text) => service::MasterKey::from_text(&text)
-            .with_context(|| format!("{} does not hold a master key", path.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let key = service::MasterKey::generate();
-            match output::write_private(&path, key.to_text().as_bytes()) {
-                Ok(()) => Ok(key),
-                // Another process was faster: its key is the one.
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                    let text = std::fs::read_to_string(&path).with_context(problem)?;
-                    service::MasterKey::from_text(&text).with_context(problem)
-                }
-                Err(error) => Err(error)
-                    .with_context(|| format!("the master key {} can't be written", path.display())),
-            }
-        }
-        Err(error) => Err(error).with_context(problem),
-    }
 }
 
 fn make_private_folder(path: &std::path::Path) -> anyhow::Result<()> {

@@ -6,7 +6,6 @@
 )]
 
 use std::fs::File;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -48,11 +47,4 @@ pub fn create_private(path: &Path) -> std::io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-/// Writes a new file that only its owner can read.
-pub fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let mut file = create_private(path)?;
-    file.write_all(content)?;
-    file.sync_all()
 }

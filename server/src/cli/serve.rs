@@ -12,6 +12,7 @@ use crate::catalogue::watch::Watch;
 use crate::cli::output;
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::serve::Background;
 use crate::state::Shared;
 use crate::{http, serve, telemetry};
 
@@ -47,7 +48,7 @@ pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()
         let watch = Watch::new(file, services.clone(), metrics.clone());
         tokio_util::task::AbortOnDropHandle::new(tokio::spawn(watch.keep_looking()))
     });
-    let background = serve::start_background(&services);
+    let background = Background::start(&services);
     let _metrics = match config.metrics_listen {
         None => None,
         Some(address) => {
@@ -80,8 +81,7 @@ pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()
         ));
     }
     serve::serve(listener, router, serve::asked_to_end()).await;
-    drop(background);
-    services.flush_usage().await?;
+    background.end().await;
     tracing::info!("Keyrack has ended");
     Ok(())
 }

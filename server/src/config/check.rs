@@ -9,6 +9,7 @@ use domain::outbound::OutboundRule;
 use ipnet::IpNet;
 use serde::Deserialize;
 use service::{MasterKey, SecondFactorPolicy, SessionLimits, Settings};
+use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::mail::RawMail;
@@ -131,6 +132,12 @@ impl Raw {
                 )
             })?),
         };
+        if EnvFilter::try_new(&self.log).is_err() {
+            return Err(value(
+                "log",
+                "use error, warn, info, debug or trace, or a filter such as info,keyrack=debug",
+            ));
+        }
         let header = |key: &str, name: &str| {
             name.parse()
                 .map_err(|_| value(key, "use the name of a header"))

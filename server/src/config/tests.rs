@@ -90,6 +90,7 @@ fn values_that_cannot_be_used_are_errors_that_name_the_key() {
         ("public_url = \"ftp://keys.example.com\"\n", "public_url"),
         ("database_url = \"mysql://x\"\n", "database_url"),
         ("master_key = \"abc\"\n", "master_key"),
+        ("log = \"info,server=loud\"\n", "log"),
         ("[gate]\nmode = \"haproxy\"\n", "gate"),
         ("[gate]\ntrusted = [\"0.0.0.0/0\"]\n", "gate.trusted"),
         ("trusted_proxies = [\"::/0\"]\n", "trusted_proxies"),

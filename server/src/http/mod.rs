@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use app::features::entry::MailIsOn;
 use axum::Router;
 use axum::extract::{FromRef as _, Request, State};
-use axum::middleware::{from_fn_with_state, map_response_with_state};
+use axum::middleware::{from_fn_with_state, map_request, map_response_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
@@ -28,10 +28,10 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::services::ServeDir;
-use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
+use tower_http::timeout::TimeoutLayer;
 
 use crate::state::AppState;
-use layers::limits::{ANSWER_TIME, BODY_BYTES, BODY_TIME};
+use layers::limits::{ANSWER_TIME, BODY_BYTES};
 
 /// Everything that the server answers.
 pub fn router(state: AppState) -> Router {
@@ -44,7 +44,7 @@ pub fn router(state: AppState) -> Router {
             StatusCode::SERVICE_UNAVAILABLE,
             ANSWER_TIME,
         ))
-        .layer(RequestBodyTimeoutLayer::new(BODY_TIME))
+        .layer(map_request(layers::limits::body_in_time))
         .layer(RequestBodyLimitLayer::new(BODY_BYTES))
         .layer(CatchPanicLayer::custom(panicked));
     Router::new()

@@ -1,5 +1,7 @@
 //! Security headers on every answer, errors included, but for those of the gate, which gateways read.
 
+use std::sync::LazyLock;
+
 use axum::extract::State;
 use axum::response::Response;
 use http::header::{
@@ -19,6 +21,12 @@ const PERMISSIONS: HeaderValue = HeaderValue::from_static(
     "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()",
 );
 
+/// `cargo leptos watch` tells pages to load again by a web socket of its own.
+static CONNECT: LazyLock<&str> = LazyLock::new(|| match std::env::var_os("LEPTOS_WATCH") {
+    Some(_) => "connect-src 'self' ws:; ",
+    None => "",
+});
+
 /// The policy of a page: its scripts by nonce, and everything else from here.
 #[must_use]
 pub fn page_policy(nonce: &str) -> String {
@@ -26,8 +34,9 @@ pub fn page_policy(nonce: &str) -> String {
     // don't know it fall back to 'self'.
     format!(
         "default-src 'self'; script-src 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval'; \
-         style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
-         frame-ancestors 'none'; form-action 'self'"
+         style-src 'self'; {}img-src 'self' data:; object-src 'none'; base-uri 'none'; \
+         frame-ancestors 'none'; form-action 'self'",
+        *CONNECT
     )
 }
 

@@ -2,13 +2,36 @@
 
 use std::time::Duration;
 
+use axum::body::{Body, HttpBody as _};
+use axum::extract::Request;
+use futures_util::{StreamExt as _, stream};
+use tokio::time::{Instant, timeout_at};
+
 /// The largest body: a form with every field at its limit is far below.
 pub const BODY_BYTES: usize = 64 * 1024;
 /// The most bytes of a request line and its headers together.
 pub const HEADER_BYTES: usize = 32 * 1024;
 /// How long a client may take to send its headers.
 pub const HEADER_TIME: Duration = Duration::from_secs(10);
-/// How long a client may pause while it sends its body.
+/// How long a client may take to send its body.
 pub const BODY_TIME: Duration = Duration::from_secs(10);
 /// How long an answer may take.
 pub const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// The layer that ends bodies which take longer than [`BODY_TIME`], however steadily they drip.
+pub async fn body_in_time(request: Request) -> Request {
+    if request.body().is_end_stream() {
+        return request;
+    }
+    let deadline = Instant::now() + BODY_TIME;
+    request.map(|body| {
+        let chunks = stream::unfold(body.into_data_stream(), move |mut chunks| async move {
+            let chunk = match timeout_at(deadline, chunks.next()).await {
+                Ok(chunk) => chunk?.map_err(axum::BoxError::from),
+                Err(too_late) => Err(too_late.into()),
+            };
+            Some((chunk, chunks))
+        });
+        Body::from_stream(chunks)
+    })
+}

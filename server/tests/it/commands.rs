@@ -1,0 +1,221 @@
+//! Commands on the host, as scripts run them: what they print, what they refuse, what they leave in
+//! the audit log, and what a server does that is asked to end.
+
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::app::{READ, basic};
+
+const PASSWORD: &str = "mice-juggle-seven-lamps";
+
+struct Host {
+    folder: TempDir,
+    listen: String,
+}
+
+impl Host {
+    fn new() -> Self {
+        // A port that was free a moment ago.
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self {
+            folder: TempDir::new().unwrap(),
+            listen: free.local_addr().unwrap().to_string(),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn start(&self, arguments: &[&str]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_keyrack"))
+            .args(arguments)
+            .current_dir(self.path())
+            .env("KEYRACK_DATA_DIR", self.path())
+            .env("KEYRACK_LISTEN", &self.listen)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    fn run(&self, arguments: &[&str], typed: &str) -> Output {
+        let mut process = self.start(arguments);
+        // Most commands read nothing, and may be over by now.
+        let _ = process.stdin.take().unwrap().write_all(typed.as_bytes());
+        process.wait_with_output().unwrap()
+    }
+
+    /// What a command prints as JSON, if it succeeds.
+    #[track_caller]
+    fn json(&self, arguments: &[&str], typed: &str) -> Value {
+        let output = self.run(&[arguments, &["--json"]].concat(), typed);
+        let problem = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {problem}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// What a command says that fails, which prints no result.
+    #[track_caller]
+    fn refusal(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments, "");
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn issue(&self, more: &[&str]) -> Vec<String> {
+        let what =
+            "credential issue --name worker --owner mara@example.com --flow legacy --expires 1w";
+        let words = what.split(' ').chain(["--purpose", "Moves cash"]);
+        words
+            .chain(more.iter().copied())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn add_mara(&self) {
+        let who = "user add --email mara@example.com --role superuser --password-stdin --name Mara";
+        let words: Vec<_> = who.split(' ').collect();
+        let mara = self.json(&words, PASSWORD);
+        assert_eq!(
+            (&mara["role"], &mara["active"]),
+            (&"superuser".into(), &true.into())
+        );
+    }
+}
+
+fn refs(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
+}
+
+#[test]
+fn every_command_prints_json_and_what_it_changes_is_audited_with_the_host_as_actor() {
+    let host = Host::new();
+    assert_eq!(host.json(&["config", "check"], "")["good"], true);
+    assert_eq!(host.json(&["db", "migrate"], "")["up_to_date"], true);
+    host.add_mara();
+    let olu = ["--email", "olu@example.com"];
+    let add = [
+        &["user", "add", "--name", "Olu", "--role", "developer"][..],
+        &olu,
+    ]
+    .concat();
+    let link = host.json(&add, "")["password_link"].clone();
+    assert!(link.as_str().unwrap().contains("/welcome?token="), "{link}");
+    let set_role = [&["user", "set-role", "--role", "operations"][..], &olu].concat();
+    assert_eq!(host.json(&set_role, "")["role"], "operations");
+    let reset = [&["user", "reset-password"][..], &olu].concat();
+    let again = host.json(&reset, "")["password_link"].clone();
+    assert!(again.is_string() && again != link, "{again}");
+    let typed = [&reset[..], &["--password-stdin"]].concat();
+    assert_eq!(host.json(&typed, PASSWORD)["email"], "olu@example.com");
+    let everybody = host.json(&["user", "list"], "");
+    assert_eq!(everybody.as_array().unwrap().len(), 2);
+
+    let issue = host.issue(&["--access", "custom", "--scope", "accounts=read"]);
+    let issued = host.json(&refs(&issue), "");
+    let key_id = issued["key_id"].as_str().unwrap();
+    assert_eq!(issued["scope"], "accounts:read");
+    let state = |verb: &str| host.json(&["credential", verb, key_id], "")["state"].clone();
+    assert_eq!(state("disable"), "disabled");
+    assert_eq!(state("enable"), "active");
+    assert_eq!(state("show"), "active");
+    assert_eq!(state("revoke"), "revoked");
+    host.json(&["signing-key", "rotate"], "");
+
+    let copy = host.path().join("copy.db");
+    let backup = ["db", "backup", copy.to_str().unwrap()];
+    assert_eq!(host.json(&backup, "")["file"], copy.to_str().unwrap());
+    assert!(host.refusal(&backup).contains("copy.db"));
+
+    let log = host.path().join("log.jsonl");
+    let export = ["audit", "export", "--out", log.to_str().unwrap()];
+    assert!(host.run(&export, "").status.success());
+    let log = std::fs::read_to_string(log).unwrap();
+    let log: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let by_host = log.iter().filter(|event| event["actor_kind"] == "host");
+    let actions: Vec<_> = by_host
+        .map(|event| event["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        actions,
+        [
+            "user.added",
+            "user.added",
+            "user.role_changed",
+            "user.password_reset_offered",
+            "user.password_changed",
+            "credential.issued",
+            "credential.disabled",
+            "credential.enabled",
+            "credential.revoked",
+            "signing_key.rotated",
+            "database.backed_up",
+            "audit.exported",
+        ]
+    );
+    let head = host.json(&["audit", "verify"], "");
+    assert_eq!(head["entries"], log.len());
+}
+
+#[test]
+fn scopes_without_custom_access_are_refused() {
+    let host = Host::new();
+    host.add_mara();
+    for access in ["full", "read-only"] {
+        let issue = host.issue(&["--access", access, "--scope", "data=read"]);
+        let refused = host.refusal(&refs(&issue));
+        assert!(refused.contains("use --access custom"), "{refused}");
+    }
+    assert_eq!(
+        host.json(&["credential", "list"], "")
+            .as_array()
+            .unwrap()
+            .len(),
+        0
+    );
+}
+
+#[test]
+fn a_server_that_is_asked_to_end_forgets_no_use() {
+    let host = Host::new();
+    host.add_mara();
+    let issued = host.json(&refs(&host.issue(&["--access", "full"])), "");
+    let [key_id, secret] = ["key_id", "secret"].map(|name| issued[name].as_str().unwrap());
+    assert!(host.refusal(&["healthcheck"]).contains("no server listens"));
+
+    let mut server = host.start(&["serve"]);
+    let began = Instant::now();
+    while !host.run(&["healthcheck"], "").status.success() {
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "the server does not become ready"
+        );
+        sleep(Duration::from_millis(50));
+    }
+    // It writes every two seconds; this call falls between.
+    let answer = ureq::get(format!("http://{}/v1/verify", host.listen))
+        .header("X-Original-Method", READ.0)
+        .header("X-Original-URI", READ.1)
+        .header("Authorization", basic(key_id, secret))
+        .call()
+        .unwrap();
+    assert_eq!(answer.status(), 200);
+    let ended = Command::new("kill").arg(server.id().to_string()).status();
+    assert!(ended.unwrap().success());
+    assert!(server.wait().unwrap().success());
+    let shown = host.json(&["credential", "show", key_id], "");
+    assert!(shown["last_used_at"].is_string(), "{shown}");
+}
