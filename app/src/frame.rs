@@ -11,6 +11,7 @@ use web_sys::js_sys::Reflect;
 use crate::components::{Avatar, ErrorState, Glyph, Icon, Toast};
 use crate::error::ApiError;
 use crate::features::proof::ProofDialog;
+use crate::palette::{Palette, PaletteButton};
 use crate::theme::ThemeSwitch;
 use crate::viewer::{CurrentUser, Viewer};
 
@@ -43,6 +44,7 @@ pub fn Frame() -> impl IntoView {
                     <Icon glyph=Glyph::Menu />
                 </button>
                 <div class="menu" id=MENU popover="auto">
+                    <PaletteButton />
                     <Navigation />
                     <div class="menu-foot">
                         <ThemeSwitch /> {user.map(|user| view! { <Me user=user /> })}
@@ -53,6 +55,7 @@ pub fn Frame() -> impl IntoView {
         </div>
         <Toast />
         <ProofDialog />
+        <Palette />
     }
     .into_any()
 }

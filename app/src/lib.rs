@@ -11,6 +11,7 @@ pub mod form;
 mod frame;
 mod listener;
 mod pages;
+mod palette;
 #[cfg(feature = "ssr")]
 pub mod server_context;
 mod theme;

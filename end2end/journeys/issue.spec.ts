@@ -57,6 +57,14 @@ for (const wasm of [true, false]) {
       await create(page);
       const issued = await readShownOnce(page, "settlement-worker");
       expect(issued.secret).toMatch(/^krs_[0-9A-Za-z]{46}$/);
+      if (wasm) {
+        await page.getByRole("button", { name: "Test now" }).click();
+        await expect(page.locator(".answer")).toContainText([
+          "A request for an access token went through.",
+          /^GET .* went through\.$/,
+          /^GET .* was refused, as it should be\. Needs .*$/,
+        ]);
+      }
       const format = (label: string) => page.locator("label").filter({ hasText: label });
       for (const label of [".env", "JSON", "Kubernetes", "curl", "Python", "Node", "Go", "Rust"]) {
         await format(label).click();

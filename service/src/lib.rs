@@ -40,6 +40,7 @@ mod standing;
 mod throttle;
 mod tokens;
 mod totp;
+mod try_out;
 mod usage;
 
 use std::sync::Arc;
@@ -82,6 +83,7 @@ pub use sso::{
     AtProvider, HEADER_ISSUER, HeaderIdentity, PasswordLogIn, ProviderSettings, SsoAnswer,
     SsoBegun, SsoDone, SsoError, SsoSettings, read_issuer,
 };
+pub use try_out::Tried;
 pub use usage::Kept;
 // What a provider is configured with.
 pub use openidconnect::{ClientId, ClientSecret, IssuerUrl};

@@ -143,6 +143,26 @@ impl Catalogue {
         &self.file
     }
 
+    /// A call that is `wanted`: one that needs nothing filled in, if there is such a one, or else one
+    /// with `example` for each parameter of its path.
+    #[must_use]
+    pub fn example(&self, wanted: impl Fn(&Scope, &Endpoint) -> bool) -> Option<(Method, String)> {
+        let endpoints = self.scopes.iter().flat_map(|scope| {
+            let wanted = |endpoint: &&Endpoint| wanted(scope, endpoint);
+            scope.endpoints.iter().filter(wanted).collect::<Vec<_>>()
+        });
+        let endpoint = endpoints.min_by_key(|endpoint| endpoint.path.contains('{'))?;
+        let fill = |part| {
+            if str::starts_with(part, '{') {
+                "example"
+            } else {
+                part
+            }
+        };
+        let path: Vec<_> = endpoint.path.split('/').map(fill).collect();
+        Some((endpoint.method, path.join("/")))
+    }
+
     /// What a call needs. `raw_path` is the request's target as it came, escapes and all. A query
     /// is cut off first, so nothing in it can change the answer.
     ///

@@ -22,3 +22,4 @@ mod second_factors;
 mod sessions;
 mod signing;
 mod signing_keys;
+mod try_out;

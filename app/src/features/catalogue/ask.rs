@@ -6,11 +6,12 @@ use domain::scope::{AccessLevel, Level};
 use leptos::html;
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
+use serde::{Deserialize, Serialize};
 
 use crate::words::sentence;
 
 /// The answer to a question about a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Whether the call can go through.
     pub good: bool,

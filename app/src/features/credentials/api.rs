@@ -6,6 +6,7 @@ use leptos::server_fn::codec::Json;
 
 use super::{CredentialDetail, CredentialList, Filters, FormFacts, KeyPreview, ListParams};
 use crate::error::ApiError;
+use crate::features::catalogue::Verdict;
 use crate::form::ShownOnce;
 
 /// A page of the list, with the numbers of the tabs.
@@ -95,6 +96,19 @@ pub async fn issue_credential(
     let issued = reply(services.issue_credential(&actor, &draft, key).await)?;
     let headers = use_context::<LegacyHeaders>().unwrap_or_default();
     Ok(server::shown_once(&services, issued, headers))
+}
+
+/// Uses a credential with its secret for real, as its program would. Nothing of the secret is kept.
+#[server(prefix = "/_fn", endpoint = "credentials/try-out", input = Json)]
+pub async fn try_out(key_id: String, secret: String) -> Result<Vec<Verdict>, ApiError> {
+    use super::server;
+    use crate::server_context::{actor, reply, services};
+
+    let (actor, services) = (actor()?, services()?);
+    let unknown = |_| service::ServiceError::NotFound("credential");
+    let key_id = reply(key_id.parse().map_err(unknown))?;
+    let tried = reply(services.try_out(&actor, key_id, &secret).await)?;
+    Ok(server::verdicts(tried))
 }
 
 /// What a text that somebody is typing holds, or why it is no public key. Nothing is kept.

@@ -27,7 +27,7 @@ mod web_crypto;
 
 pub use api::{
     credential_filters, credential_form, get_credential, issue_credential, list_credentials,
-    preview_public_keys,
+    preview_public_keys, try_out,
 };
 pub use detail::CredentialPage;
 pub use draft::{chosen_key, read_draft};

@@ -14,7 +14,7 @@ use domain::user::User;
 use service::{
     CredentialCounts, CredentialFilter, CredentialPage, CredentialQuery, CredentialRecord,
     CredentialSort, CredentialTab, DecisionRow, IssuedCredential, KeySetRow, PageStart, Position,
-    Services, UsageRow, UserQuery,
+    Services, Tried, UsageRow, UserQuery,
 };
 
 use super::{
@@ -23,7 +23,9 @@ use super::{
     UsageDay,
 };
 use crate::features::audit::StoryEntry;
+use crate::features::catalogue::Verdict;
 use crate::form::ShownOnce;
+use crate::words::sentence;
 
 /// Rows of a page of the list.
 const PAGE: u32 = 50;
@@ -368,21 +370,33 @@ pub fn shown_once(
 
 /// A call to begin with: the first that the access allows and that needs nothing filled in.
 fn example_path(catalogue: &Catalogue, access: &Access) -> String {
-    catalogue
-        .scopes()
-        .iter()
-        .flat_map(|scope| {
-            scope
-                .endpoints
-                .iter()
-                .map(|endpoint| (access.level(&scope.name), endpoint))
-        })
-        .find(|(level, endpoint)| {
-            level.allows(endpoint.level)
-                && endpoint.method == Method::Get
-                && !endpoint.path.contains('{')
-        })
-        .map_or_else(|| "/".to_owned(), |(_, endpoint)| endpoint.path.clone())
+    let call = catalogue.example(|scope, endpoint| {
+        access.level(&scope.name).allows(endpoint.level)
+            && endpoint.method == Method::Get
+            && !endpoint.path.contains('{')
+    });
+    call.map_or_else(|| "/".to_owned(), |(_, path)| path)
+}
+
+/// What came of trying a credential out, in words.
+pub fn verdicts(tried: Vec<Tried>) -> Vec<Verdict> {
+    let verdict = |tried: Tried| {
+        let good = tried.should_pass == tried.refusal.is_none();
+        let what = match tried.call {
+            None => "A request for an access token".to_owned(),
+            Some((method, path)) => format!("{} {path}", method.as_str()),
+        };
+        let words = match (tried.should_pass, tried.refusal) {
+            (true, None) => format!("{what} went through."),
+            (true, Some(why)) => format!("{what} was refused. {}", sentence(&why)),
+            (false, Some(why)) => {
+                format!("{what} was refused, as it should be. {}", sentence(&why))
+            }
+            (false, None) => format!("{what} went through, though this access does not allow it."),
+        };
+        Verdict { good, words }
+    };
+    tried.into_iter().map(verdict).collect()
 }
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 
 use domain::credential::Flow;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 
-use super::IssuedKey;
 use super::leave::ask_before_leaving;
 use super::snippets::{Snippet, snippets};
+use super::{IssuedKey, try_out};
 use crate::components::{CopyButton, Moment, Notice, PageHead, Tone};
+use crate::features::catalogue::Verdict;
 
 const QUESTION: &str = "Leave without storing the secret? It can't be shown again.";
 
@@ -43,6 +45,10 @@ pub(super) fn StoreIt(
         .secret
         .clone()
         .map(|secret| copyable("Secret", secret));
+    let try_now = issued
+        .secret
+        .clone()
+        .map(|secret| view! { <TryNow key_id=issued.key_id.clone() secret=secret /> });
     let legacy = (issued.flow == Flow::Legacy).then(|| legacy_words(&issued));
     let confirm = has_secret.then(|| {
         view! {
@@ -66,6 +72,7 @@ pub(super) fn StoreIt(
                 {end}
                 {legacy}
             </section>
+            {try_now}
             <section class="card section">
                 <h2>"Take it away"</h2>
                 <p>"Filled in for this credential. Put the address of your API where the example stands."</p>
@@ -91,6 +98,55 @@ fn copyable(what: &'static str, text: String) -> AnyView {
                 <CopyButton text=text what=what />
             </div>
         </div>
+    }
+    .into_any()
+}
+
+/// Uses the credential once, for real, before it is taken anywhere.
+#[component]
+fn TryNow(key_id: String, secret: String) -> impl IntoView {
+    let tried = RwSignal::new(None);
+    let is_busy = RwSignal::new(false);
+    let test = move |_| {
+        let (key_id, secret) = (key_id.clone(), secret.clone());
+        is_busy.set(true);
+        spawn_local(async move {
+            let answer = try_out(key_id, secret).await;
+            // The page may be gone.
+            let _ = tried.try_set(Some(answer));
+            let _ = is_busy.try_set(false);
+        });
+    };
+    let verdicts = move || {
+        tried.get().map(|answer| match answer {
+            Ok(verdicts) => verdicts.into_iter().map(verdict).collect_view().into_any(),
+            Err(error) => view! { <Notice tone=Tone::Bad>{error.advice()}</Notice> }.into_any(),
+        })
+    };
+    view! {
+        <section class="card section stack-s live-only">
+            <h2>"Test it"</h2>
+            <p>
+                "Signs in with it as a program would, and asks the gate about a call that it may make and one that it may not."
+            </p>
+            <p>
+                <button class="btn" type="button" disabled=move || is_busy.get() on:click=test>
+                    "Test now"
+                </button>
+            </p>
+            <div class="stack-s" role="status">
+                {verdicts}
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+fn verdict(verdict: Verdict) -> AnyView {
+    view! {
+        <p class="answer" class:ok=verdict.good>
+            {verdict.words}
+        </p>
     }
     .into_any()
 }

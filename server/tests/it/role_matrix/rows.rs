@@ -187,6 +187,11 @@ pub const FUNCTIONS: &[(&str, &str, Permission)] = &[
     ),
     ("/_fn/credentials/list", r#"{"params":{}}"#, Permission::See),
     (
+        "/_fn/credentials/try-out",
+        r#"{"key_id":"{key_id}","secret":"x"}"#,
+        Permission::See,
+    ),
+    (
         "/_fn/credentials/preview-keys",
         r#"{"public_key":"x"}"#,
         Permission::ManageCredentials,
