@@ -135,7 +135,8 @@ fn every_command_prints_json_and_what_it_changes_is_audited_with_the_host_as_act
     let copy = host.path().join("copy.db");
     let backup = ["db", "backup", copy.to_str().unwrap()];
     assert_eq!(host.json(&backup, "")["file"], copy.to_str().unwrap());
-    assert!(host.refusal(&backup).contains("copy.db"));
+    let refused = host.refusal(&backup);
+    assert!(refused.contains("copy.db"), "{refused}");
 
     let log = host.path().join("log.jsonl");
     let export = ["audit", "export", "--out", log.to_str().unwrap()];

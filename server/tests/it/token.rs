@@ -217,11 +217,9 @@ async fn check_07_a_wrong_secret_and_an_unknown_id_take_the_same_time() {
         // Past the limit on failures.
         app.clock.advance(TimeDelta::minutes(1));
     }
-    let [wrong, unknown] = times.map(|mut times| {
-        times.sort_unstable();
-        times[times.len() / 2].as_secs_f64()
-    });
-    // The medians differ by a few per cent; a slow hash on one path only would double one.
+    // The fastest of each: the rest measures what else the machine does.
+    let [wrong, unknown] = times.map(|times| times.into_iter().min().unwrap().as_secs_f64());
+    // They differ by a few per cent; a slow hash on one path only would double one.
     assert!(
         (0.67..1.5).contains(&(wrong / unknown)),
         "{wrong} {unknown}"

@@ -41,6 +41,7 @@ async fn a_new_secret_is_used_as_its_program_would_use_it() {
             .chain(calls)
             .collect();
         assert_eq!(tried.unwrap(), expected, "{flow}");
+        team.services.flush_usage().await.unwrap();
         let used = team.services.credential(&eve, key_id).await.unwrap();
         assert!(used.last_use.is_some(), "it was real use");
     }
