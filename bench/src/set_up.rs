@@ -104,7 +104,8 @@ pub async fn session(services: &Services) -> anyhow::Result<String> {
     let row = SessionRow {
         id: service::crypto::hash_token(id),
         user: Some(user),
-        data: json!({ "user_id": user, "seen_at": now.timestamp() }).to_string(),
+        data: json!({ "user_id": user, "role": "superuser", "seen_at": now.timestamp() })
+            .to_string(),
         created_at: now,
         idle_until: now + TimeDelta::hours(1),
         absolute_until: now + TimeDelta::hours(24),
