@@ -1011,7 +1011,8 @@ async fn a_log_out_at_one_provider_leaves_the_sessions_of_another() {
     // The same person comes in by both.
     let (services, host) = (&scene.app.services, &scene.app.host);
     let user = scene.user("ada@example.com").await.unwrap().id;
-    let linked = services.link_identity(host, user, &other.issuer(), "ada-7");
+    let issuer = other.issuer();
+    let linked = services.link_identity(host, user, &issuer, "ada-7");
     linked.await.unwrap();
     let there = session(&log_in_at_other(&scene, &other).await).unwrap();
     let is_open =
