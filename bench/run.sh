@@ -3,7 +3,8 @@
 # functions. It prints; it never fails for a number.
 #
 # COUNT credentials are stored, IN_USE of them call, in the database at URL, which must be empty; without
-# it, in a fresh SQLite file. The lists have up to 100,000 credentials, on SQLite and PostgreSQL.
+# it, in a fresh SQLite file. The lists have up to 100,000 credentials, ten times as many audit events
+# and a tenth as many people, on SQLite and PostgreSQL: first their queries, then whole pages.
 set -euo pipefail
 . "$(dirname "$0")/../tools/env.sh"
 
@@ -40,8 +41,9 @@ node bench/wasm-size.mjs target/site/pkg
 echo; echo "== Lists =="
 cargo build --release -p storage --example list_speed
 eval "$(tools/postgres.sh start)"
-target/release/examples/list_speed $((COUNT < 100000 ? COUNT : 100000)) \
-  "sqlite://$data/lists.db" "$KEYRACK_TEST_POSTGRES"
+lists=("sqlite://$data/lists.db" "$KEYRACK_TEST_POSTGRES")
+target/release/examples/list_speed $((COUNT < 100000 ? COUNT : 100000)) "${lists[@]}"
+cargo run --release -p bench -- lists "${lists[@]}"
 tools/postgres.sh stop
 rm "$data"/lists.db*
 

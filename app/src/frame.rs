@@ -141,7 +141,8 @@ pub fn Bare(
         <Title text=title />
         <div class="bare">
             <main>
-                <Brand />
+                // Loaded anew: a page of a one-time link has another referrer policy than the rest.
+                <Brand rel="external" />
                 <div class="card stack">
                     <header>
                         <h1>{title}</h1>
@@ -157,9 +158,13 @@ pub fn Bare(
 }
 
 #[component]
-fn Brand() -> impl IntoView {
+fn Brand(
+    /// `external` where the browser is to load the next page.
+    #[prop(optional)]
+    rel: Option<&'static str>,
+) -> impl IntoView {
     view! {
-        <a class="brand" href="/">
+        <a class="brand" href="/" rel=rel>
             <svg
                 viewBox="0 0 24 24"
                 fill="none"

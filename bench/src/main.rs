@@ -3,7 +3,8 @@
 //! server share the machine, so only the ratios mean something.
 //!
 //! `bench [CREDENTIALS] [DATABASE_URL] [IN_USE]`: 100,000 stored and 10,000 in use by default, in a
-//! fresh SQLite file.
+//! fresh SQLite file. `bench lists URL…` measures the pages with lists, on databases that `list_speed`
+//! has filled.
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
 mod bare;
@@ -11,9 +12,9 @@ mod compare;
 mod copies;
 mod http;
 mod issuer;
+mod lists;
 mod log_ins;
 mod many;
-mod pages;
 mod set_up;
 mod wrk;
 
@@ -37,7 +38,10 @@ const GATE: [(&str, &str); 2] = [
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if(|first| first == "lists").is_some() {
+        return lists::measure(arguments).await;
+    }
     let count: usize = arguments.next().map_or(Ok(100_000), |text| text.parse())?;
     let folder = tempfile::tempdir()?;
     let url = arguments
@@ -55,7 +59,6 @@ async fn main() -> anyhow::Result<()> {
     if issued < count {
         copies::make(&url, count - issued).await?;
     }
-    let cookie = set_up::session(&services).await?;
     let in_use = InUse::issue(&services, in_use).await?;
     in_use.weigh_recording(&services).await?;
     let signer = Arc::new(Signer::new(folder.path()).await?);
@@ -103,7 +106,6 @@ async fn main() -> anyhow::Result<()> {
     issuer::compare_introspection(&services, address, &token).await?;
     println!("\nresident memory after the gate's lines: {memory} MB");
 
-    pages::measure(address, &cookie)?;
     log_ins::crowd(&services, address, &[("gate", gate), ("token", exchange)]).await?;
     log_ins::compare_answers(&services, address).await
 }

@@ -7,6 +7,7 @@ use anyhow::bail;
 use axum::Router;
 use chrono::TimeDelta;
 use domain::draft::CredentialDraft;
+use domain::user::UserId;
 use leptos::config::LeptosOptions;
 use serde_json::json;
 use server::metrics::Metrics;
@@ -22,10 +23,12 @@ pub const WRITERS: usize = 16;
 
 /// Where browsers would find it.
 pub const PUBLIC_URL: &str = "http://127.0.0.1:3000";
+/// The superuser's address.
+const EMAIL: &str = "mara@example.com";
 /// The issuer there.
 pub const ISSUER: &str = "http://127.0.0.1:3000/v1";
 
-/// The use cases over a database that is empty.
+/// The use cases over a database that is empty, or that nobody has opened with a master key yet.
 pub async fn open(url: &str) -> anyhow::Result<Services> {
     let store = service::connect(url).await?;
     store.migrate().await?;
@@ -44,23 +47,24 @@ pub async fn open(url: &str) -> anyhow::Result<Services> {
     .await?)
 }
 
+/// Adds a superuser.
+pub async fn superuser(services: &Services) -> anyhow::Result<UserId> {
+    let person = AddPerson {
+        name: "Mara Okafor".into(),
+        email: EMAIL.into(),
+        role: "superuser".into(),
+    };
+    let added = services.add_person(&Actor::host("bench"), &person).await?;
+    Ok(added.user.id)
+}
+
 /// Stores the credentials; gives back one of each flow that is in use.
 pub async fn fill(
     services: &Services,
     count: usize,
 ) -> anyhow::Result<(IssuedCredential, IssuedCredential)> {
     let host = Actor::host("bench");
-    let person = AddPerson {
-        name: "Mara Okafor".into(),
-        email: "mara@example.com".into(),
-        role: "superuser".into(),
-    };
-    let owner = services
-        .add_person(&host, &person)
-        .await?
-        .user
-        .id
-        .to_string();
+    let owner = superuser(services).await?.to_string();
     let draft = move |number: usize, flow: &str| CredentialDraft {
         name: format!("worker-{number}"),
         purpose: "Made for measuring".into(),
@@ -92,19 +96,17 @@ pub async fn fill(
     Ok((oauth, legacy))
 }
 
-/// A session cookie for the list page.
+/// A session cookie of the superuser.
 pub async fn session(services: &Services) -> anyhow::Result<String> {
     // tower-sessions writes its ids as base64url of 16 bytes.
     let id = "AAAAAAAAAAAAAAAAAAAAAA";
     let (now, host) = (services.now(), Actor::host("bench"));
-    let user = services
-        .person_by_email(&host, "mara@example.com")
-        .await?
-        .id;
+    let user = services.person_by_email(&host, EMAIL).await?.id;
     let row = SessionRow {
         id: service::crypto::hash_token(id),
         user: Some(user),
-        data: json!({ "user_id": user, "seen_at": now.timestamp() }).to_string(),
+        data: json!({ "user_id": user, "role": "superuser", "seen_at": now.timestamp() })
+            .to_string(),
         created_at: now,
         idle_until: now + TimeDelta::hours(1),
         absolute_until: now + TimeDelta::hours(24),

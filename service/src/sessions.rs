@@ -8,7 +8,7 @@ use domain::role::Permission;
 use domain::user::{EmailAddress, User, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use storage::{SessionRow, TokenHash};
+use storage::{PersonRecord, SessionRow, TokenHash};
 use url::Url;
 
 use crate::actor::{Actor, Object, Person, RequestFacts, anonymous_event};
@@ -298,6 +298,16 @@ impl Services {
             })
         };
         rows.into_iter().map(info).collect()
+    }
+
+    /// When a person was last seen, give or take a minute: at their last log-in or, if that is later,
+    /// at the last request of a session that is still known.
+    #[must_use]
+    pub fn last_seen(&self, person: &PersonRecord) -> Option<Instant> {
+        let idle = self.settings().sessions.idle;
+        // A session that began under a longer limit would be of tomorrow.
+        let used_at = person.idle_until.map(|end| (end - idle).min(self.now()));
+        used_at.max(person.user.last_login_at)
     }
 
     /// Ends one of a person's sessions: the very next request with its cookie is a stranger's.

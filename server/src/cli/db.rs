@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::Subcommand;
 use serde_json::json;
 
@@ -38,6 +39,9 @@ pub async fn run(config: &Config, command: DbCommand) -> anyhow::Result<()> {
             }
         }
         DbCommand::Backup { file, format } => {
+            if file.exists() {
+                bail!("{} is there already: name a new file", file.display());
+            }
             super::open(config)
                 .await?
                 .back_up(&super::host(), &file)

@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use app::features::entry::MailIsOn;
 use axum::Router;
 use axum::extract::{FromRef as _, Request, State};
-use axum::middleware::{from_fn_with_state, map_request, map_response_with_state};
+use axum::middleware::{from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
@@ -36,10 +36,7 @@ use layers::limits::{ANSWER_TIME, BODY_BYTES};
 /// Everything that the server answers.
 pub fn router(state: AppState) -> Router {
     let around = ServiceBuilder::new()
-        .layer(map_response_with_state(
-            state.clone(),
-            layers::headers::secure,
-        ))
+        .layer(from_fn_with_state(state.clone(), layers::headers::secure))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
             ANSWER_TIME,

@@ -18,7 +18,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use domain::groups::RoleMap;
@@ -114,6 +114,14 @@ pub enum Mood {
     Mistaken,
     /// Nothing but errors.
     Broken,
+    /// It takes the question and never answers.
+    Hanging,
+    /// The same, with tokens only.
+    HangingTokens,
+    /// Its answer with tokens is ten megabytes.
+    HugeTokens,
+    /// Where tokens are given leads elsewhere.
+    RedirectingTokens,
 }
 
 pub struct Inner {
@@ -128,8 +136,12 @@ pub struct Inner {
     pub unsigned: bool,
     /// Whether the metadata promises `iss` in answers.
     pub names_itself: bool,
+    /// Whether the metadata promises to read the parameter `claims`.
+    pub takes_claims: bool,
     /// How often the keys were asked for.
     pub keys_asked: usize,
+    /// How often somebody followed where it leads elsewhere.
+    pub followed: usize,
     now: i64,
     codes: HashMap<String, (Url, Value)>,
 }
@@ -152,7 +164,9 @@ impl Provider {
                 bend: json!({}),
                 unsigned: false,
                 names_itself: false,
+                takes_claims: false,
                 keys_asked: 0,
+                followed: 0,
                 now,
                 codes: HashMap::new(),
             })),
@@ -161,6 +175,7 @@ impl Provider {
             .route("/.well-known/openid-configuration", get(metadata))
             .route("/jwks", get(keys))
             .route("/token", post(token))
+            .route("/elsewhere", any(elsewhere))
             .with_state(provider.clone());
         tokio::spawn(server::serve::serve(
             listener,
@@ -174,16 +189,25 @@ impl Provider {
         format!("http://{}", self.address)
     }
 
+    fn mood(&self) -> Mood {
+        self.inner().mood
+    }
+
     pub fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap()
     }
 
     /// As Keyrack is told about it.
     pub fn settings(&self, roles: &[&str]) -> ProviderSettings {
+        self.settings_as("acme", "Acme", roles)
+    }
+
+    /// The same under another id and name.
+    pub fn settings_as(&self, id: &str, name: &str, roles: &[&str]) -> ProviderSettings {
         let roles: Vec<_> = roles.iter().map(|role| (*role).to_owned()).collect();
         ProviderSettings {
-            id: "acme".to_owned(),
-            name: "Acme".to_owned(),
+            id: id.to_owned(),
+            name: name.to_owned(),
             issuer: IssuerUrl::new(self.issuer()).unwrap(),
             client_id: ClientId::new(CLIENT.0.to_owned()),
             client_secret: Some(ClientSecret::new(CLIENT.1.to_owned())),
@@ -223,16 +247,29 @@ impl Provider {
     }
 }
 
+/// Where nobody should come.
+async fn elsewhere(State(provider): State<Provider>) -> StatusCode {
+    provider.inner().followed += 1;
+    StatusCode::OK
+}
+
+/// Redirects so that the method and the body would go along.
+fn lead_elsewhere() -> Response {
+    let to = [(header::LOCATION, "/elsewhere")];
+    (StatusCode::TEMPORARY_REDIRECT, to).into_response()
+}
+
 async fn metadata(State(provider): State<Provider>) -> Response {
     let issuer = provider.issuer();
+    if provider.mood() == Mood::Hanging {
+        std::future::pending::<()>().await;
+    }
     let inner = provider.inner();
     let said = match inner.mood {
         Mood::Broken => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        Mood::Redirecting => {
-            return (StatusCode::FOUND, [(header::LOCATION, "/elsewhere")]).into_response();
-        }
+        Mood::Redirecting => return lead_elsewhere(),
         Mood::Mistaken => "https://other.example.com".to_owned(),
-        Mood::Well | Mood::Huge => issuer.clone(),
+        _ => issuer.clone(),
     };
     Json(json!({
         "issuer": said,
@@ -244,6 +281,7 @@ async fn metadata(State(provider): State<Provider>) -> Response {
         "id_token_signing_alg_values_supported": ["RS256", "none"],
         "end_session_endpoint": format!("{issuer}/logout?a=b"),
         "authorization_response_iss_parameter_supported": inner.names_itself,
+        "claims_parameter_supported": inner.takes_claims,
     }))
     .into_response()
 }
@@ -261,6 +299,12 @@ async fn keys(State(provider): State<Provider>) -> Response {
 
 /// Gives an ID token for a code, once, to the client with the verifier (RFC 7636 section 4.6).
 async fn token(State(provider): State<Provider>, request: Request<Body>) -> Response {
+    match provider.mood() {
+        Mood::HangingTokens => std::future::pending().await,
+        Mood::HugeTokens => return " ".repeat(10_000_000).into_response(),
+        Mood::RedirectingTokens => return lead_elsewhere(),
+        _ => {}
+    }
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 10_000).await.unwrap();
     let form: HashMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
@@ -280,9 +324,12 @@ async fn token(State(provider): State<Provider>, request: Request<Body>) -> Resp
         return refuse("invalid_grant");
     };
     let asked: HashMap<_, _> = url.query_pairs().into_owned().collect();
+    // The way back that the browser brought is the one that the client names (RFC 6749 section 4.1.3).
+    let ours = format!("{PUBLIC_URL}/sso/");
     let challenge = digest(&SHA256, form["code_verifier"].as_bytes());
     if URL_SAFE_NO_PAD.encode(challenge) != asked["code_challenge"]
-        || form["redirect_uri"] != format!("{PUBLIC_URL}/sso/acme/callback")
+        || form["redirect_uri"] != asked["redirect_uri"]
+        || !asked["redirect_uri"].starts_with(&ours)
     {
         return refuse("invalid_grant");
     }

@@ -1,5 +1,7 @@
 //! Log-in at an OpenID provider, through the real router, at a provider that is really asked.
 
+use std::time::{Duration, Instant};
+
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use domain::audit::{Action, Outcome};
@@ -16,6 +18,8 @@ use crate::app::{Answer, PUBLIC_URL, TestApp};
 use crate::identity_provider::{Mood, Provider, SigningKey};
 
 const PASSWORD: &str = "mice juggle seven lamps";
+/// What a log-in may take at most at a provider that never answers: five seconds, and some for us.
+const BOUND: Duration = Duration::from_secs(8);
 const ROLES: [&str; 3] = ["admins=superuser", "ops=operations", "help=support"];
 
 struct Scene {
@@ -61,9 +65,18 @@ impl Scene {
         change: impl FnOnce(ProviderSettings) -> ProviderSettings,
     ) -> Self {
         let provider = Provider::start(1_795_500_000).await;
+        let settings = vec![change(provider.settings(&ROLES))];
+        Self::of(provider, settings, passwords).await
+    }
+
+    async fn of(
+        provider: Provider,
+        providers: Vec<ProviderSettings>,
+        passwords: PasswordLogIn,
+    ) -> Self {
         let sso = SsoSettings {
             public_url: PUBLIC_URL.to_owned(),
-            providers: vec![change(provider.settings(&ROLES))],
+            providers,
             passwords,
         };
         let app = TestApp::with_sso(sso, None).await;
@@ -76,7 +89,12 @@ impl Scene {
     }
 
     async fn begin(&self) -> Begun {
-        let answer = self.get("/sso/acme?next=/catalogue", "").await;
+        self.begin_at("acme").await
+    }
+
+    async fn begin_at(&self, provider: &str) -> Begun {
+        let path = format!("/sso/{provider}?next=/catalogue");
+        let answer = self.get(&path, "").await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", text(&answer));
         let cookie = answer.header("set-cookie").unwrap();
         let (ticket, attributes) = cookie.split_once("; ").unwrap();
@@ -92,10 +110,19 @@ impl Scene {
 
     /// Comes back from the provider with these parameters.
     async fn come_back(&self, ticket: &str, parameters: &[(&str, &str)]) -> Answer {
+        self.come_back_at("acme", ticket, parameters).await
+    }
+
+    async fn come_back_at(
+        &self,
+        provider: &str,
+        ticket: &str,
+        parameters: &[(&str, &str)],
+    ) -> Answer {
         let mut query = form_urlencoded::Serializer::new(String::new());
         let query = query.extend_pairs(parameters).finish();
-        self.get(&format!("/sso/acme/callback?{query}"), ticket)
-            .await
+        let path = format!("/sso/{provider}/callback?{query}");
+        self.get(&path, ticket).await
     }
 
     /// All the way to the provider and back.
@@ -527,14 +554,18 @@ async fn check_70_what_the_provider_says_is_text_and_short() {
 async fn check_71_a_provider_that_is_down_or_strange_is_a_clear_page_and_passwords_work() {
     for (mood, status, words) in [
         (Mood::Broken, 503, "Acme answered 500"),
-        (Mood::Redirecting, 503, "Acme answered 302, a redirect"),
+        (Mood::Redirecting, 503, "Acme answered 307, a redirect"),
+        (Mood::Hanging, 503, "Acme took too long to answer"),
         (Mood::Huge, 503, "Acme answered with more than 64 KiB"),
         (Mood::Mistaken, 502, "metadata of another issuer"),
     ] {
         let scene = Scene::new().await;
         scene.provider.inner().mood = mood;
+        let began = Instant::now();
         let answer = scene.get("/sso/acme?next=/catalogue", "").await;
         refused(&answer, status, words);
+        assert!(began.elapsed() < BOUND, "{words}");
+        assert_eq!(scene.provider.inner().followed, 0);
         let page = text(&answer);
         assert!(page.contains("/sso/acme?next=%2Fcatalogue"), "{page}");
         assert!(page.contains("Log in with Acme"), "{page}");
@@ -550,6 +581,33 @@ async fn check_71_a_provider_that_is_down_or_strange_is_a_clear_page_and_passwor
     let scene = Scene::new().await;
     let answer = scene.get("/sso/nobody", "").await;
     refused(&answer, 404, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_71_where_tokens_are_given_may_hang_redirect_or_flood_and_a_clear_page_comes_soon() {
+    for (mood, words) in [
+        (Mood::HangingTokens, "Acme took too long to answer"),
+        (Mood::HugeTokens, "Acme answered with more than 64 KiB"),
+        (Mood::RedirectingTokens, "Acme answered 307, a redirect"),
+    ] {
+        let scene = Scene::new().await;
+        scene.provider.inner().mood = mood;
+        let began = Instant::now();
+        let answer = scene.log_in(ada()).await;
+        refused(&answer, 503, words);
+        assert!(began.elapsed() < BOUND, "{words}");
+        // The code and the client's secret went nowhere else.
+        assert_eq!(scene.provider.inner().followed, 0, "{words}");
+        let page = text(&answer);
+        assert!(page.contains("Log in with Acme"), "{page}");
+        let log_in = log_in_with_password(&scene, "ada@example.com").await;
+        assert_eq!(log_in, StatusCode::SEE_OTHER, "{words}");
+        scene.provider.inner().mood = Mood::Well;
+        let answer = scene
+            .log_in(with(json!({ "email": "a@example.com" })))
+            .await;
+        assert!(session(&answer).is_some(), "{}", text(&answer));
+    }
 }
 
 async fn log_in_with_password(scene: &Scene, email: &str) -> StatusCode {
@@ -824,4 +882,151 @@ async fn a_form_waits_for_its_sender_while_they_log_in_at_the_provider() {
     );
     let sent = post(&cookie, body).await.ok();
     assert!(text(&sent).contains("krg_"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_takes_claims_is_asked_for_auth_time_when_somebody_confirms() {
+    for takes_claims in [false, true] {
+        let scene = Scene::new().await;
+        scene.provider.inner().takes_claims = takes_claims;
+        let plain = scene.begin().await;
+        assert!(!plain.url.query_pairs().any(|(name, _)| name == "claims"));
+        let confirmation = begin_proof(&scene, "/").await;
+        let mut pairs = confirmation.url.query_pairs();
+        let claims = pairs.find(|(name, _)| name == "claims");
+        let claims: Option<Value> = claims.map(|(_, text)| serde_json::from_str(&text).unwrap());
+        let expected = json!({ "id_token": { "auth_time": { "essential": true } } });
+        assert_eq!(claims, takes_claims.then_some(expected));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_69_a_confirmation_asks_for_the_groups_again_and_a_lost_one_demotes_at_once() {
+    let scene = Scene::new().await;
+    let now = scene.app.services.now().timestamp();
+    let groups = |groups: Value| with(json!({ "groups": groups, "auth_time": now }));
+    let admin = session(&scene.log_in(groups(json!(["admins"]))).await).unwrap();
+    scene.get("/audit", &admin).await.ok();
+
+    let proven = session(&prove(&scene, "/", groups(json!(["ops"]))).await).unwrap();
+    for cookie in [&admin, &proven] {
+        let closed = scene.get("/audit", cookie).await;
+        assert_eq!(closed.status, StatusCode::FORBIDDEN);
+    }
+    let user = scene.user("ada@example.com").await.unwrap();
+    assert_eq!(user.role, Role::Operations);
+    let change = json!({ "role": { "from": "superuser", "to": "operations" }, "by": "Acme" });
+    let mapped = scene.events(Action::UserRoleMapped).await;
+    assert_eq!(mapped, [(Outcome::Done, change)]);
+
+    // Without any group there is no confirmation, and no session either.
+    let refusal = prove(&scene, "/", groups(json!([]))).await;
+    refused(&refusal, 403, "None of your groups");
+    let gone = scene.get("/credentials", &proven).await;
+    assert_eq!(gone.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_69_a_lost_group_outlives_itself_by_the_absolute_limit_at_most() {
+    let scene = Scene::new().await;
+    let admins = with(json!({ "groups": ["admins"] }));
+    let cookie = session(&scene.log_in(admins).await).unwrap();
+    // Kept alive all day, and never asked who they are.
+    let half_an_hour = chrono::TimeDelta::minutes(30);
+    for _ in 0..47 {
+        scene.app.clock.advance(half_an_hour);
+        scene.get("/audit", &cookie).await.ok();
+    }
+    scene.app.clock.advance(half_an_hour);
+    let gone = scene.get("/audit", &cookie).await;
+    assert_eq!(gone.status, StatusCode::SEE_OTHER);
+}
+
+/// Two providers, each with somebody of the subject `ada-7`; the other one's is Bea.
+async fn two_providers() -> (Scene, Provider) {
+    let acme = Provider::start(1_795_500_000).await;
+    let other = Provider::start(1_795_500_000).await;
+    let settings = vec![
+        acme.settings(&ROLES),
+        other.settings_as("other", "Other", &ROLES),
+    ];
+    let scene = Scene::of(acme, settings, PasswordLogIn::Everybody).await;
+    (scene, other)
+}
+
+async fn log_in_at_other(scene: &Scene, other: &Provider) -> Answer {
+    let begun = scene.begin_at("other").await;
+    let bea = json!({ "email": "bea@example.com", "name": "Bea Lind" });
+    let code = other.agree(&begun.url, with(bea));
+    let state = begun.parameter("state");
+    let answer = [("code", code.as_str()), ("state", state.as_str())];
+    scene.come_back_at("other", &begun.ticket, &answer).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_provider_has_its_button_and_its_people() {
+    let (scene, other) = two_providers().await;
+    let page = text(&scene.get("/login?next=/catalogue", "").await.ok());
+    for (id, name) in [("acme", "Acme"), ("other", "Other")] {
+        let href = format!("href=\"/sso/{id}?next=%2Fcatalogue\"");
+        assert!(page.contains(&href), "{href} is not in {page}");
+        assert!(page.contains(&format!("Log in with {name}")), "{page}");
+    }
+    assert!(session(&scene.log_in(ada()).await).is_some());
+    let answer = log_in_at_other(&scene, &other).await;
+    let page = scene.get("/credentials", &session(&answer).unwrap()).await;
+    assert!(text(&page.ok()).contains("Bea Lind"));
+    // The same subject at another issuer is somebody else.
+    let ids = ["ada@example.com", "bea@example.com"];
+    let [ada, bea] = [scene.user(ids[0]).await, scene.user(ids[1]).await];
+    assert_ne!(ada.unwrap().id, bea.unwrap().id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_66_what_began_at_one_provider_does_not_end_at_another() {
+    let (scene, other) = two_providers().await;
+    for (from, to) in [("acme", "other"), ("other", "acme")] {
+        let begun = scene.begin_at(from).await;
+        let asked = if from == "acme" {
+            &scene.provider
+        } else {
+            &other
+        };
+        let code = asked.agree(&begun.url, ada());
+        let state = begun.parameter("state");
+        let answer = [("code", code.as_str()), ("state", state.as_str())];
+        let mixed_up = scene.come_back_at(to, &begun.ticket, &answer).await;
+        refused(&mixed_up, 400, "begun in another browser");
+        // The try has used the ticket up.
+        let late = scene.come_back_at(from, &begun.ticket, &answer).await;
+        refused(&late, 400, "begun in another browser");
+    }
+    assert!(scene.user("ada@example.com").await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_out_at_one_provider_leaves_the_sessions_of_another() {
+    let (scene, other) = two_providers().await;
+    let here = session(&scene.log_in(ada()).await).unwrap();
+    // The same person comes in by both.
+    let (services, host) = (&scene.app.services, &scene.app.host);
+    let user = scene.user("ada@example.com").await.unwrap().id;
+    let issuer = other.issuer();
+    let linked = services.link_identity(host, user, &issuer, "ada-7");
+    linked.await.unwrap();
+    let there = session(&log_in_at_other(&scene, &other).await).unwrap();
+    let is_open =
+        async |cookie: &str| scene.get("/credentials", cookie).await.status == StatusCode::OK;
+    let say = async |to: &str, by: &Provider| {
+        let form = format!("logout_token={}", by.logout_token(json!({})));
+        let path = format!("/sso/{to}/backchannel");
+        post(&scene, &path, "", &form).await.status
+    };
+    // One provider can't speak for the other.
+    assert_eq!(say("other", &scene.provider).await, StatusCode::BAD_REQUEST);
+    assert!(is_open(&here).await && is_open(&there).await);
+    assert_eq!(say("acme", &scene.provider).await, StatusCode::OK);
+    assert!(!is_open(&here).await && is_open(&there).await);
+    assert_eq!(say("other", &other).await, StatusCode::OK);
+    assert!(!is_open(&there).await);
 }

@@ -37,6 +37,9 @@ const PAUSE: TimeDelta = TimeDelta::seconds(30);
 /// The same while nothing is known: whoever clicks again soon shares the failure.
 const FAILED: TimeDelta = TimeDelta::seconds(5);
 
+/// Asks for the time of the log-in as a claim that is needed (OpenID Connect Core section 5.5).
+const AUTH_TIME: &str = r#"{"id_token":{"auth_time":{"essential":true}}}"#;
+
 /// The providers of a deployment.
 #[derive(Debug)]
 pub(crate) struct Providers(Vec<Provider>);
@@ -87,6 +90,7 @@ pub(super) struct Known {
     client: OidcClient,
     pub keys: JsonWebKeySet<CoreJsonWebKey>,
     names_itself: bool,
+    takes_claims: bool,
     end_session: Option<Url>,
     at: Instant,
 }
@@ -200,6 +204,7 @@ impl Provider {
         let more = metadata.additional_metadata();
         let names_itself = more.authorization_response_iss_parameter_supported;
         let end_session = more.end_session_endpoint.clone();
+        let takes_claims = metadata.claims_parameter_supported() == Some(true);
         let methods = metadata.token_endpoint_auth_methods_supported();
         let takes_basic = methods
             .is_none_or(|methods| methods.contains(&CoreClientAuthMethod::ClientSecretBasic));
@@ -216,6 +221,7 @@ impl Provider {
             client,
             keys,
             names_itself,
+            takes_claims,
             end_session,
             at: now,
         })
@@ -241,6 +247,12 @@ impl Provider {
         let request = if prove {
             let anew = CoreAuthPrompt::Login;
             request.add_prompt(anew).set_max_age(Duration::ZERO)
+        } else {
+            request
+        };
+        // `max_age` alone should bring `auth_time`; some providers want to be asked for it.
+        let request = if prove && known.takes_claims {
+            request.add_extra_param("claims", AUTH_TIME)
         } else {
             request
         };

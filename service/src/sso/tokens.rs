@@ -84,7 +84,8 @@ impl Provider {
             (Some(Value::Object(_)), Some(id)) => Ok(LoggedOut {
                 identity: self.arrival(claims, now).identity,
                 sid: sid(claims),
-                id: hash_token(id),
+                // Two issuers may well use the same id (RFC 7519 section 4.1.7).
+                id: hash_token(&format!("{} {id}", self.settings.issuer.as_str())),
             }),
             _ => Err(fault()),
         }

@@ -1,6 +1,7 @@
 //! Set-up, log-in, roles.
 
 use chrono::TimeDelta;
+use domain::audit::{Action, Outcome};
 use domain::role::Role;
 use service::{AddPerson, Conflict, LogInStep, RequestFacts, ServiceError, UserQuery};
 
@@ -296,6 +297,19 @@ async fn check_62_a_password_change_needs_the_current_one_and_ends_other_session
         .change_password(&here, PASSWORD, new, &facts)
         .await
         .unwrap();
+    let log = team.store.list_audit(0, 1000).await.unwrap().into_iter();
+    let changes: Vec<_> = log
+        .map(|entry| entry.event)
+        .filter(|event| event.action == Action::PasswordChanged)
+        .collect();
+    let mara = Some(team.mara.id.to_string());
+    let [change] = &changes[..] else {
+        panic!("not one change: {changes:?}");
+    };
+    assert_eq!(change.outcome, Outcome::Done);
+    assert_eq!((&change.actor_id, &change.object_id), (&mara, &mara));
+    assert_eq!(change.address.as_deref(), Some("192.0.2.7"));
+    assert_eq!(change.detail, "{}", "no password, and no hash of one");
     let session = |actor: &service::Actor| actor.person().unwrap().session;
     assert!(
         team.services

@@ -1,9 +1,10 @@
 //! Sessions: who sees them and who ends them.
 
+use chrono::TimeDelta;
 use domain::role::Permission;
 use service::{RequestFacts, ServiceError};
 
-use crate::harness::Team;
+use crate::harness::{PASSWORD, Team};
 
 #[tokio::test]
 async fn check_76_people_list_and_end_their_own_sessions() {
@@ -77,4 +78,35 @@ async fn check_76_only_superusers_end_the_sessions_of_others() {
         .end_session(&mara, jonas.id, &maras[0].id)
         .await;
     assert!(matches!(crossed, Err(ServiceError::NotFound("session"))));
+}
+
+#[tokio::test]
+async fn a_person_was_last_seen_in_a_session_or_when_they_logged_in() {
+    let team = Team::new().await;
+    let jonas = team.add("Jonas Lind", "jonas@example.com", "support").await;
+    let seen = async || {
+        let person = team.services.person(&team.host, jonas.id).await.unwrap();
+        team.services.last_seen(&person)
+    };
+    assert_eq!(seen().await, None, "invited");
+    let facts = RequestFacts::default();
+    let logged_in = team.services.now();
+    let log_in = team.services.log_in("jonas@example.com", PASSWORD, &facts);
+    log_in.await.unwrap();
+    assert_eq!(seen().await, Some(logged_in));
+
+    team.clock.advance(TimeDelta::minutes(20));
+    let used = team.services.now();
+    let actor = team.log_in(jonas.id).await;
+    team.clock.advance(TimeDelta::hours(2));
+    assert_eq!(seen().await, Some(used), "though the session has ended");
+    let session = actor.person().unwrap().session;
+    let (store, now) = (team.services.session_store(), team.services.now());
+    // Under a longer limit than today's it says no more than that it was used.
+    let end = now + TimeDelta::hours(9);
+    let saved = store.save_session(session, Some(jonas.id), "{}".to_owned(), end);
+    assert!(saved.await.unwrap());
+    assert_eq!(seen().await, Some(now));
+    store.delete_session(session).await.unwrap();
+    assert_eq!(seen().await, Some(logged_in));
 }

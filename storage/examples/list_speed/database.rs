@@ -39,6 +39,15 @@ const USERS: &[(&str, Kind)] = &[
     ("last_login_at", Number),
 ];
 
+const SESSIONS: &[(&str, Kind)] = &[
+    ("id", Bytes),
+    ("user_id", Text),
+    ("data", Text),
+    ("created_at", Number),
+    ("idle_until", Number),
+    ("absolute_until", Number),
+];
+
 const AUDIT_EVENTS: &[(&str, Kind)] = &[
     ("seq", Number),
     ("at", Number),
@@ -85,7 +94,8 @@ impl Database {
         }
     }
 
-    /// Adds people, of whom the audit log says nothing yet. No password fits theirs.
+    /// Adds people, of whom the audit log says nothing yet. No password fits theirs; those who have come
+    /// in have a session.
     pub async fn add_people(&mut self, people: &[User]) -> Result<()> {
         let rows = people.iter().map(|user| {
             json!([
@@ -100,7 +110,12 @@ impl Database {
                 user.last_login_at.map(|at| at.timestamp_millis()),
             ])
         });
-        self.insert("users", USERS, rows).await
+        self.insert("users", USERS, rows).await?;
+        let sessions = people.iter().enumerate().filter_map(|(number, user)| {
+            let at = user.last_login_at?.timestamp_millis();
+            Some(json!([format!("{number:064x}"), user.id, "{}", at, at, at]))
+        });
+        self.insert("sessions", SESSIONS, sessions).await
     }
 
     /// Disables one person in ten, whatever they own.

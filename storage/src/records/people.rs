@@ -48,6 +48,9 @@ pub struct PersonRecord {
     pub has_second_factor: bool,
     /// How many credentials they own that are active or quarantined.
     pub credentials: u64,
+    /// Until when the one of their sessions lasts that was used last, if nobody uses it again. It may
+    /// have ended.
+    pub idle_until: Option<Instant>,
 }
 
 impl PersonRecord {

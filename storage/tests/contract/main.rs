@@ -60,6 +60,7 @@ mod every_database {
             people_are_searched_literally
             people_are_filtered_and_known_with_what_they_own
             people_are_paged_there_and_back_again
+            a_person_comes_with_the_session_that_was_used_last
             the_last_superuser_stays
             two_superusers_who_demote_each_other_do_not_both_succeed
             changes_to_an_unknown_person_find_nobody

@@ -301,6 +301,48 @@ pub async fn people_are_paged_there_and_back_again(fixture: &Fixture) {
     assert!(store.list_people(unknown).await.unwrap().people.is_empty());
 }
 
+pub async fn a_person_comes_with_the_session_that_was_used_last(fixture: &Fixture) {
+    let store = &fixture.store;
+    let mara = fixture.add_superuser(1).await;
+    let jon = fixture.add_superuser(2).await;
+    for (number, user, idle_until) in [
+        (1, Some(mara.id), 3000),
+        (2, Some(mara.id), 5000),
+        (3, Some(mara.id), 4000),
+        (4, None, 9000),
+    ] {
+        let row = storage::SessionRow {
+            idle_until: at(idle_until),
+            ..session(number, user)
+        };
+        assert!(store.create_session(row).await.unwrap());
+    }
+    // Later than all of it: that a session has ended does not matter.
+    let found = async |user: &User| {
+        store
+            .find_person(user.id, at(20_000))
+            .await
+            .unwrap()
+            .unwrap()
+    };
+    assert_eq!(found(&mara).await.idle_until, Some(at(5000)));
+    assert_eq!(found(&jon).await.idle_until, None);
+    store.delete_session(TokenHash([2; 32])).await.unwrap();
+    assert_eq!(found(&mara).await.idle_until, Some(at(4000)));
+    let query = PeopleQuery {
+        now: at(20_000),
+        search: None,
+        role: None,
+        state: None,
+        from: PeopleStart::First,
+        limit: 10,
+    };
+    let listed = store.list_people(query).await.unwrap().people;
+    let mut ends: Vec<_> = listed.iter().map(|person| person.idle_until).collect();
+    ends.sort_unstable();
+    assert_eq!(ends, [None, Some(at(4000))]);
+}
+
 pub async fn the_last_superuser_stays(fixture: &Fixture) {
     let store = &fixture.store;
     let mara = fixture.add_superuser(1).await;

@@ -36,6 +36,8 @@ pub struct PersonRow {
     pub created_at: DateTime<Utc>,
     /// When they last logged in.
     pub last_login_at: Option<DateTime<Utc>>,
+    /// When they last logged in or, if that is later, used a session.
+    pub last_seen_at: Option<DateTime<Utc>>,
     /// How many credentials they own that are active or quarantined.
     pub credentials: usize,
 }
@@ -107,7 +109,8 @@ pub async fn list_users(params: PeopleParams) -> Result<PeopleList, ApiError> {
         Vec::new()
     };
     let rows = |people: Vec<service::PersonRecord>| -> Vec<PersonRow> {
-        people.into_iter().map(PersonRow::from).collect()
+        let row = |person| PersonRow::new(person, &services);
+        people.into_iter().map(row).collect()
     };
     let people = rows(page.people);
     let id = |person: Option<&PersonRow>| person.map(|person| person.id.clone());
@@ -134,7 +137,7 @@ pub async fn get_person(id: String) -> Result<PersonDetail, ApiError> {
     let (services, actor) = (services()?, actor()?);
     let unknown = |_| service::ServiceError::NotFound("person");
     let id: domain::user::UserId = reply(id.parse().map_err(unknown))?;
-    let person = PersonRow::from(reply(services.person(&actor, id).await)?);
+    let person = PersonRow::new(reply(services.person(&actor, id).await)?, &services);
     let entries = reply(services.person_story(&actor, id).await)?;
     let mut story = tell(entries, &services.catalogue(), &[], Subject::Named);
     let here = format!("/users/{id}");
@@ -205,9 +208,10 @@ impl PeopleParams {
 }
 
 #[cfg(feature = "ssr")]
-impl From<service::PersonRecord> for PersonRow {
-    fn from(record: service::PersonRecord) -> Self {
+impl PersonRow {
+    fn new(record: service::PersonRecord, services: &service::Services) -> Self {
         let invited = record.is_invited();
+        let last_seen_at = services.last_seen(&record);
         let user = record.user;
         Self {
             id: user.id.to_string(),
@@ -226,6 +230,7 @@ impl From<service::PersonRecord> for PersonRow {
             link_ends_at: record.link_ends_at,
             created_at: user.created_at,
             last_login_at: user.last_login_at,
+            last_seen_at,
             credentials: usize::try_from(record.credentials).unwrap_or(usize::MAX),
         }
     }

@@ -169,7 +169,7 @@ fn line(person: PersonRow) -> AnyView {
     } else {
         person.name.clone().into_any()
     };
-    let last_seen = person.last_login_at.map_or_else(
+    let last_seen = person.last_seen_at.map_or_else(
         || view! { <span class="quiet">"never"</span> }.into_any(),
         |at| view! { <Time at=at /> }.into_any(),
     );

@@ -2,13 +2,14 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::state::AppState;
 
@@ -40,15 +41,31 @@ pub fn page_policy(nonce: &str) -> String {
     )
 }
 
+/// Whether a path is that of a page whose address holds a one-time token which still works while the
+/// page is shown. Nothing may learn of that address, and no page but this one is reached from it.
+/// The addresses of other pages hold at most what is used up once they are shown.
+#[must_use]
+pub fn is_one_time_link(path: &str) -> bool {
+    matches!(path, "/welcome" | "/setup")
+}
+
 /// The layer. What a handler has set itself stays.
-pub async fn secure<B>(State(state): State<AppState>, mut response: Response<B>) -> Response<B> {
+pub async fn secure(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let is_link = is_one_time_link(request.uri().path());
+    let mut response = next.run(request).await;
+    // A page that says "not found" leads on to others, whose forms would come without their origin.
+    let referrer = if is_link && response.status() != StatusCode::NOT_FOUND {
+        HeaderValue::from_static("no-referrer")
+    } else {
+        HeaderValue::from_static("same-origin")
+    };
     let headers = response.headers_mut();
     let mut default = |name: HeaderName, value: HeaderValue| {
         headers.entry(name).or_insert(value);
     };
     default(CONTENT_SECURITY_POLICY, NOTHING);
     default(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    default(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    default(REFERRER_POLICY, referrer);
     default(
         HeaderName::from_static("cross-origin-opener-policy"),
         HeaderValue::from_static("same-origin"),

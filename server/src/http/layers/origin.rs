@@ -10,6 +10,7 @@ use http::header::{CONTENT_TYPE, ORIGIN, REFERER};
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
+use super::headers::is_one_time_link;
 use crate::state::AppState;
 
 /// The layer.
@@ -25,7 +26,11 @@ pub async fn same_origin(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
     ) {
-        if !is_ours(request.headers(), &state.http.public_url) {
+        // The pages behind one-time links send no referrer, and browsers then say `Origin: null`. Their
+        // forms hold the token of the link, which another site's page does not have.
+        let may_be_null =
+            request.method() == Method::POST && is_one_time_link(request.uri().path());
+        if !is_ours(request.headers(), &state.http.public_url, may_be_null) {
             let text = format!(
                 "This form was not sent from {}. Open that address and try again.",
                 state.http.public_url
@@ -51,7 +56,7 @@ pub async fn same_origin(
     next.run(request).await
 }
 
-fn is_ours(headers: &HeaderMap, public_url: &Url) -> bool {
+fn is_ours(headers: &HeaderMap, public_url: &Url, may_be_null: bool) -> bool {
     let site = headers
         .get("sec-fetch-site")
         .map(http::HeaderValue::as_bytes);
@@ -60,6 +65,7 @@ fn is_ours(headers: &HeaderMap, public_url: &Url) -> bool {
     }
     let mut origins = headers.get_all(ORIGIN).iter();
     match (origins.next(), origins.next()) {
+        (Some(origin), None) if origin.as_bytes() == b"null" => may_be_null,
         (Some(origin), None) => {
             // Compared as scheme, host and port: a longer host that ends alike is another.
             origin
@@ -132,12 +138,34 @@ mod tests {
             for (name, value) in pairs {
                 headers.append(*name, value.parse().unwrap());
             }
-            assert_eq!(is_ours(&headers, &ours), expected, "{pairs:?}");
+            assert_eq!(is_ours(&headers, &ours, false), expected, "{pairs:?}");
+            // Where `null` will do, everything else is as elsewhere.
+            let expected = expected || pairs == [("origin", "null")];
+            assert_eq!(is_ours(&headers, &ours, true), expected, "{pairs:?}");
         }
         let mut doubled = HeaderMap::new();
         doubled.append("origin", "https://keys.example.com".parse().unwrap());
         doubled.append("origin", "https://evil.example".parse().unwrap());
-        assert!(!is_ours(&doubled, &ours));
+        assert!(!is_ours(&doubled, &ours, true));
+    }
+
+    #[test]
+    fn check_63_a_form_without_an_origin_is_taken_from_our_own_page_only() {
+        let ours = Url::parse("https://keys.example.com/").unwrap();
+        for (site, expected) in [
+            (None, true),
+            (Some("same-origin"), true),
+            (Some("same-site"), false),
+            (Some("cross-site"), false),
+            (Some("none"), false),
+        ] {
+            let mut headers = HeaderMap::from_iter([(ORIGIN, "null".parse().unwrap())]);
+            if let Some(site) = site {
+                headers.insert("sec-fetch-site", site.parse().unwrap());
+            }
+            assert_eq!(is_ours(&headers, &ours, true), expected, "{site:?}");
+            assert!(!is_ours(&headers, &ours, false), "{site:?}");
+        }
     }
 
     #[test]

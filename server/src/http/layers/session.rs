@@ -9,9 +9,11 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::groups::RoleMap;
-use domain::user::UserId;
+use domain::role::Role;
+use domain::user::User;
 use http::header::SET_COOKIE;
 use http::{HeaderValue, Method, StatusCode};
+use serde::Serialize;
 use service::crypto::hash_token;
 use service::{
     Actor, AtProvider, HalfLogIn, HeaderIdentity, LogIn, LogInMethod, RequestFacts, ServiceError,
@@ -33,6 +35,8 @@ pub(super) const USER: &str = "user_id";
 const LOG_IN: &str = "log_in";
 const AT_PROVIDER: &str = "at_provider";
 const SEEN: &str = "seen_at";
+/// The role that the session's id was given for.
+const ROLE: &str = "role";
 /// When the session began: its absolute limit counts from there, whatever its id.
 pub(super) const BEGAN: &str = "began_at";
 /// A log-in whose password was right, and where it leads to.
@@ -59,11 +63,12 @@ pub async fn note_provider(session: &Session, there: AtProvider) -> SessionResul
 }
 
 /// Begins a person's session under a new id; whatever the browser had before is dead.
-pub async fn begin(session: &Session, user: UserId, log_in: LogIn) -> SessionResult<()> {
+pub async fn begin(session: &Session, user: &User, log_in: LogIn) -> SessionResult<()> {
     session.clear().await;
     session.cycle_id().await?;
     session.insert(LOG_IN, log_in).await?;
-    session.insert(USER, user).await
+    session.insert(ROLE, user.role).await?;
+    session.insert(USER, user.id).await
 }
 
 /// Begins a session that is nobody's, for somebody whose password was right.
@@ -88,24 +93,85 @@ pub async fn prove(
     session: &Session,
     facts: &RequestFacts,
 ) -> ServiceResult<Actor> {
-    let noted = async {
-        let log_in: Option<LogIn> = session.get(LOG_IN).await?;
-        let proven_at = Some(services.now());
-        let proven = log_in.map(|log_in| LogIn {
-            proven_at,
-            ..log_in
-        });
+    let log_in: Option<LogIn> = session.get(LOG_IN).await.map_err(ServiceError::internal)?;
+    let proven_at = Some(services.now());
+    let proven = log_in.map(|log_in| LogIn {
+        proven_at,
+        ..log_in
+    });
+    renew(services, session, (LOG_IN, proven), facts).await
+}
+
+/// Gives a session a new id for this role.
+///
+/// # Errors
+/// The store fails, or the session has ended meanwhile.
+pub async fn renew_for(
+    role: Role,
+    services: &Services,
+    session: &Session,
+    facts: &RequestFacts,
+) -> ServiceResult<Actor> {
+    renew(services, session, (ROLE, role), facts).await
+}
+
+/// Gives a session a new id, as what it may do has changed: a copy of the old one opens nothing. Notes
+/// a value on the way; who acts from then on.
+async fn renew(
+    services: &Services,
+    session: &Session,
+    (key, value): (&str, impl Serialize + Send + Sync),
+    facts: &RequestFacts,
+) -> ServiceResult<Actor> {
+    // Read before its row goes, which goes on under the new id.
+    let read = session.get_value(USER).await;
+    read.map_err(ServiceError::internal)?;
+    let id = session.id().ok_or(ServiceError::LogInEnded)?;
+    let (store, now) = (services.session_store(), services.now());
+    // Of two requests only one can take it; and what has ended meanwhile does not come back.
+    let taken = store.take_session(hash(&id), now).await?;
+    taken.ok_or(ServiceError::LogInEnded)?;
+    let renewed = async {
         session.cycle_id().await?;
-        session.insert(LOG_IN, proven).await?;
+        session.insert(key, value).await?;
         // The id, by which the actor is found, comes with the row.
         session.save().await
     };
-    noted.await.map_err(ServiceError::internal)?;
+    renewed.await.map_err(ServiceError::internal)?;
     let actor = match session.id() {
         Some(id) => services.actor_of_session(hash(&id), facts.clone()).await?,
         None => None,
     };
     actor.ok_or(ServiceError::LogInEnded)
+}
+
+/// Gives the session a new id if its person has another role than when it got this one. A page does
+/// so, not what a page asks for beside others: its answer brings the new cookie before more is asked.
+async fn follow_role(
+    services: &Services,
+    session: &Session,
+    actor: Actor,
+    facts: &RequestFacts,
+) -> ServiceResult<Actor> {
+    let Some(role) = actor.person().map(|person| person.role) else {
+        return Ok(actor);
+    };
+    let known: Option<Role> = session.get(ROLE).await.map_err(ServiceError::internal)?;
+    if known == Some(role) {
+        return Ok(actor);
+    }
+    renew_for(role, services, session, facts).await
+}
+
+/// The address that was asked for.
+fn here(request: &Request) -> &str {
+    let here = request.uri().path_and_query();
+    here.map_or("/", |here| here.as_str())
+}
+
+/// Whether somebody opens a page, or something like it.
+fn is_page(request: &Request) -> bool {
+    request.method() == Method::GET && !request.uri().path().starts_with("/_fn/")
 }
 
 type SessionResult<T> = Result<T, tower_sessions::session::Error>;
@@ -144,10 +210,26 @@ pub async fn authenticate(
     }
     let actor = match session.id() {
         None => None,
-        Some(id) => match state.services.actor_of_session(hash(&id), facts).await {
-            Ok(actor) => actor,
-            Err(error) => return pages::failed(&error),
-        },
+        Some(id) => {
+            let services = &state.services;
+            match services.actor_of_session(hash(&id), facts.clone()).await {
+                Ok(actor) => actor,
+                Err(error) => return pages::failed(&error),
+            }
+        }
+    };
+    let actor = match actor {
+        Some(actor) if is_page(&request) => {
+            match follow_role(&state.services, &session, actor, &facts).await {
+                Ok(actor) => Some(actor),
+                // Another request was faster, and brings the browser the new id.
+                Err(ServiceError::LogInEnded) => {
+                    return Redirect::to(pages::safe_next(here(&request))).into_response();
+                }
+                Err(error) => return pages::failed(&error),
+            }
+        }
+        other => other,
     };
     let is_known = actor.is_some();
     if let Some(actor) = &actor
@@ -175,12 +257,8 @@ pub async fn authenticate(
     if is_known || is_public(path) {
         return next.run(request).await;
     }
-    let target = request
-        .uri()
-        .path_and_query()
-        .map_or("/", |target| target.as_str());
-    if request.method() == Method::GET && !path.starts_with("/_fn/") {
-        return Redirect::to(&pages::log_in_address(target)).into_response();
+    if is_page(&request) {
+        return Redirect::to(&pages::log_in_address(here(&request))).into_response();
     }
     if path.starts_with("/_fn/") {
         let error = axum::Json(ApiError::Unauthenticated);
@@ -201,10 +279,9 @@ struct Said {
 fn said(rules: &HeaderLogIn, request: &Request) -> Result<Said, BadHeader> {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let named = rules.read(peer.map(|peer| peer.0.ip()), request.headers())?;
-    let is_function = request.uri().path().starts_with("/_fn/");
     Ok(Said {
         named,
-        is_page: request.method() == Method::GET && !is_function,
+        is_page: is_page(request),
         device: device(request.headers()),
     })
 }
@@ -255,7 +332,7 @@ async fn follow_proxy(
         device: said.device,
     };
     let begun = async {
-        begin(session, user.id, log_in).await?;
+        begin(session, &user, log_in).await?;
         session.insert(HEADER, now).await?;
         // The id, by which the actor is found, comes with the row.
         session.save().await

@@ -4,16 +4,23 @@ use app::flash::Flash;
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use service::{Actor, ServiceError, ServiceResult};
+use tower_sessions::Session;
 
 use super::form::Form;
 use super::{Context, done};
+use crate::http::layers::session;
 use crate::state::AppState;
 
 pub fn routes() -> Router<AppState> {
     Router::new().route("/account/password", post(change_password))
 }
 
-async fn change_password(context: Context, mut form: Form) -> Result<Response, Response> {
+async fn change_password(
+    context: Context,
+    session: Session,
+    mut form: Form,
+) -> Result<Response, Response> {
     let [current, new] = ["current_password", "new_password"].map(|field| form.take(field));
     form.finish().map_err(IntoResponse::into_response)?;
     let actor = context.actor()?;
@@ -22,9 +29,26 @@ async fn change_password(context: Context, mut form: Form) -> Result<Response, R
         .change_password(&actor, &current, &new, &context.facts)
         .await
     {
-        Ok(()) => Ok(done("/account", Flash::PasswordChanged)),
+        Ok(()) => {
+            let renewed = renew(&context, &session, &actor).await;
+            renewed.map_err(|error| super::failed(&error))?;
+            Ok(done("/account", Flash::PasswordChanged))
+        }
         Err(error) => Ok(context
             .refuse("/account", "/account/password", Vec::new(), error)
             .await),
+    }
+}
+
+/// Whoever has a copy of this session's id is as little welcome as those in the other sessions.
+async fn renew(context: &Context, session: &Session, actor: &Actor) -> ServiceResult<()> {
+    let Some(person) = actor.person() else {
+        return Ok(());
+    };
+    let services = &context.state.services;
+    match session::renew_for(person.role, services, session, &context.facts).await {
+        // Ended meanwhile: the next page asks for the new password.
+        Ok(_) | Err(ServiceError::LogInEnded) => Ok(()),
+        Err(error) => Err(error),
     }
 }

@@ -109,7 +109,7 @@ async fn begin(
         address: context.facts.address.map(|address| address.to_string()),
         device: device(&context.parts.headers),
     };
-    let begun = session::begin(session, user.id, log_in).await;
+    let begun = session::begin(session, user, log_in).await;
     begun.map_err(ServiceError::internal)?;
     Ok(Redirect::to(safe_next(next)).into_response())
 }

@@ -83,7 +83,7 @@ async fn finish(
                 device: device(&context.parts.headers),
             };
             let begun = async {
-                session::begin(&session, done.user.id, log_in).await?;
+                session::begin(&session, &done.user, log_in).await?;
                 session::note_provider(&session, done.at_provider).await
             };
             let begun = begun.await;

@@ -189,6 +189,7 @@ async fn check_83_another_role_holds_in_a_session_that_is_open() {
     for role in Role::ALL {
         let (cookie, user) = dashboard.superuser().await;
         services.set_role(host, user, role).await.unwrap();
+        let cookie = dashboard.after_a_page(&cookie).await;
         dashboard.opens(Some(&cookie), Some(role)).await;
         services
             .set_role(host, user, Role::Superuser)

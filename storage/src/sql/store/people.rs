@@ -86,7 +86,8 @@ fn select(now: Instant) -> QueryBuilder<Db> {
         ") AS owned, (EXISTS (SELECT 1 FROM totp_secrets f WHERE f.user_id = u.id)
               OR EXISTS (SELECT 1 FROM passkeys f WHERE f.user_id = u.id)) AS has_second_factor,
              (SELECT i.issuer FROM identities i WHERE i.user_id = u.id
-              ORDER BY COALESCE(i.last_login_at, i.created_at) DESC, i.issuer LIMIT 1) AS issuer
+              ORDER BY COALESCE(i.last_login_at, i.created_at) DESC, i.issuer LIMIT 1) AS issuer,
+             (SELECT max(s.idle_until) FROM sessions s WHERE s.user_id = u.id) AS idle_until
          FROM users u WHERE TRUE",
     );
     query
@@ -129,5 +130,6 @@ fn to_record(row: &Row) -> StoreResult<PersonRecord> {
         link_ends_at: columns.optional_instant("link_ends_at")?,
         has_second_factor: columns.get("has_second_factor")?,
         credentials: row.try_get::<i64, _>("owned")?.unsigned_abs(),
+        idle_until: columns.optional_instant("idle_until")?,
     })
 }
