@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use chrono::TimeDelta;
 use domain::access::Access;
 use domain::credential::{Credential, Flow, Mark, Transition};
-use domain::limits::Limits;
+use domain::limits::{LimitKind, Limits};
 use domain::role::Role;
 use domain::scope::AccessLevel;
 use storage::{
@@ -28,7 +28,7 @@ fn limits(addresses: &str, per_second: u32) -> Limits {
     Limits {
         addresses: addresses.parse().unwrap(),
         per_second: NonZeroU32::new(per_second),
-        report_only: true,
+        report_only: [LimitKind::Calls].into(),
         ..Limits::default()
     }
 }
