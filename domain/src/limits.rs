@@ -27,6 +27,16 @@ pub enum LimitKind {
 impl LimitKind {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Addresses, Self::Calls, Self::Tokens];
+
+    /// The form's field that makes the limit one that only reports.
+    #[must_use]
+    pub const fn report_field(self) -> &'static str {
+        match self {
+            Self::Addresses => "report_addresses",
+            Self::Calls => "report_calls",
+            Self::Tokens => "report_tokens",
+        }
+    }
 }
 
 /// The limits of a credential. What is not set does not limit.

@@ -175,6 +175,11 @@ pub async fn limits_change_with_an_edit(fixture: &Fixture) {
             .unwrap();
         assert_eq!(fixture.credential(edited.key_id).await, edited);
     }
+    // As they were stored when one switch was for all limits.
+    let stored = r#"UPDATE credentials SET limits = '{"per_minute":5,"report_only":true}'"#;
+    fixture.execute(stored).await.unwrap();
+    let limits = fixture.credential(edited.key_id).await.limits;
+    assert_eq!(limits.report_only, LimitKind::ALL.into());
 }
 
 pub async fn an_owner_must_be_active(fixture: &Fixture) {
