@@ -25,10 +25,7 @@ mod tests {
     fn callers_are_told_of_limits_where_the_gateway_can() {
         for kind in [GatewayKind::Nginx, GatewayKind::Caddy, GatewayKind::Envoy] {
             let text = configuration(kind, "https://keys.example.com", "krg_token");
-            let text = text.to_lowercase();
-            for header in ["ratelimit-policy", "ratelimit"] {
-                assert!(text.contains(header), "{text}");
-            }
+            assert!(text.to_lowercase().contains("ratelimit-policy"), "{text}");
         }
     }
 
