@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{Method, Request, StatusCode, Uri};
 use leptos::prelude::*;
 use leptos_axum::ResponseOptions;
-use service::{Actor, RequestFacts, ServiceError, Services};
+use service::{Actor, RequestFacts, ServiceError, Services, whole_seconds};
 
 use crate::error::ApiError;
 use crate::form::{Answer, AnsweredPage};
@@ -67,7 +67,7 @@ pub fn explain(error: ServiceError, facts: Option<&RequestFacts>) -> ApiError {
             message: sentence(&error.to_string()),
         },
         ServiceError::Throttled(wait) => ApiError::Throttled {
-            retry_after_seconds: u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(1),
+            retry_after_seconds: u32::try_from(whole_seconds(wait)).unwrap_or(u32::MAX),
         },
         ServiceError::Busy => ApiError::Unavailable,
         ServiceError::Unavailable(cause) => {

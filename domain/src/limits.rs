@@ -1,15 +1,43 @@
 //! From where a credential may be used, how often and how fast; and the same as somebody types it.
 //! Counting is not done here.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::address::AddressList;
 use crate::draft::{FieldError, keep};
 
 /// The largest number that a limit may have.
 pub const HIGHEST: u32 = 1_000_000;
+
+/// What is limited. Each of these can only report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LimitKind {
+    /// From where it may be used.
+    Addresses,
+    /// Calls, by the second and by the minute.
+    Calls,
+    /// Access tokens.
+    Tokens,
+}
+
+impl LimitKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Addresses, Self::Calls, Self::Tokens];
+
+    /// The form's field that makes the limit one that only reports.
+    #[must_use]
+    pub const fn report_field(self) -> &'static str {
+        match self {
+            Self::Addresses => "report_addresses",
+            Self::Calls => "report_calls",
+            Self::Tokens => "report_tokens",
+        }
+    }
+}
 
 /// The limits of a credential. What is not set does not limit.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -30,12 +58,34 @@ pub struct Limits {
     /// Access tokens an hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens_per_hour: Option<NonZeroU32>,
-    /// Whether calls beyond the limits are noted only, and not refused.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub report_only: bool,
+    /// Where what is beyond the limit is noted only, and not refused.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(deserialize_with = "all_or_each")]
+    pub report_only: BTreeSet<LimitKind>,
+}
+
+/// Once there was one switch for all limits, and stored limits may still have it.
+fn all_or_each<'de, D: Deserializer<'de>>(stored: D) -> Result<BTreeSet<LimitKind>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        All(bool),
+        Each(BTreeSet<LimitKind>),
+    }
+    Ok(match Stored::deserialize(stored)? {
+        Stored::All(true) => LimitKind::ALL.into(),
+        Stored::All(false) => BTreeSet::new(),
+        Stored::Each(kinds) => kinds,
+    })
 }
 
 impl Limits {
+    /// Whether what is beyond this limit is noted only.
+    #[must_use]
+    pub fn only_reports(&self, kind: LimitKind) -> bool {
+        self.report_only.contains(&kind)
+    }
+
     /// Whether nothing is limited.
     #[must_use]
     pub fn is_none(&self) -> bool {
@@ -46,25 +96,33 @@ impl Limits {
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
-        if !self.addresses.is_empty() {
-            words.push(format!("only from {}", self.addresses));
-        }
+        let mut say = |kind, limit: String| {
+            words.push(if self.only_reports(kind) {
+                limit + " (reported, not refused)"
+            } else {
+                limit
+            });
+        };
         let rate = |number: NonZeroU32, thing: &str, time: &str| {
             let plural = if number.get() == 1 { "" } else { "s" };
             format!("at most {number} {thing}{plural} {time}")
         };
+        if !self.addresses.is_empty() {
+            say(
+                LimitKind::Addresses,
+                format!("only from {}", self.addresses),
+            );
+        }
         if let Some(number) = self.per_second {
             let burst = self.burst.map(|burst| format!(", bursts of {burst}"));
-            words.push(rate(number, "call", "a second") + &burst.unwrap_or_default());
+            let words = rate(number, "call", "a second") + &burst.unwrap_or_default();
+            say(LimitKind::Calls, words);
         }
         if let Some(number) = self.per_minute {
-            words.push(rate(number, "call", "a minute"));
+            say(LimitKind::Calls, rate(number, "call", "a minute"));
         }
         if let Some(number) = self.tokens_per_hour {
-            words.push(rate(number, "token", "an hour"));
-        }
-        if self.report_only && !words.is_empty() {
-            words.push("calls beyond this are reported, not refused".to_owned());
+            say(LimitKind::Tokens, rate(number, "token", "an hour"));
         }
         words
     }
@@ -83,8 +141,8 @@ pub struct LimitsDraft {
     pub per_minute: String,
     /// Access tokens an hour.
     pub tokens_per_hour: String,
-    /// Whether calls beyond the limits are noted only.
-    pub report_only: bool,
+    /// Where what is beyond the limit is noted only.
+    pub report_only: BTreeSet<LimitKind>,
 }
 
 impl LimitsDraft {
@@ -98,7 +156,7 @@ impl LimitsDraft {
             burst: text(limits.burst),
             per_minute: text(limits.per_minute),
             tokens_per_hour: text(limits.tokens_per_hour),
-            report_only: limits.report_only,
+            report_only: limits.report_only.clone(),
         }
     }
 
@@ -114,7 +172,7 @@ impl LimitsDraft {
             burst: number(&self.burst, "burst", &mut errors),
             per_minute: number(&self.per_minute, "per_minute", &mut errors),
             tokens_per_hour: number(&self.tokens_per_hour, "tokens_per_hour", &mut errors),
-            report_only: self.report_only,
+            report_only: self.report_only.clone(),
         };
         match (limits.burst, limits.per_second) {
             (Some(_), None) if self.per_second.trim().is_empty() => errors.push(FieldError::new(
@@ -177,7 +235,7 @@ mod tests {
         assert!(limits.is_none() && limits == Limits::default());
         assert_eq!(serde_json::to_string(&limits).unwrap(), "{}");
         let reported = Limits {
-            report_only: true,
+            report_only: LimitKind::ALL.into(),
             ..limits
         };
         assert!(reported.is_none());
@@ -191,7 +249,7 @@ mod tests {
             burst: "40".to_owned(),
             per_minute: "600".to_owned(),
             tokens_per_hour: "1".to_owned(),
-            report_only: true,
+            report_only: BTreeSet::new(),
         };
         let limits = full.check().unwrap();
         assert!(!limits.is_none());
@@ -202,11 +260,49 @@ mod tests {
                 "at most 20 calls a second, bursts of 40",
                 "at most 600 calls a minute",
                 "at most 1 token an hour",
-                "calls beyond this are reported, not refused",
             ]
         );
         let one = draft("1", "").check().unwrap();
         assert_eq!(one.words(), ["at most 1 call a second"]);
+    }
+
+    #[test]
+    fn each_limit_says_whether_it_only_reports() {
+        let reported = |kinds: &[LimitKind]| -> Vec<bool> {
+            let limits = Limits {
+                addresses: "::1".parse().unwrap(),
+                per_second: NonZeroU32::new(1),
+                per_minute: NonZeroU32::new(2),
+                tokens_per_hour: NonZeroU32::new(3),
+                report_only: kinds.iter().copied().collect(),
+                ..Limits::default()
+            };
+            let words = limits.words();
+            words.iter().map(|w| w.contains("not refused")).collect()
+        };
+        for (kinds, expected) in [
+            (&[][..], [false, false, false, false]),
+            (&[LimitKind::Addresses], [true, false, false, false]),
+            (&[LimitKind::Calls], [false, true, true, false]),
+            (&[LimitKind::Tokens], [false, false, false, true]),
+            (&LimitKind::ALL, [true, true, true, true]),
+        ] {
+            assert_eq!(reported(kinds), expected, "{kinds:?}");
+        }
+    }
+
+    #[test]
+    fn the_one_switch_of_old_stands_for_all_three() {
+        for (json, expected) in [
+            ("{}", &[][..]),
+            (r#"{"report_only":false}"#, &[]),
+            (r#"{"report_only":true}"#, &LimitKind::ALL),
+            (r#"{"report_only":["calls"]}"#, &[LimitKind::Calls]),
+        ] {
+            let limits: Limits = serde_json::from_str(json).unwrap();
+            assert_eq!(Vec::from_iter(limits.report_only), expected, "{json}");
+        }
+        assert!(serde_json::from_str::<Limits>(r#"{"report_only":["bursts"]}"#).is_err());
     }
 
     #[test]
@@ -253,7 +349,7 @@ mod tests {
             burst: "x".to_owned(),
             per_minute: "x".to_owned(),
             tokens_per_hour: "x".to_owned(),
-            report_only: false,
+            report_only: BTreeSet::new(),
         };
         assert_eq!(
             wrong_fields(&wrong),
@@ -281,7 +377,7 @@ mod tests {
             per_minute in proptest::option::of(1..=HIGHEST),
             tokens_per_hour in proptest::option::of(1..=HIGHEST),
             address in proptest::option::of(any::<std::net::Ipv4Addr>()),
-            report_only: bool,
+            reported: [bool; 3],
         ) {
             let limits = Limits {
                 addresses: address.map(|a| a.to_string().parse().unwrap()).unwrap_or_default(),
@@ -289,7 +385,11 @@ mod tests {
                 burst: rates.and_then(|(rate, more)| NonZeroU32::new((rate + more?).min(HIGHEST))),
                 per_minute: per_minute.and_then(NonZeroU32::new),
                 tokens_per_hour: tokens_per_hour.and_then(NonZeroU32::new),
-                report_only,
+                report_only: LimitKind::ALL
+                    .into_iter()
+                    .zip(reported)
+                    .filter_map(|(kind, is_reported)| is_reported.then_some(kind))
+                    .collect(),
             };
             prop_assert_eq!(LimitsDraft::of(&limits).check().unwrap(), limits.clone());
             let json = serde_json::to_string(&limits).unwrap();

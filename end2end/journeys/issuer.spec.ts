@@ -44,6 +44,21 @@ for (const wasm of [true, false]) {
       await expect(toast(page)).toContainText("Its token no longer works");
       await expect(page.getByRole("row").filter({ hasText: "edge nginx" })).toContainText("Disabled");
     });
+
+    test("each limit of a key can only report, by itself", async ({ page, keyrack }) => {
+      const { key_id: keyId } = await keyrack.issue({ name: "batch-signer", access: "read-only", flow: "legacy" });
+      await logIn(page, mara);
+      await visit(page, `/credentials/${keyId}`);
+      await page.getByRole("link", { name: "Change limits" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByLabel("Addresses").fill("203.0.113.7");
+      await dialog.getByLabel("Calls a minute").fill("600");
+      await dialog.getByLabel("Only report calls beyond these").check();
+      await dialog.getByRole("button", { name: "Save limits" }).click();
+      await expect(toast(page)).toContainText("Limits saved");
+      await expect(page.getByText("only from 203.0.113.7", { exact: true })).toBeVisible();
+      await expect(page.getByText("at most 600 calls a minute (reported, not refused)")).toBeVisible();
+    });
   });
 }
 

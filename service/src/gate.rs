@@ -1,11 +1,11 @@
 //! The gate: whether one call of the protected API goes through.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use domain::catalogue;
 use domain::credential::Flow;
 use domain::key_id::KeyId;
+use domain::limits::{LimitKind, Limits};
 use domain::scope::{AccessLevel, WireScope};
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::Services;
 use crate::actor::RequestFacts;
 use crate::denial::{Cause, Denial};
 use crate::error::{ServiceError, ServiceResult};
-use crate::limiter::Quota;
+use crate::limiter::{Quota, whole_seconds};
 use crate::live::Live;
 use crate::tokens::{Effective, Verified};
 use crate::usage::{Call, Kept};
@@ -68,7 +68,7 @@ impl Allowed {
         &self.live.header_name
     }
 
-    /// What is left of the credential's limit on calls, if it has one.
+    /// What is left of the credential's limit on calls, if it has one that does more than report.
     #[must_use]
     pub const fn quota(&self) -> Option<Quota> {
         self.quota
@@ -100,8 +100,8 @@ pub enum Refusal {
     #[error("this key may not be used from this address")]
     AddressNotAllowed,
     /// The credential has used up its limit on calls.
-    #[error("this key has used up its limit on calls: wait {} seconds", seconds(*.0))]
-    RateLimited(Duration),
+    #[error("this key has used up its limit on calls: wait {} seconds", whole_seconds(.0.reset))]
+    RateLimited(Quota),
     /// The catalogue does not know the call.
     #[error("{0}")]
     Path(catalogue::Refusal),
@@ -134,28 +134,19 @@ fn explain(required: &WireScope, have: AccessLevel) -> String {
     }
 }
 
-/// Whole seconds, at least one: what `Retry-After` can say.
-fn seconds(wait: Duration) -> u64 {
-    wait.as_millis()
-        .div_ceil(1000)
-        .try_into()
-        .unwrap_or(u64::MAX)
-        .max(1)
-}
-
 /// A decision on its way: what is known so far, for whoever looks it up.
 #[derive(Default)]
 struct Trace<'a> {
     live: Option<&'a Live>,
     needed: Option<catalogue::Requirement<'a>>,
-    /// What would have been refused if the credential's limits were more than reports.
+    /// What would have been refused if the credential's limit were more than a report.
     reported: Option<Refusal>,
 }
 
 impl Trace<'_> {
     /// Refuses, or only notes that it would have.
-    fn limit(&mut self, report_only: bool, refusal: Refusal) -> Result<(), Refusal> {
-        if report_only {
+    fn limit(&mut self, limits: &Limits, kind: LimitKind, refusal: Refusal) -> Result<(), Refusal> {
+        if limits.only_reports(kind) {
             self.reported.get_or_insert(refusal);
             Ok(())
         } else {
@@ -241,7 +232,7 @@ impl Services {
         trace.live = Some(live);
         let limits = &live.stored.credential.limits;
         if !limits.addresses.allows_caller(request.facts.address) {
-            trace.limit(limits.report_only, Refusal::AddressNotAllowed)?;
+            trace.limit(limits, LimitKind::Addresses, Refusal::AddressNotAllowed)?;
         }
         let needed = live
             .catalogue
@@ -258,9 +249,9 @@ impl Services {
         // Last, so that calls which are refused anyway use nothing up.
         let quota = match live.limiter.as_ref().map(|limiter| limiter.call()) {
             None => None,
-            Some(Ok(quota)) => quota,
-            Some(Err(wait)) => {
-                trace.limit(limits.report_only, Refusal::RateLimited(wait))?;
+            Some(Ok(quota)) => quota.filter(|_| !limits.only_reports(LimitKind::Calls)),
+            Some(Err(full)) => {
+                trace.limit(limits, LimitKind::Calls, Refusal::RateLimited(full))?;
                 None
             }
         };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use domain::credential::Flow;
 use domain::key_id::KeyId;
+use domain::limits::LimitKind;
 use domain::scope::ScopeSet;
 use domain::secret::Secret;
 use serde_json::json;
@@ -15,6 +16,7 @@ use crate::assertion::{Assertion, Rule};
 use crate::crypto::Keys;
 use crate::denial::{Cause, Denial};
 use crate::error::ServiceError;
+use crate::limiter::Quota;
 use crate::live::Live;
 use crate::tokens::{Claims, new_jti};
 use crate::usage::Kept;
@@ -86,13 +88,18 @@ pub enum TokenError {
     AddressNotAllowed,
     /// The credential has used up its limit on tokens.
     #[error("this client has used up its limit on tokens")]
-    RateLimited(Duration),
+    RateLimited(Quota),
     /// The token to be revoked is another client's.
     #[error("this token is not one of this client's")]
     ForeignToken,
     /// Too many failures of this client from this address.
     #[error("too many failed tries, wait before the next one")]
-    Throttled(Duration),
+    Throttled {
+        /// How long.
+        wait: Duration,
+        /// Which client, if there is one of that id.
+        client: Option<KeyId>,
+    },
     /// The store, or signing, failed.
     #[error("the server can't issue tokens at the moment")]
     Unavailable(#[source] ServiceError),
@@ -108,7 +115,7 @@ impl TokenError {
             Self::AddressNotAllowed => "address_not_allowed",
             Self::RateLimited(_) => "rate_limited",
             Self::ForeignToken => "foreign_token",
-            Self::Throttled(_) => "too_many_failures",
+            Self::Throttled { .. } => "too_many_failures",
             Self::Unavailable(_) => "unavailable",
         }
     }
@@ -117,6 +124,14 @@ impl TokenError {
         match self {
             Self::InvalidClient(denial) => Some(denial),
             _ => None,
+        }
+    }
+
+    /// Whom a request concerned that got no further than this.
+    fn client(&self) -> Option<KeyId> {
+        match self {
+            Self::Throttled { client, .. } => *client,
+            other => other.denial().and_then(|denial| denial.key_id),
         }
     }
 }
@@ -129,10 +144,7 @@ impl From<Denial> for TokenError {
 
 impl From<ServiceError> for TokenError {
     fn from(error: ServiceError) -> Self {
-        match error {
-            ServiceError::Throttled(wait) => Self::Throttled(wait),
-            other => Self::Unavailable(other),
-        }
+        Self::Unavailable(error)
     }
 }
 
@@ -163,7 +175,7 @@ impl Services {
                 Kept {
                     surface: "token",
                     method: "POST",
-                    key_id: known.or(denial.and_then(|denial| denial.key_id)),
+                    key_id: known.or(refusal.client()),
                     template: None,
                     allowed,
                     reason: refusal.code(),
@@ -186,8 +198,8 @@ impl Services {
         let (now, key_id) = (self.now(), live.key_id());
         *known = Some(key_id);
         let limits = &live.stored.credential.limits;
-        let mut limit = |refusal| {
-            if limits.report_only {
+        let mut limit = |kind, refusal| {
+            if limits.only_reports(kind) {
                 reported.get_or_insert(refusal);
                 Ok(())
             } else {
@@ -195,7 +207,7 @@ impl Services {
             }
         };
         if !limits.addresses.allows_caller(facts.address) {
-            limit(TokenError::AddressNotAllowed)?;
+            limit(LimitKind::Addresses, TokenError::AddressNotAllowed)?;
         }
         let scopes = requested(request.scope, &live.scopes)?;
         let settings = &self.0.settings;
@@ -214,8 +226,8 @@ impl Services {
         let scope = scopes.to_string();
         let audience = audience.ok_or(TokenError::InvalidTarget)?.clone();
         // Last, so that requests which are refused anyway use nothing up.
-        if let Some(Err(wait)) = live.limiter.as_ref().map(|limiter| limiter.token()) {
-            limit(TokenError::RateLimited(wait))?;
+        if let Some(Err(full)) = live.limiter.as_ref().map(|limiter| limiter.token()) {
+            limit(LimitKind::Tokens, TokenError::RateLimited(full))?;
         }
         let claims = Claims {
             iss: settings.issuer.clone(),
@@ -265,7 +277,13 @@ impl Services {
             .map(|a| a.to_canonical().to_string())
             .unwrap_or_default();
         let limit_key = format!("{key_id} {address}");
-        let attempt = self.0.client_limits.attempt(limit_key, self.now())?;
+        let attempt = match self.0.client_limits.attempt(limit_key, self.now()) {
+            Ok(attempt) => attempt,
+            Err(ServiceError::Throttled(wait)) => {
+                return Err(self.throttled(key_id, wait).await);
+            }
+            Err(error) => return Err(error.into()),
+        };
         let client = match (proof, assertion) {
             (ClientProof::Secret { secret, .. }, _) => {
                 let flow = Flow::ClientSecret;
@@ -281,6 +299,14 @@ impl Services {
         Ok(client.inspect_err(|_| attempt.failed())?)
     }
 
+    /// The refusal of a client that must wait. It names the client to whoever looks it up, but not ids
+    /// that strangers made up.
+    async fn throttled(&self, key_id: KeyId, wait: Duration) -> TokenError {
+        let live = self.0.live.find(key_id).await;
+        let client = live.ok().flatten().map(|live| live.key_id());
+        TokenError::Throttled { wait, client }
+    }
+
     /// Whether a client authenticates well, without giving it anything.
     pub async fn is_client(
         &self,
@@ -289,7 +315,7 @@ impl Services {
     ) -> ServiceResult<bool> {
         match self.authenticate_client(proof, facts).await {
             Ok(_) => Ok(true),
-            Err(TokenError::Throttled(wait)) => Err(ServiceError::Throttled(wait)),
+            Err(TokenError::Throttled { wait, .. }) => Err(ServiceError::Throttled(wait)),
             Err(TokenError::Unavailable(error)) => Err(error),
             Err(_) => Ok(false),
         }

@@ -70,7 +70,7 @@ pub use introspection::Introspection;
 pub use issuer::{ClientProof, IssuedToken, TokenError, TokenRequest};
 pub use kept::KeptForm;
 pub use key_sets::FETCHED_KEYS_LAST;
-pub use limiter::Quota;
+pub use limiter::{Quota, whole_seconds};
 pub use outbound::{InvalidUrl, Outbound, OutboundError, OutboundUrl};
 pub use passkeys::PasskeyQuestion;
 pub use password_links::{Invitation, PasswordLink};

@@ -2,113 +2,172 @@
 //! load balancer each replica grants the whole limit.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::key_id::KeyId;
 use domain::limits::Limits;
-use governor::clock::Clock as GovernorClock;
-use governor::middleware::StateInformationMiddleware;
-use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota as Rate, RateLimiter};
 use moka::sync::Cache;
 
 use crate::clock::Clock;
 
 /// More credentials with limits than this are never counted at once.
 const MOST: u64 = 100_000;
+const SECOND: Duration = Duration::from_secs(1);
 
-/// Our clock, as the limiter reads it.
-#[derive(Clone, Debug)]
-struct Time(Arc<dyn Clock>);
+/// The state of a limit, for the `RateLimit` headers: of several the tightest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// How much there is in a window.
+    pub limit: u32,
+    /// The window, in seconds.
+    pub window: u64,
+    /// How much is left of it.
+    pub remaining: u32,
+    /// How long until the whole limit is there again; of a refusal, until there is room for one.
+    pub reset: Duration,
+}
 
-impl GovernorClock for Time {
-    type Instant = Nanos;
+/// A time to wait in whole seconds, rounded up and at least one: what `Retry-After` can say.
+#[must_use]
+pub fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0 || wait.is_zero())
+}
 
-    fn now(&self) -> Nanos {
-        let millis = u64::try_from(self.0.now().timestamp_millis()).unwrap_or(0);
-        Nanos::from(Duration::from_millis(millis))
+/// One limit, counted by the generic cell rate algorithm: what is taken puts off the instant at
+/// which the whole limit is there again. Instants are times since the epoch.
+#[derive(Debug)]
+struct Bucket {
+    limit: u32,
+    /// In which time one comes back.
+    each: Duration,
+    whole_at: Duration,
+}
+
+impl Bucket {
+    fn new(limit: NonZeroU32, number: NonZeroU32, time: Duration) -> Self {
+        Self {
+            limit: limit.get(),
+            each: time / number.get(),
+            whole_at: Duration::ZERO,
+        }
+    }
+
+    /// In which time the whole limit comes back.
+    fn window(&self) -> Duration {
+        self.each * self.limit
+    }
+
+    /// Never is more missing than all, though the clock was set back.
+    fn settle(&mut self, now: Duration) {
+        self.whole_at = self.whole_at.min(now + self.window());
+    }
+
+    /// In which time what was taken comes back.
+    fn missing(&self, now: Duration) -> Duration {
+        self.whole_at.saturating_sub(now)
+    }
+
+    /// How long until there is room for one more; zero if there is now.
+    fn wait(&self, now: Duration) -> Duration {
+        (self.missing(now) + self.each).saturating_sub(self.window())
+    }
+
+    fn take(&mut self, now: Duration) {
+        self.whole_at = now + self.missing(now) + self.each;
+    }
+
+    fn quota(&self, now: Duration) -> Quota {
+        let left = self.window().saturating_sub(self.missing(now));
+        let remaining = left.as_nanos() / self.each.as_nanos();
+        Quota {
+            limit: self.limit,
+            window: whole_seconds(self.window()),
+            remaining: u32::try_from(remaining).unwrap_or(self.limit),
+            reset: self.missing(now),
+        }
     }
 }
 
-type Bucket = RateLimiter<NotKeyed, InMemoryState, Time, StateInformationMiddleware>;
+/// Limits that hold together: one takes from all of them or from none.
+#[derive(Debug)]
+struct Buckets(Mutex<Vec<Bucket>>);
 
-/// What is left of the tightest limit on calls, for the `RateLimit` headers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quota {
-    /// Calls in a window.
-    pub limit: u32,
-    /// The window, in seconds.
-    pub window: u32,
-    /// Calls that are left of it.
-    pub remaining: u32,
+impl Buckets {
+    /// Takes one, if there are limits. The state of the tightest.
+    ///
+    /// # Errors
+    /// The state of the limit that has room last.
+    fn take(&self, now: Duration) -> Result<Option<Quota>, Quota> {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for bucket in &mut *buckets {
+            bucket.settle(now);
+        }
+        let full = buckets.iter().max_by_key(|bucket| bucket.wait(now));
+        if let Some(full) = full
+            && !full.wait(now).is_zero()
+        {
+            return Err(Quota {
+                remaining: 0,
+                reset: full.wait(now),
+                ..full.quota(now)
+            });
+        }
+        for bucket in &mut *buckets {
+            bucket.take(now);
+        }
+        let quotas = buckets.iter().map(|bucket| bucket.quota(now));
+        Ok(quotas.min_by_key(|quota| quota.remaining))
+    }
 }
 
 /// The buckets of one credential.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     limits: Limits,
-    time: Time,
-    /// With the length of their window in seconds.
-    calls: Vec<(u32, Bucket)>,
-    tokens: Option<Bucket>,
+    clock: Arc<dyn Clock>,
+    calls: Buckets,
+    tokens: Buckets,
 }
 
 impl Limiter {
     fn new(limits: Limits, clock: Arc<dyn Clock>) -> Self {
-        let time = Time(clock);
-        let bucket = |rate| RateLimiter::direct_with_clock(rate, time.clone()).with_middleware();
-        let second = limits.per_second.map(|number| {
-            let burst = limits.burst.unwrap_or(number);
-            (1, bucket(Rate::per_second(number).allow_burst(burst)))
-        });
-        let minute = limits
-            .per_minute
-            .map(|number| (60, bucket(Rate::per_minute(number))));
-        let tokens = limits
+        let bucket = |number, time| Bucket::new(number, number, time);
+        let second = limits
+            .per_second
+            .map(|number| Bucket::new(limits.burst.unwrap_or(number), number, SECOND));
+        let minute = limits.per_minute.map(|number| bucket(number, SECOND * 60));
+        let hour = limits
             .tokens_per_hour
-            .map(|number: NonZeroU32| bucket(Rate::per_hour(number)));
+            .map(|number| bucket(number, SECOND * 3600));
+        let calls = second.into_iter().chain(minute).collect();
         Self {
-            calls: second.into_iter().chain(minute).collect(),
-            tokens,
+            calls: Buckets(Mutex::new(calls)),
+            tokens: Buckets(Mutex::new(hour.into_iter().collect())),
             limits,
-            time,
+            clock,
         }
     }
 
     /// Counts one call.
     ///
     /// # Errors
-    /// How long to wait until there is room for it again.
-    pub(crate) fn call(&self) -> Result<Option<Quota>, Duration> {
-        let mut tightest: Option<Quota> = None;
-        for (window, bucket) in &self.calls {
-            let state = bucket
-                .check()
-                .map_err(|full| full.wait_time_from(self.time.now()))?;
-            let quota = Quota {
-                limit: state.quota().burst_size().get(),
-                window: *window,
-                remaining: state.remaining_burst_capacity(),
-            };
-            if tightest.is_none_or(|other| quota.remaining < other.remaining) {
-                tightest = Some(quota);
-            }
-        }
-        Ok(tightest)
+    /// The limit that has no room for it; nothing is counted then.
+    pub(crate) fn call(&self) -> Result<Option<Quota>, Quota> {
+        self.calls.take(self.now())
     }
 
     /// Counts one token.
     ///
     /// # Errors
-    /// How long to wait until there is room for it again.
-    pub(crate) fn token(&self) -> Result<(), Duration> {
-        let Some(bucket) = &self.tokens else {
-            return Ok(());
-        };
-        let full = bucket.check().map(drop);
-        full.map_err(|full| full.wait_time_from(self.time.now()))
+    /// The limit that has no room for it; nothing is counted then.
+    pub(crate) fn token(&self) -> Result<Option<Quota>, Quota> {
+        self.tokens.take(self.now())
+    }
+
+    fn now(&self) -> Duration {
+        let millis = u64::try_from(self.clock.now().timestamp_millis()).unwrap_or(0);
+        Duration::from_millis(millis)
     }
 }
 
@@ -141,5 +200,102 @@ impl Limiters {
                 limiter
             });
         Some(limiter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+    use domain::limits::LimitsDraft;
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    fn limiter(per_second: &str, burst: &str, per_minute: &str) -> (Arc<ManualClock>, Limiter) {
+        let start = DateTime::from_timestamp(1_795_500_000, 0).unwrap();
+        let clock = Arc::new(ManualClock::at(start));
+        let draft = LimitsDraft {
+            per_second: per_second.to_owned(),
+            burst: burst.to_owned(),
+            per_minute: per_minute.to_owned(),
+            ..LimitsDraft::default()
+        };
+        let limiter = Limiter::new(draft.check().unwrap(), clock.clone());
+        (clock, limiter)
+    }
+
+    fn quota(limit: u32, window: u64, remaining: u32, reset: u64) -> Quota {
+        Quota {
+            limit,
+            window,
+            remaining,
+            reset: Duration::from_secs(reset),
+        }
+    }
+
+    #[test]
+    fn a_wait_is_rounded_up_and_never_nothing() {
+        for (millis, seconds) in [(0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2), (29_500, 30)] {
+            assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds);
+        }
+    }
+
+    #[test]
+    fn the_limit_is_whole_again_when_it_says() {
+        let (clock, limiter) = limiter("", "", "2");
+        assert_eq!(limiter.call(), Ok(Some(quota(2, 60, 1, 30))));
+        clock.advance(TimeDelta::seconds(10));
+        assert_eq!(limiter.call(), Ok(Some(quota(2, 60, 0, 50))));
+        assert_eq!(limiter.call(), Err(quota(2, 60, 0, 20)));
+        clock.advance(TimeDelta::seconds(19));
+        assert_eq!(limiter.call(), Err(quota(2, 60, 0, 1)));
+        clock.advance(TimeDelta::seconds(1));
+        assert_eq!(limiter.call(), Ok(Some(quota(2, 60, 0, 60))));
+        clock.advance(TimeDelta::seconds(60));
+        assert_eq!(limiter.call(), Ok(Some(quota(2, 60, 1, 30))));
+    }
+
+    #[test]
+    fn a_burst_has_the_window_in_which_it_comes_back() {
+        let (_, limiter) = limiter("20", "40", "");
+        let first = limiter.call().unwrap().unwrap();
+        assert_eq!((first.limit, first.window, first.remaining), (40, 2, 39));
+        assert_eq!(first.reset, Duration::from_millis(50));
+    }
+
+    #[test]
+    fn a_call_that_one_limit_refuses_takes_nothing_of_the_other() {
+        let (_, limiter) = limiter("1", "5", "4");
+        for remaining in [3, 2, 1, 0] {
+            assert_eq!(limiter.call().unwrap().unwrap().remaining, remaining);
+        }
+        for _ in 0..9 {
+            assert_eq!(limiter.call(), Err(quota(4, 60, 0, 15)));
+        }
+        let buckets = limiter.calls.0.lock().unwrap();
+        assert_eq!(buckets[0].quota(limiter.now()), quota(5, 5, 1, 4));
+    }
+
+    #[test]
+    fn the_minute_is_not_used_up_by_what_the_second_refuses() {
+        let (clock, limiter) = limiter("1", "", "3");
+        assert_eq!(limiter.call(), Ok(Some(quota(1, 1, 0, 1))));
+        for _ in 0..9 {
+            assert_eq!(limiter.call(), Err(quota(1, 1, 0, 1)));
+        }
+        clock.advance(TimeDelta::seconds(1));
+        assert!(limiter.call().is_ok());
+        clock.advance(TimeDelta::seconds(1));
+        assert!(limiter.call().is_ok());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_costs_one_window_at_most() {
+        let (clock, limiter) = limiter("", "", "2");
+        assert!(limiter.call().is_ok());
+        clock.advance(TimeDelta::hours(-1));
+        assert_eq!(limiter.call(), Err(quota(2, 60, 0, 30)));
+        clock.advance(TimeDelta::seconds(30));
+        assert!(limiter.call().is_ok());
     }
 }

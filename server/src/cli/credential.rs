@@ -264,6 +264,7 @@ fn facts(services: &Services, credential: &Credential, used: Option<&LastUse>) -
         "access": credential.access.kind(),
         "scope": credential.access.scopes(&services.catalogue()).to_string(),
         "state": credential.state(services.now()),
+        "limits": credential.limits,
         "expires_at": credential.expires_at.map(rfc3339),
         "created_at": rfc3339(credential.created_at),
         "created_by": credential.created_by,

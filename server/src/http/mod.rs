@@ -7,6 +7,7 @@ pub mod health;
 pub mod layers;
 pub mod oauth;
 pub mod pages;
+mod rate_limit;
 
 use std::any::Any;
 use std::sync::LazyLock;

@@ -14,6 +14,7 @@ use domain::audit::AuditEvent;
 use domain::catalogue::Catalogue;
 use domain::draft::CredentialDraft;
 use domain::key_id::KeyId;
+use domain::limits::LimitsDraft;
 use domain::outbound::OutboundRule;
 use domain::user::User;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -24,7 +25,9 @@ use server::mail::Mailer;
 use server::metrics::Metrics;
 use server::outbound::HttpOutbound;
 use server::state::{AppState, GateMode, GateSettings, HttpSettings, Shared};
-use service::{Actor, AddPerson, ManualClock, MasterKey, Services, Settings, SsoSettings};
+use service::{
+    Actor, AddPerson, DecisionRow, ManualClock, MasterKey, Services, Settings, SsoSettings,
+};
 use tower::ServiceExt as _;
 
 use crate::faulty::FaultyStore;
@@ -287,6 +290,24 @@ impl TestApp {
             .disable_credential(&self.host, key.key_id(), "leaked")
             .await
             .unwrap();
+    }
+
+    /// Limits a credential.
+    pub async fn limit(&self, key: &Key, draft: &LimitsDraft) {
+        let key_id = key.key_id();
+        let read = self.services.credential(&self.host, key_id).await.unwrap();
+        let read = read.credential.updated_at;
+        self.services
+            .limit_credential(&self.host, key_id, draft, read)
+            .await
+            .unwrap();
+    }
+
+    /// What was decided about a request.
+    pub async fn decision(&self, answer: &Answer) -> DecisionRow {
+        let request_id = answer.header("x-request-id").unwrap();
+        let decision = self.services.decision(&self.host, request_id).await;
+        decision.unwrap()
     }
 
     /// The same with a way out for mail.

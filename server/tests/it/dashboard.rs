@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use domain::expiry::rfc3339;
 use domain::role::Role;
 use service::AddPerson;
 
@@ -277,6 +278,75 @@ async fn a_log_out_is_not_undone_by_a_request_that_ran_beside_it() {
         assert!(!page.status.is_server_error());
         let after = dashboard.get("/credentials", Some(&cookie)).await;
         assert_eq!(after.status, StatusCode::SEE_OTHER, "round {round}");
+    }
+}
+
+/// The kinds of limits whose box "only report" is ticked on a page.
+fn ticked(page: &str) -> Vec<&str> {
+    let kinds = ["addresses", "calls", "tokens"].into_iter();
+    let is_ticked = |kind: &&str| {
+        let name = format!("name=\"report_{kind}\"");
+        let boxes: Vec<_> = page
+            .split("<input ")
+            .filter(|b| b.contains(&name))
+            .collect();
+        assert_eq!(boxes.len(), 1, "{kind}");
+        boxes[0].split('>').next().unwrap().contains(" checked")
+    };
+    kinds.filter(is_ticked).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_limit_has_its_own_box_for_only_reporting() {
+    let dashboard = Dashboard::new().await;
+    let cookie = dashboard.log_in(Role::Superuser).await;
+    let page = async || text(&dashboard.get("/credentials/{key_id}", Some(&cookie)).await);
+    let save = async |per_minute: &str, reported: &[&str]| {
+        let app = &dashboard.app;
+        let record = app
+            .services
+            .credential(&app.host, dashboard.key.key_id())
+            .await;
+        let read = rfc3339(record.unwrap().credential.updated_at);
+        let boxes: Vec<_> = reported
+            .iter()
+            .map(|kind| format!("report_{kind}"))
+            .collect();
+        let mut fields = vec![
+            ("addresses", "192.0.2.0/24"),
+            ("per_second", ""),
+            ("burst", ""),
+            ("per_minute", per_minute),
+            ("tokens_per_hour", "4"),
+            ("read", &*read),
+        ];
+        fields.extend(boxes.iter().map(|field| (field.as_str(), "on")));
+        dashboard
+            .post(
+                "/credentials/{key_id}/limits",
+                Some(&cookie),
+                &form(&fields),
+            )
+            .await
+    };
+    assert_eq!(ticked(&page().await), [""; 0]);
+    for reported in [&["calls"][..], &["addresses", "tokens"], &[]] {
+        // What was ticked comes back with what is wrong.
+        let refused = save("many", reported).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(ticked(&text(&refused)), reported);
+        assert_eq!(save("60", reported).await.status, StatusCode::SEE_OTHER);
+        let page = page().await;
+        assert_eq!(ticked(&page), reported);
+        for (kind, words) in [
+            ("addresses", "only from 192.0.2.0/24"),
+            ("calls", "at most 60 calls a minute"),
+            ("tokens", "at most 4 tokens an hour"),
+        ] {
+            let is_reported = page.contains(&format!("{words} (reported, not refused)"));
+            assert!(page.contains(words));
+            assert_eq!(is_reported, reported.contains(&kind), "{kind}");
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use axum::http::{HeaderName, HeaderValue, Method, Request};
 use chrono::TimeDelta;
 use domain::catalogue::Catalogue;
 use domain::expiry::rfc3339;
+use domain::limits::{LimitKind, LimitsDraft};
 use proptest::prelude::*;
 use serde_json::json;
 use server::state::GateMode;
@@ -820,25 +821,19 @@ proptest! {
     }
 }
 
+/// The limit of the next test, in the words of the headers.
+const POLICY: &str = "\"calls\";q=2;w=60";
+
 #[tokio::test]
 async fn a_limit_on_calls_is_told_in_headers_and_refuses_in_every_mode() {
     for (mode, status) in [(GateMode::Nginx, 403), (GateMode::Caddy, 429)] {
         let app = TestApp::with(mode, default_catalogue()).await;
         let key = app.issue("legacy", "accounts=read").await;
-        let read = app.services.credential(&app.host, key.key_id()).await;
-        let draft = domain::limits::LimitsDraft {
+        let draft = LimitsDraft {
             per_minute: "2".into(),
             ..Default::default()
         };
-        app.services
-            .limit_credential(
-                &app.host,
-                key.key_id(),
-                &draft,
-                read.unwrap().credential.updated_at,
-            )
-            .await
-            .unwrap();
+        app.limit(&key, &draft).await;
         let family = match mode {
             GateMode::Nginx => ["X-Original-Method", "X-Original-URI"],
             _ => ["X-Forwarded-Method", "X-Forwarded-Uri"],
@@ -850,17 +845,49 @@ async fn a_limit_on_calls_is_told_in_headers_and_refuses_in_every_mode() {
                 .header("Authorization", key.basic());
             app.call(request.body(Body::empty()).unwrap()).await
         };
-        for left in [1, 0] {
+        for (left, whole_in) in [(1, 30), (0, 60)] {
             let answer = ask().await.ok();
-            assert_eq!(
-                answer.header("ratelimit-policy"),
-                Some("\"calls\";q=2;w=60")
-            );
-            let expected = format!("\"calls\";r={left};t=60");
+            let expected = format!("\"calls\";r={left};t={whole_in}");
             assert_eq!(answer.header("ratelimit"), Some(expected.as_str()));
+            assert_eq!(answer.header("ratelimit-policy"), Some(POLICY));
+            assert_eq!(answer.header("retry-after"), None);
         }
+        // The client has to wait a whole second for a part of one.
+        app.clock.advance(TimeDelta::milliseconds(100));
         let answer = ask().await;
-        assert_eq!(answer.header("retry-after"), Some("30"));
         answer.gate_refuses(status, "rate_limited");
+        assert_eq!(answer.header("retry-after"), Some("30"));
+        assert_eq!(answer.header("ratelimit"), Some("\"calls\";r=0;t=30"));
+        assert_eq!(answer.header("ratelimit-policy"), Some(POLICY));
     }
+}
+
+#[tokio::test]
+async fn a_limit_on_calls_that_only_reports_lets_them_through_and_is_not_told() {
+    let app = TestApp::new().await;
+    let key = app.issue("legacy", "accounts=read").await;
+    let draft = LimitsDraft {
+        addresses: "203.0.113.0/24".into(),
+        per_minute: "1".into(),
+        report_only: [LimitKind::Calls].into(),
+        ..Default::default()
+    };
+    app.limit(&key, &draft).await;
+    let basic = key.basic();
+    let ask = async |from: &str| {
+        let headers = [("Authorization", &*basic), ("X-Forwarded-For", from)];
+        app.ask_gate(READ, &headers).await
+    };
+    ask("203.0.113.7").await.ok();
+    let beyond = ask("203.0.113.7").await.ok();
+    assert_eq!(beyond.header("ratelimit"), None);
+    let decision = app.decision(&beyond).await;
+    assert_eq!(
+        (decision.allowed, &*decision.reason),
+        (true, "rate_limited")
+    );
+    // The other limit is one that refuses.
+    let outside = ask("192.0.2.7").await;
+    outside.gate_refuses(403, "address_not_allowed");
+    assert_eq!(outside.header("retry-after"), None);
 }

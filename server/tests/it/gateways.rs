@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Json, Router};
+use domain::limits::LimitsDraft;
 use domain::scope::Level;
 use serde_json::{Value, json};
 use server::state::GateMode;
@@ -397,6 +398,42 @@ async fn passes_bodies_and_legacy_credentials(gateway: &Gateway) {
     assert_eq!(record.last_use.unwrap().address, "127.0.0.1");
 }
 
+/// The client reads how much is left, and what a refusal for too many calls says.
+async fn tells_clients_of_limits(gateway: &Gateway, too_many: u16) {
+    let key = gateway.app.issue("legacy", "accounts=read").await;
+    let draft = LimitsDraft {
+        per_minute: "2".into(),
+        ..LimitsDraft::default()
+    };
+    gateway.app.limit(&key, &draft).await;
+    let basic = key.basic();
+    // Nobody but Keyrack says what is left.
+    let headers = [
+        ("Authorization", &*basic),
+        ("RateLimit", "\"calls\";r=9;t=9"),
+    ];
+    let policy = Some("\"calls\";q=2;w=60");
+    for state in ["\"calls\";r=1;t=30", "\"calls\";r=0;t=60"] {
+        let answer = gateway.call("GET /v1/accounts", &headers).await.ok();
+        assert_eq!(answer.header("ratelimit"), Some(state));
+        assert_eq!(answer.header("ratelimit-policy"), policy);
+        assert_eq!(answer.header("retry-after"), None);
+    }
+    let answer = gateway.refused("GET /v1/accounts", &headers).await;
+    assert_eq!(answer.status, too_many);
+    assert_eq!(answer.json()["code"], "rate_limited");
+    assert_eq!(answer.header("ratelimit"), Some("\"calls\";r=0;t=30"));
+    assert_eq!(answer.header("ratelimit-policy"), policy);
+    assert_eq!(answer.header("retry-after"), Some("30"));
+    // Who has no limit is told of none.
+    let basic = gateway.app.issue("legacy", "accounts=read").await.basic();
+    let headers = [("Authorization", &*basic), headers[1]];
+    let answer = gateway.call("GET /v1/accounts", &headers).await.ok();
+    for header in ["ratelimit", "ratelimit-policy", "retry-after"] {
+        assert_eq!(answer.header(header), None, "{header}");
+    }
+}
+
 async fn lets_no_twisted_path_through(gateway: &Gateway) {
     let key = gateway.app.issue("legacy", "full").await;
     let basic = key.basic();
@@ -477,6 +514,8 @@ async fn lets_nobody_through_without_a_decision(gateway: &Gateway) {
 
 async fn check_54(mode: GateMode) {
     let gateway = Gateway::start(mode).await;
+    let too_many = if mode == GateMode::Nginx { 403 } else { 429 };
+    tells_clients_of_limits(&gateway, too_many).await;
     protects(&gateway).await;
     passes_bodies_and_legacy_credentials(&gateway).await;
     lets_no_twisted_path_through(&gateway).await;

@@ -189,17 +189,11 @@ async fn an_envoy_that_names_itself_as_the_client_is_taken_at_its_word() {
         target: "/v1/accounts",
         headers: vec![("Authorization", &basic)],
     };
-    let read = app.services.credential(&app.host, key.key_id()).await;
     let limits = LimitsDraft {
         addresses: CLIENT.to_owned(),
         ..LimitsDraft::default()
     };
-    let version = read.unwrap().credential.updated_at;
-    let limited = app
-        .services
-        .limit_credential(&app.host, key.key_id(), &limits, version)
-        .await;
-    limited.unwrap();
+    app.limit(&key, &limits).await;
     app.call(envoy(&call, Allowed::AsDocumented)).await.ok();
     let mut older = envoy(&call, Allowed::AsDocumented);
     let chain = format!("{CLIENT},{ENVOY}").parse().unwrap();

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use chrono::TimeDelta;
 use domain::expiry::ExpiryChoice;
+use domain::limits::{LimitKind, LimitsDraft};
 
 use crate::app::{
     Answer, ISSUER, Key, OTHER_AUDIENCE, READ, TestApp, WRITE, basic, default_catalogue, jwt_part,
@@ -565,6 +566,9 @@ async fn check_17_failures_slow_down_one_client_at_one_address_for_a_while() {
     answer.refuses(429, "temporarily_unavailable");
     let wait: i64 = answer.header("retry-after").unwrap().parse().unwrap();
     assert!(wait > 0);
+    let decision = app.decision(&answer).await;
+    assert_eq!(&*decision.reason, "too_many_failures");
+    assert_eq!(decision.key_id, Some(key.key_id()));
     // The right secret waits as well, or a guess that is right would show.
     assert_eq!(app.post_token(&key, "").await.status, 429);
     app.post_token(&other, "").await.ok();
@@ -593,6 +597,89 @@ async fn check_17_only_failures_of_the_client_slow_it_down() {
     }
     app.store.set(Health::Well);
     app.post_token(&key, "").await.ok();
+}
+
+#[tokio::test]
+async fn a_limit_on_tokens_refuses_and_says_when_there_is_room() {
+    let app = TestApp::new().await;
+    let key = app.issue("client_secret", "read_only").await;
+    let draft = LimitsDraft {
+        tokens_per_hour: "7".into(),
+        ..LimitsDraft::default()
+    };
+    app.limit(&key, &draft).await;
+    for _ in 0..7 {
+        // Refused for another reason, it uses nothing up.
+        app.post_token(&key, "&scope=nonsense")
+            .await
+            .refuses(400, "invalid_scope");
+        app.post_token(&key, "").await.ok();
+    }
+    let answer = app.post_token(&key, "").await;
+    answer.refuses(429, "temporarily_unavailable");
+    // The seventh part of an hour, rounded up.
+    assert_eq!(answer.header("retry-after"), Some("515"));
+    assert_eq!(answer.header("ratelimit"), Some("\"tokens\";r=0;t=515"));
+    assert_eq!(
+        answer.header("ratelimit-policy"),
+        Some("\"tokens\";q=7;w=3600")
+    );
+    let decision = app.decision(&answer).await;
+    assert_eq!(
+        (decision.allowed, &*decision.reason),
+        (false, "rate_limited")
+    );
+    assert_eq!(decision.key_id, Some(key.key_id()));
+    app.clock.advance(TimeDelta::seconds(515));
+    app.post_token(&key, "").await.ok();
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_on_the_list_gets_no_token() {
+    let app = TestApp::new().await;
+    let key = app.issue("client_secret", "read_only").await;
+    let draft = LimitsDraft {
+        addresses: "203.0.113.0/24".into(),
+        tokens_per_hour: "1".into(),
+        ..LimitsDraft::default()
+    };
+    app.limit(&key, &draft).await;
+    let ask = async |peer: &str| {
+        let request = Request::post("/v1/oauth2/token")
+            .header("Authorization", key.basic())
+            .header("Content-Type", FORM);
+        app.call_from(peer, request.body(Body::from(GRANT)).unwrap())
+            .await
+    };
+    for outside in ["192.0.2.7:4000", "[2001:db8::1]:4000"] {
+        let answer = ask(outside).await;
+        answer.refuses(403, "access_denied");
+        assert_eq!(app.decision(&answer).await.reason, "address_not_allowed");
+    }
+    // They have used nothing up; and a mapped address is the same address.
+    ask("[::ffff:203.0.113.7]:4000").await.ok();
+    ask("203.0.113.7:4000")
+        .await
+        .refuses(429, "temporarily_unavailable");
+}
+
+#[tokio::test]
+async fn a_limit_on_tokens_that_only_reports_gives_them_all_the_same() {
+    let app = TestApp::new().await;
+    let key = app.issue("client_secret", "read_only").await;
+    let draft = LimitsDraft {
+        tokens_per_hour: "1".into(),
+        report_only: [LimitKind::Tokens].into(),
+        ..LimitsDraft::default()
+    };
+    app.limit(&key, &draft).await;
+    app.post_token(&key, "").await.ok();
+    let beyond = app.post_token(&key, "").await.ok();
+    let decision = app.decision(&beyond).await;
+    assert_eq!(
+        (decision.allowed, &*decision.reason),
+        (true, "rate_limited")
+    );
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! Limits of credentials, and what is kept of decisions and usage.
 
 use chrono::TimeDelta;
-use domain::limits::LimitsDraft;
+use domain::limits::{LimitKind, LimitsDraft};
 use domain::scope::Level;
 use service::{
-    Allowed, ClientProof, GateRequest, IssuedCredential, Presented, Refusal, RequestFacts,
-    ServiceError, TokenError, TokenRequest,
+    Allowed, ClientProof, GateRequest, IssuedCredential, IssuedToken, Presented, Refusal,
+    RequestFacts, ServiceError, TokenError, TokenRequest,
 };
 
 use crate::harness::{Team, token};
@@ -46,6 +46,22 @@ async fn call(
             facts,
         })
         .await
+}
+
+async fn ask(
+    team: &Team,
+    issued: &IssuedCredential,
+    facts: &RequestFacts,
+) -> Result<IssuedToken, TokenError> {
+    let request = TokenRequest {
+        proof: ClientProof::Secret {
+            client_id: &issued.credential.key_id.to_string(),
+            secret: issued.secret.as_ref().unwrap().expose(),
+        },
+        scope: None,
+        resource: None,
+    };
+    team.services.issue_token(request, facts).await
 }
 
 const PATH: &str = "/v1/accounts";
@@ -100,12 +116,12 @@ async fn calls_beyond_the_rate_wait_and_others_use_nothing_up() {
     for left in [2, 1, 0] {
         let allowed = call(&team, &issued, &here, PATH).await.unwrap();
         let quota = allowed.quota().unwrap();
-        assert_eq!((quota.limit, quota.window, quota.remaining), (3, 1, left));
+        assert_eq!((quota.limit, quota.window, quota.remaining), (3, 3, left));
     }
-    let Err(Refusal::RateLimited(wait)) = call(&team, &issued, &here, PATH).await else {
+    let Err(Refusal::RateLimited(full)) = call(&team, &issued, &here, PATH).await else {
         panic!("it went through");
     };
-    assert_eq!(wait.as_secs(), 1);
+    assert_eq!(full.reset.as_secs(), 1);
     team.clock.advance(TimeDelta::seconds(1));
     assert!(call(&team, &issued, &here, PATH).await.is_ok());
     assert!(call(&team, &issued, &here, PATH).await.is_err());
@@ -148,22 +164,144 @@ async fn tokens_are_limited_by_the_hour() {
     assert!(token(&team.services, &issued).await.is_err());
 }
 
+/// Limits that are all exceeded by the second call and by the second token, from any address.
+fn exceeded(report_only: &[LimitKind]) -> LimitsDraft {
+    LimitsDraft {
+        addresses: "192.0.2.0/24".into(),
+        per_minute: "1".into(),
+        tokens_per_hour: "1".into(),
+        report_only: report_only.iter().copied().collect(),
+        ..LimitsDraft::default()
+    }
+}
+
+/// What was decided: whether it went through, the reason, and whether that was only reported.
+async fn decision(team: &Team, request_id: &str) -> (bool, String, bool) {
+    let found = team.services.decision(&team.host, request_id).await;
+    let found = found.unwrap();
+    let detail: serde_json::Value = serde_json::from_str(&found.detail).unwrap();
+    (found.allowed, found.reason, detail["report_only"] == true)
+}
+
 #[tokio::test]
-async fn a_limit_that_reports_refuses_nothing_and_is_found() {
+async fn at_the_gate_each_limit_reports_by_itself() {
+    let (inside, outside) = ("192.0.2.7", "198.51.100.7");
+    let refused = |reason: &str| (false, reason.to_owned(), false);
+    let reported = |reason: &str| (true, reason.to_owned(), true);
+    let (address, rate) = ("address_not_allowed", "rate_limited");
+    for (kinds, from_outside, beyond_the_rate) in [
+        (&[][..], refused(address), refused(rate)),
+        (&[LimitKind::Tokens], refused(address), refused(rate)),
+        (&[LimitKind::Addresses], reported(address), refused(rate)),
+        (&[LimitKind::Calls], refused(address), reported(rate)),
+        (&LimitKind::ALL, reported(address), reported(rate)),
+    ] {
+        let team = Team::new().await;
+        let issued = team.issue("legacy", &[("accounts", "read")]).await;
+        limit(&team, &issued, exceeded(kinds)).await;
+        let first = call(&team, &issued, &facts(outside, "a"), PATH).await;
+        assert_eq!(first.is_ok(), from_outside.0, "{kinds:?}");
+        assert_eq!(decision(&team, "a").await, from_outside, "{kinds:?}");
+        // Two: the first may be the one that there is room for.
+        let _ = call(&team, &issued, &facts(inside, "b"), PATH).await;
+        let beyond = call(&team, &issued, &facts(inside, "c"), PATH).await;
+        assert_eq!(beyond.is_ok(), beyond_the_rate.0, "{kinds:?}");
+        assert_eq!(decision(&team, "c").await, beyond_the_rate, "{kinds:?}");
+        // A limit that only reports is no quota for the caller.
+        assert!(beyond.is_err() || beyond.unwrap().quota().is_none());
+    }
+}
+
+#[tokio::test]
+async fn at_the_token_endpoint_each_limit_reports_by_itself() {
+    let (inside, outside) = ("192.0.2.7", "198.51.100.7");
+    let refused = |reason: &str| (false, reason.to_owned(), false);
+    let reported = |reason: &str| (true, reason.to_owned(), true);
+    let (address, rate) = ("address_not_allowed", "rate_limited");
+    for (kinds, from_outside, beyond_the_rate) in [
+        (&[][..], refused(address), refused(rate)),
+        (&[LimitKind::Calls], refused(address), refused(rate)),
+        (&[LimitKind::Addresses], reported(address), refused(rate)),
+        (&[LimitKind::Tokens], refused(address), reported(rate)),
+        (&LimitKind::ALL, reported(address), reported(rate)),
+    ] {
+        let team = Team::new().await;
+        let issued = team.issue("client_secret", &[("accounts", "read")]).await;
+        limit(&team, &issued, exceeded(kinds)).await;
+        let first = ask(&team, &issued, &facts(outside, "a")).await;
+        assert_eq!(first.is_ok(), from_outside.0, "{kinds:?}");
+        assert_eq!(decision(&team, "a").await, from_outside, "{kinds:?}");
+        let _ = ask(&team, &issued, &facts(inside, "b")).await;
+        let beyond = ask(&team, &issued, &facts(inside, "c")).await;
+        assert_eq!(beyond.is_ok(), beyond_the_rate.0, "{kinds:?}");
+        assert_eq!(decision(&team, "c").await, beyond_the_rate, "{kinds:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_must_wait_is_named_if_there_is_one() {
+    let team = Team::new().await;
+    let issued = team.issue("client_secret", &[("accounts", "read")]).await;
+    let secret = issued.secret.as_ref().unwrap().expose();
+    let (known, unknown) = (issued.credential.key_id, "KRQ7M2XZLP4TAVJ6NDB3EH");
+    for (client_id, named) in [(known.to_string(), Some(known)), (unknown.to_owned(), None)] {
+        let proof = |secret| ClientProof::Secret {
+            client_id: &client_id,
+            secret,
+        };
+        let request = |proof| TokenRequest {
+            proof,
+            scope: None,
+            resource: None,
+        };
+        let here = facts("192.0.2.7", "guess");
+        let mut tries = 0;
+        loop {
+            let guess = request(proof("krs_guess"));
+            match team.services.issue_token(guess, &here).await {
+                Err(TokenError::Throttled { .. }) => break,
+                refused => assert!(refused.is_err()),
+            }
+            tries += 1;
+            assert!(tries < 200, "guessing goes on for ever");
+        }
+        let here = facts("192.0.2.7", &client_id);
+        let refused = team.services.issue_token(request(proof(secret)), &here);
+        assert!(refused.await.is_err());
+        let found = team
+            .services
+            .decision(&team.host, &client_id)
+            .await
+            .unwrap();
+        assert_eq!(found.reason, "too_many_failures");
+        assert_eq!(found.key_id, named);
+    }
+}
+
+#[tokio::test]
+async fn of_what_goes_through_one_call_a_minute_can_be_looked_up() {
     let team = Team::new().await;
     let issued = team.issue("legacy", &[("accounts", "read")]).await;
-    let draft = LimitsDraft {
-        addresses: "192.0.2.0/24".into(),
-        report_only: true,
-        ..LimitsDraft::default()
-    };
-    limit(&team, &issued, draft).await;
-    let decided = call(&team, &issued, &facts("198.51.100.7", "req-1"), PATH).await;
-    assert!(decided.is_ok());
-    let found = team.services.decision(&team.host, "req-1").await.unwrap();
-    assert!(found.allowed);
-    assert_eq!(found.reason, "address_not_allowed");
-    assert!(found.detail.contains("report_only"));
+    for (request_id, later, is_kept) in [
+        ("first", 0, true),
+        ("at once", 0, false),
+        ("within the minute", 59, false),
+        ("after a minute", 1, true),
+        ("soon after", 30, false),
+        ("after the next", 30, true),
+    ] {
+        team.clock.advance(TimeDelta::seconds(later));
+        call(&team, &issued, &facts("192.0.2.7", request_id), PATH)
+            .await
+            .unwrap();
+        let found = team.services.decision(&team.host, request_id).await;
+        assert_eq!(found.is_ok(), is_kept, "{request_id}");
+        if let Ok(found) = found {
+            assert_eq!((found.allowed, &*found.reason), (true, "allowed"));
+            assert_eq!(found.key_id, Some(issued.credential.key_id));
+            assert_eq!(found.template.as_deref(), Some(PATH));
+        }
+    }
 }
 
 #[tokio::test]

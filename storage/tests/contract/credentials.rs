@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use chrono::TimeDelta;
 use domain::access::Access;
 use domain::credential::{Credential, Flow, Mark, Transition};
-use domain::limits::Limits;
+use domain::limits::{LimitKind, Limits};
 use domain::role::Role;
 use domain::scope::AccessLevel;
 use storage::{
@@ -28,7 +28,7 @@ fn limits(addresses: &str, per_second: u32) -> Limits {
     Limits {
         addresses: addresses.parse().unwrap(),
         per_second: NonZeroU32::new(per_second),
-        report_only: true,
+        report_only: [LimitKind::Calls].into(),
         ..Limits::default()
     }
 }
@@ -175,6 +175,11 @@ pub async fn limits_change_with_an_edit(fixture: &Fixture) {
             .unwrap();
         assert_eq!(fixture.credential(edited.key_id).await, edited);
     }
+    // As they were stored when one switch was for all limits.
+    let stored = r#"UPDATE credentials SET limits = '{"per_minute":5,"report_only":true}'"#;
+    fixture.execute(stored).await.unwrap();
+    let limits = fixture.credential(edited.key_id).await.limits;
+    assert_eq!(limits.report_only, LimitKind::ALL.into());
 }
 
 pub async fn an_owner_must_be_active(fixture: &Fixture) {

@@ -1,6 +1,6 @@
 //! Entries of the audit log in words. Compiled for the server only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::access::{Access, AccessKind};
 use domain::audit::{Action, ActorKind, AuditEntry, AuditEvent, ObjectKind, Outcome};
@@ -117,18 +117,25 @@ impl Teller<'_> {
             "owner" => change("Owner".to_owned(), self.person(from), self.person(to)),
             "expires_at" => change("Expires".to_owned(), end(from), end(to)),
             "access" => self.access(from, to),
+            "limits" => self.wholes(from, to),
             other => change(label(other), plain(from), plain(to)),
         }
     }
 
     fn wholes(&self, from: &Value, to: &Value) -> Vec<Change> {
         match (from, to) {
-            (Value::Object(from), Value::Object(to)) => to
-                .iter()
-                .map(|(fact, to)| (fact, from.get(fact).unwrap_or(&Value::Null), to))
-                .filter(|(_, from, to)| from != to)
-                .flat_map(|(fact, from, to)| self.change(fact, from, to))
-                .collect(),
+            (Value::Object(from), Value::Object(to)) => {
+                let facts: BTreeSet<_> = from.keys().chain(to.keys()).collect();
+                facts
+                    .into_iter()
+                    .map(|fact| (fact, from.get(fact), to.get(fact)))
+                    .filter(|(_, from, to)| from != to)
+                    .flat_map(|(fact, from, to)| {
+                        let value = |known: Option<_>| known.unwrap_or(&Value::Null);
+                        self.change(fact, value(from), value(to))
+                    })
+                    .collect()
+            }
             _ => self.change("version", from, to),
         }
     }
@@ -235,6 +242,11 @@ fn target(event: &AuditEvent) -> Target {
 fn label(fact: &str) -> String {
     match fact {
         "email" => "E-mail".to_owned(),
+        "per_second" => "Calls a second".to_owned(),
+        "burst" => "Calls at once".to_owned(),
+        "per_minute" => "Calls a minute".to_owned(),
+        "tokens_per_hour" => "Tokens an hour".to_owned(),
+        "report_only" => "Only reported".to_owned(),
         other => capitalised(&other.replace('_', " ")),
     }
 }
@@ -423,23 +435,43 @@ mod tests {
     #[test]
     fn values_read_like_words() {
         let changed = json!({
-            "limits": { "from": { "per_second": 5, "tokens_per_hour": null }, "to": {} },
-            "report_only": { "from": false, "to": true },
+            "enabled": { "from": false, "to": true },
             "addresses": { "from": [], "to": ["10.0.0.0/8", "::1/128"] },
         });
-        let told = told(Action::LimitsChanged, Outcome::Done, &changed);
-        let changes: Vec<_> = told
-            .changes
-            .iter()
-            .map(|change| format!("{}: {} → {}", change.fact, change.from, change.to))
-            .collect();
         assert_eq!(
-            changes,
+            changes(&changed),
+            ["Addresses: none → 10.0.0.0/8, ::1/128", "Enabled: no → yes"]
+        );
+    }
+
+    #[test]
+    fn limits_are_told_one_by_one() {
+        let limits =
+            |from: Value, to: Value| changes(&json!({ "limits": { "from": from, "to": to } }));
+        assert_eq!(
+            limits(
+                json!({ "per_second": 5, "per_minute": 60, "report_only": ["calls"] }),
+                json!({
+                    "addresses": ["10.0.0.0/8"],
+                    "per_minute": 60,
+                    "tokens_per_hour": 4,
+                    "report_only": ["addresses", "tokens"],
+                }),
+            ),
             [
-                "Addresses: none → 10.0.0.0/8, ::1/128",
-                "Limits: per second 5 → none",
-                "Report only: no → yes"
+                "Addresses: none → 10.0.0.0/8",
+                "Calls a second: 5 → none",
+                "Only reported: calls → addresses, tokens",
+                "Tokens an hour: none → 4",
             ]
+        );
+        // As it was written when one switch was for all.
+        assert_eq!(
+            limits(
+                json!({ "burst": 5, "report_only": true }),
+                json!({ "burst": 5 })
+            ),
+            ["Only reported: yes → none"]
         );
     }
 

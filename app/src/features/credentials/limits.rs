@@ -1,7 +1,7 @@
 //! From where and how often a credential may be used: the words, and the dialog that changes them.
 
 use domain::expiry::rfc3339;
-use domain::limits::LimitsDraft;
+use domain::limits::{LimitKind, LimitsDraft};
 use domain::role::Permission;
 use leptos::prelude::*;
 
@@ -45,11 +45,23 @@ fn change(credential: &CredentialDetail, page: &str, outcome: Option<&FormOutcom
     let typed = FormState::of(&action, outcome.cloned());
     let (read, outcome) = (rfc3339(credential.updated_at), outcome.cloned());
     let draft = LimitsDraft::of(&credential.limits);
-    let reports = if typed.is_refused() {
-        typed.value("report_only").is_some()
-    } else {
-        draft.report_only
+    let report_only = |kind: LimitKind, label: &'static str| {
+        let field = kind.report_field();
+        let is_on = if typed.is_refused() {
+            typed.value(field).is_some()
+        } else {
+            draft.report_only.contains(&kind)
+        };
+        view! {
+            <label class="check">
+                <input type="checkbox" name=field value="on" checked=is_on />
+                {label}
+            </label>
+        }
     };
+    let report_addresses = report_only(LimitKind::Addresses, "Only report calls from elsewhere");
+    let report_calls = report_only(LimitKind::Calls, "Only report calls beyond these");
+    let report_tokens = report_only(LimitKind::Tokens, "Only report tokens beyond this");
     view! {
         <div class="line">
             <DialogLink dialog=DIALOG class="btn small">
@@ -67,6 +79,7 @@ fn change(credential: &CredentialDetail, page: &str, outcome: Option<&FormOutcom
                     maxlength=2_000
                     optional=true
                 />
+                {report_addresses}
                 <Field
                     name="per_second"
                     label="Calls a second"
@@ -89,6 +102,7 @@ fn change(credential: &CredentialDetail, page: &str, outcome: Option<&FormOutcom
                     maxlength=7
                     optional=true
                 />
+                {report_calls}
                 <Field
                     name="tokens_per_hour"
                     label="Tokens an hour"
@@ -96,10 +110,7 @@ fn change(credential: &CredentialDetail, page: &str, outcome: Option<&FormOutcom
                     maxlength=7
                     optional=true
                 />
-                <label class="check">
-                    <input type="checkbox" name="report_only" value="on" checked=reports />
-                    "Only report what would be refused"
-                </label>
+                {report_tokens}
                 <DialogActions>
                     <button class="btn primary">"Save limits"</button>
                 </DialogActions>

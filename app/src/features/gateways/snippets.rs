@@ -22,6 +22,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn callers_are_told_of_limits_where_the_gateway_can() {
+        for kind in [GatewayKind::Nginx, GatewayKind::Caddy, GatewayKind::Envoy] {
+            let text = configuration(kind, "https://keys.example.com", "krg_token");
+            assert!(text.to_lowercase().contains("ratelimit-policy"), "{text}");
+        }
+    }
+
+    #[test]
     fn every_kind_is_told_where_to_ask_and_with_what() {
         for kind in GatewayKind::ALL {
             let text = configuration(kind, "https://keys.example.com", "krg_token");

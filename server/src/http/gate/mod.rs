@@ -22,14 +22,14 @@ use axum::response::Response;
 use axum::routing::any;
 use futures_util::FutureExt as _;
 use serde_json::json;
-use service::{Allowed, GateRequest, Kept, Quota, Refusal, RequestFacts, ServiceResult, Services};
+use service::{Allowed, GateRequest, Kept, Refusal, RequestFacts, ServiceResult, Services};
 
 use self::credentials::Credentials;
 use self::original::Original;
 use self::refusal::{GateRefusal, Reason};
 use crate::http::authorization::single;
 use crate::http::layers::request::describe_around;
-use crate::http::panicked;
+use crate::http::{panicked, rate_limit};
 use crate::state::{AppState, GateMode, GateSettings, Shared};
 
 /// The path that gateways ask.
@@ -40,16 +40,15 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// The token of the gateway that asks.
 const GATEWAY: HeaderName = HeaderName::from_static("x-keyrack-gateway");
-/// The limit on the credential's calls (draft-ietf-httpapi-ratelimit-headers).
-const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-/// What is left of it.
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// The caller's key id.
 const KEY_ID: HeaderName = HeaderName::from_static("x-keyrack-key-id");
 /// The credential's name.
 const NAME: HeaderName = HeaderName::from_static("x-keyrack-name");
 /// Everything that the caller may do, as a scope string.
 const SCOPE: HeaderName = HeaderName::from_static("x-keyrack-scope");
+
+/// What a credential's limit on calls is called in headers.
+const CALLS: &str = "calls";
 
 /// Room for the headers of an answer.
 const HEADERS: usize = 8;
@@ -208,18 +207,8 @@ fn let_through(allowed: &Allowed) -> Result<Response, GateRefusal> {
         headers.insert(name, value);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(Quota {
-        limit,
-        window,
-        remaining,
-    }) = allowed.quota()
-    {
-        let policy = format!("\"calls\";q={limit};w={window}");
-        let left = format!("\"calls\";r={remaining};t={window}");
-        for (name, value) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, left)] {
-            let value = HeaderValue::from_str(&value).map_err(|_| Reason::Unnameable)?;
-            headers.insert(name, value);
-        }
+    if let Some(quota) = allowed.quota() {
+        rate_limit::tell(&mut headers, CALLS, &quota);
     }
     let mut response = Response::new(Body::empty());
     *response.headers_mut() = headers;

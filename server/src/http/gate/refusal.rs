@@ -13,7 +13,9 @@ use domain::scope::{AccessLevel, Level};
 use serde::Serialize;
 use service::Refusal;
 
+use super::CALLS;
 use crate::http::authorization::BASIC_CHALLENGE;
+use crate::http::rate_limit;
 use crate::state::GateMode;
 
 /// Why a call does not go through.
@@ -169,10 +171,8 @@ impl GateRefusal {
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, challenge);
         }
-        if let Reason::Decided(Refusal::RateLimited(wait)) = &self.reason {
-            let seconds = wait.as_millis().div_ceil(1000).max(1);
-            let seconds = HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX));
-            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        if let Reason::Decided(Refusal::RateLimited(quota)) = &self.reason {
+            rate_limit::tell_used_up(response.headers_mut(), CALLS, quota);
         }
         response
     }

@@ -7,9 +7,10 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use service::{ServiceError, TokenError};
+use service::{Quota, ServiceError, TokenError};
 
 use crate::http::authorization::BASIC_CHALLENGE;
+use crate::http::rate_limit;
 
 /// Why there is no token, or no answer about one.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ pub enum OAuthFailure {
     /// Too many failures of this client from this address.
     Throttled(Duration),
     /// The client has used up its limit on tokens.
-    RateLimited(Duration),
+    RateLimited(Quota),
     /// The store, or signing, failed; the cause is for the log.
     Unavailable(ServiceError),
 }
@@ -54,8 +55,8 @@ impl OAuthFailure {
             TokenError::InvalidTarget => Self::InvalidTarget,
             TokenError::AddressNotAllowed => Self::AddressNotAllowed,
             TokenError::ForeignToken => Self::ForeignToken,
-            TokenError::RateLimited(wait) => Self::RateLimited(wait),
-            TokenError::Throttled(wait) => Self::Throttled(wait),
+            TokenError::RateLimited(quota) => Self::RateLimited(quota),
+            TokenError::Throttled { wait, .. } => Self::Throttled(wait),
             TokenError::Unavailable(cause) => Self::Unavailable(cause),
         }
     }
@@ -153,12 +154,8 @@ impl OAuthFailure {
             Self::InvalidClient { by_header: true } => {
                 headers.insert(header::WWW_AUTHENTICATE, BASIC_CHALLENGE);
             }
-            Self::Throttled(wait) | Self::RateLimited(wait) => {
-                headers.insert(
-                    header::RETRY_AFTER,
-                    HeaderValue::from(wait.as_secs().max(1)),
-                );
-            }
+            Self::Throttled(wait) => rate_limit::tell_wait(headers, *wait),
+            Self::RateLimited(quota) => rate_limit::tell_used_up(headers, "tokens", quota),
             Self::Unavailable(cause) => {
                 tracing::error!(
                     request_id,
@@ -191,7 +188,12 @@ mod tests {
             OAuthFailure::ForeignToken,
             OAuthFailure::NoGateway,
             OAuthFailure::Throttled(Duration::ZERO),
-            OAuthFailure::RateLimited(Duration::ZERO),
+            OAuthFailure::RateLimited(Quota {
+                limit: 1,
+                window: 3600,
+                remaining: 0,
+                reset: Duration::ZERO,
+            }),
             OAuthFailure::Unavailable(ServiceError::Busy),
         ];
         for failure in all {

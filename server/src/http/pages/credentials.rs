@@ -9,7 +9,7 @@ use axum::routing::post;
 use chrono::DateTime;
 use domain::draft::CredentialDraft;
 use domain::key_id::KeyId;
-use domain::limits::LimitsDraft;
+use domain::limits::{LimitKind, LimitsDraft};
 use service::{CredentialChange, PublicKeyDraft, ServiceError, ServiceResult};
 
 use super::form::Form;
@@ -119,7 +119,6 @@ async fn limit(
         burst,
         per_minute,
         tokens_per_hour,
-        report_only,
         read,
     ] = [
         "addresses",
@@ -127,10 +126,13 @@ async fn limit(
         "burst",
         "per_minute",
         "tokens_per_hour",
-        "report_only",
         "read",
     ]
     .map(|field| form.take(field));
+    let report_only = LimitKind::ALL
+        .into_iter()
+        .filter(|kind| !form.take(kind.report_field()).is_empty())
+        .collect();
     form.finish().map_err(IntoResponse::into_response)?;
     let actor = context.actor()?;
     let draft = LimitsDraft {
@@ -139,7 +141,7 @@ async fn limit(
         burst,
         per_minute,
         tokens_per_hour,
-        report_only: !report_only.is_empty(),
+        report_only,
     };
     let services = &context.state.services;
     let result = match DateTime::parse_from_rfc3339(&read) {

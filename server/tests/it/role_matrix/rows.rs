@@ -73,8 +73,8 @@ pub const FORMS: &[(&str, &str, Permission)] = &[
     ),
     (
         "/credentials/{key_id}/limits",
-        "addresses=192.0.2.1&per_second=1&burst=1&per_minute=1&tokens_per_hour=1&report_only=\
-         &read=2026-01-01T00:00:00Z",
+        "addresses=192.0.2.1&per_second=1&burst=1&per_minute=1&tokens_per_hour=1\
+         &report_addresses=&report_calls=&report_tokens=&read=2026-01-01T00:00:00Z",
         Permission::ManageCredentials,
     ),
     (
