@@ -3,7 +3,8 @@
 use domain::gateway::GatewayKind;
 
 /// The part of the configuration that asks Keyrack.
-pub(super) fn configuration(kind: GatewayKind, url: &str, token: &str) -> String {
+#[must_use]
+pub fn configuration(kind: GatewayKind, url: &str, token: &str) -> String {
     let template = match kind {
         GatewayKind::Nginx => include_str!("snippets/nginx.txt"),
         GatewayKind::Caddy => include_str!("snippets/caddy.txt"),
