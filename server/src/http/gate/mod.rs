@@ -21,6 +21,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::any;
 use futures_util::FutureExt as _;
+use ipnet::IpNet;
 use serde_json::json;
 use service::{Allowed, GateRequest, Kept, Quota, Refusal, RequestFacts, ServiceResult, Services};
 
