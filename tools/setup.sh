@@ -134,7 +134,16 @@ compilers() {
   [[ ${#missing[@]} = 0 ]] || debian "${missing[@]}"
 }
 
-# What the tests run Keyrack with: a browser, both gateways and a database server.
+# Whether some Python can sign, as the snippet of a new credential does.
+python_signs() {
+  local python
+  for python in python3 /usr/bin/python3; do
+    "$python" -c 'import jwt, cryptography' 2>/dev/null && return
+  done
+  return 1
+}
+
+# What the tests run Keyrack with: a browser, both gateways, a database server and what signs in Python.
 peers() {
   local missing=() services=()
   have chromium || [[ -x ${KEYRACK_CHROMIUM:-} ]] || missing+=(chromium)
@@ -142,6 +151,7 @@ peers() {
   have caddy || services+=(caddy)
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || services+=(postgresql)
   missing+=("${services[@]}")
+  python_signs || missing+=(python3-jwt python3-cryptography)
   [[ ${#missing[@]} = 0 ]] && return
   debian "${missing[@]}"
   # The tests start their own: the packages' services are not wanted, now or after a reboot.

@@ -60,7 +60,7 @@ pub struct HttpSettings {
     /// Where browsers and programs reach Keyrack; links and metadata are made from it, never from
     /// what a request says.
     pub public_url: Url,
-    /// Peers whose `X-Forwarded-For` is believed; they stand in front of the dashboard.
+    /// Peers whose `X-Forwarded-For` is believed; they stand in front of Keyrack.
     pub trusted_proxies: Vec<IpNet>,
     /// The gate.
     pub gate: GateSettings,

@@ -388,3 +388,17 @@ impl VerifiedTokens {
         Ok(verified)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn check_29_no_token_id_comes_twice_in_a_hundred_thousand() {
+        let ids: HashSet<String> = (0..100_000).map(|_| new_jti()).collect();
+        assert_eq!(ids.len(), 100_000);
+        assert!(ids.iter().all(|id| id.len() == 22));
+    }
+}

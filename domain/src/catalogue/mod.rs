@@ -7,6 +7,7 @@ mod build;
 mod diff;
 mod file;
 mod method;
+mod overlap;
 mod path;
 mod problem;
 mod read;
@@ -26,7 +27,7 @@ pub use self::file::{CatalogueFile, EndpointEntry, ScopeEntry};
 pub use self::method::Method;
 pub use self::path::{MAX_PATH_BYTES, MAX_TEMPLATE_BYTES, PathFault, TemplateFault};
 pub use self::problem::{
-    EndpointFault, Fault, InvalidCatalogue, MAX_RULES, MAX_SCOPES, Place, Problem,
+    EndpointFault, Fault, InvalidCatalogue, MAX_OVERLAPS, MAX_RULES, MAX_SCOPES, Place, Problem,
 };
 pub use self::read::{Checked, Finding, Severity};
 

@@ -11,6 +11,9 @@ pub const MAX_SCOPES: usize = 64;
 /// The most endpoints that a catalogue may have, over all its scopes.
 pub const MAX_RULES: usize = 10_000;
 
+/// The most overlaps that are named.
+pub const MAX_OVERLAPS: usize = 100;
+
 /// Everything that is wrong with a catalogue, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidCatalogue(pub(super) Vec<Problem>);
@@ -116,16 +119,23 @@ impl Fault {
     /// Whether the catalogue can be used all the same.
     #[must_use]
     pub const fn is_warning(&self) -> bool {
-        matches!(self, Self::NoEndpoints(_))
+        matches!(
+            self,
+            Self::NoEndpoints(_)
+                | Self::Endpoint {
+                    fault: EndpointFault::Overlap { .. },
+                    ..
+                }
+        )
     }
 
-    /// Where the value is that this one repeats.
+    /// Where the value is that this one repeats or goes before.
     #[must_use]
     pub const fn first(&self) -> Option<Place> {
         match self {
             Self::DuplicateScope { first, .. }
             | Self::Endpoint {
-                fault: EndpointFault::Duplicate { first, .. },
+                fault: EndpointFault::Duplicate { first, .. } | EndpointFault::Overlap { first, .. },
                 ..
             } => Some(*first),
             _ => None,
@@ -151,6 +161,18 @@ pub enum EndpointFault {
         /// The path there.
         path: String,
         /// Where that is.
+        first: Place,
+    },
+    /// A path that two templates match, which the other one would have decided differently.
+    #[error("goes before {path}: at {common}, {calls}")]
+    Overlap {
+        /// The other template.
+        path: String,
+        /// What both match.
+        common: String,
+        /// What becomes of the calls that the other one lists.
+        calls: String,
+        /// Where the first of them is.
         first: Place,
     },
 }

@@ -8,9 +8,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::build;
 use super::file::{CatalogueFile, EndpointEntry, ScopeEntry};
-use super::{Catalogue, Place, Problem};
+use super::{Catalogue, Place, Problem, build, overlap};
 use crate::nearest::nearest;
 use crate::scope::Level;
 
@@ -82,6 +81,9 @@ impl Catalogue {
             }
             let is_error = |(_, severity, _): &Found| *severity == Severity::Error;
             catalogue = built.filter(|_| !reader.found.iter().any(is_error));
+            for overlap in catalogue.iter().flat_map(overlap::of) {
+                reader.add(&overlap, &lines);
+            }
         }
         Checked {
             catalogue,

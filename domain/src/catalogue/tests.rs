@@ -48,7 +48,7 @@ fn file(lines: &str) -> CatalogueFile {
     }
 }
 
-fn catalogue(lines: &str) -> Catalogue {
+pub(super) fn catalogue(lines: &str) -> Catalogue {
     file(lines).try_into().unwrap()
 }
 
@@ -757,15 +757,15 @@ fn tricky_paths() -> impl Strategy<Value = String> {
 }
 
 /// What one rule of the model matches: the template's segments, `None` for a parameter.
-type Template = Vec<Option<&'static str>>;
+pub(super) type Template = Vec<Option<&'static str>>;
 
-fn small_templates() -> impl Strategy<Value = Vec<Template>> {
+pub(super) fn small_templates() -> impl Strategy<Value = Vec<Template>> {
     let segment = select(vec![Some("a"), Some("b"), None]);
     let template = proptest::collection::vec(segment, 0..5);
     proptest::collection::btree_set(template, 1..12).prop_map(|set| set.into_iter().collect())
 }
 
-fn written(template: &Template) -> String {
+pub(super) fn written(template: &Template) -> String {
     let segments: Vec<&str> = template
         .iter()
         .map(|segment| segment.unwrap_or("{x}"))

@@ -9,10 +9,10 @@ use super::path::Segment;
 /// Where the paths that share a beginning go on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Node {
-    literals: BTreeMap<String, Node>,
-    parameter: Option<Box<Node>>,
+    pub literals: BTreeMap<String, Node>,
+    pub parameter: Option<Box<Node>>,
     /// The rules of the path that ends here, in the file's order.
-    rules: Vec<Rule>,
+    pub rules: Vec<Rule>,
 }
 
 /// An endpoint by its place: the index of its scope, and its own index there.

@@ -37,19 +37,26 @@ pub fn load(file: Option<&Path>) -> anyhow::Result<Catalogue> {
             .context("the catalogue that ships with Keyrack can't be used");
     };
     let checked = check(file)?;
-    let findings = located(file, &checked.findings);
     match checked.catalogue {
         Some(catalogue) => {
-            for warning in findings {
-                tracing::warn!("{warning}");
-            }
+            log_warnings(file, checked.findings.len());
             Ok(catalogue)
         }
         None => Err(anyhow!(
             "the catalogue {} can't be used:\n{}",
             file.display(),
-            findings.join("\n")
+            located(file, &checked.findings).join("\n")
         )),
+    }
+}
+
+/// One line, however many there are: what is meant as it is should not fill the log at each start.
+fn log_warnings(file: &Path, number: usize) {
+    if number > 0 {
+        let file = file.display();
+        tracing::warn!(
+            "warnings for the catalogue {file}: {number}; keyrack catalogue check {file} names them"
+        );
     }
 }
 

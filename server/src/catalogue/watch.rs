@@ -10,7 +10,7 @@ use std::time::Duration;
 use domain::catalogue::{Catalogue, Severity};
 use service::Services;
 
-use super::located;
+use super::{located, log_warnings};
 use crate::metrics::Metrics;
 
 /// How often the file is looked at.
@@ -81,10 +81,10 @@ impl Watch {
             }
             Some(Ok(text)) => {
                 let checked = Catalogue::read(text);
-                let lines = located(&self.file, &checked.findings);
                 if let Some(catalogue) = checked.catalogue {
-                    return self.take_up(catalogue, &lines).await;
+                    return self.take_up(catalogue, checked.findings.len()).await;
                 }
+                let lines = located(&self.file, &checked.findings);
                 let findings = checked.findings.iter();
                 let errors = findings.filter(|finding| finding.severity == Severity::Error);
                 let problems =
@@ -95,15 +95,13 @@ impl Watch {
         }
     }
 
-    async fn take_up(&self, catalogue: Catalogue, warnings: &[String]) -> bool {
+    async fn take_up(&self, catalogue: Catalogue, warnings: usize) -> bool {
         let version = catalogue.version().to_owned();
         match self.services.take_up_catalogue(catalogue).await {
             Ok(is_other) => {
                 self.metrics.catalogue_file_unusable.set(0);
                 if is_other {
-                    for warning in warnings {
-                        tracing::warn!("{warning}");
-                    }
+                    log_warnings(&self.file, warnings);
                     tracing::info!(version, "another catalogue is in force");
                 }
                 true

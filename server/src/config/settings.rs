@@ -47,7 +47,7 @@ settings! {
     "log" Text "\"info\"" "How much is logged: error, warn, info, debug, or a filter for each module."
     "log_format" Text "\"text\"" "`text` for people, `json` for machines."
     "master_key" Secret "" "64 hexadecimal digits from which the server's own keys are derived; made and kept in `data_dir` by default."
-    "trusted_proxies" List "[]" "Addresses of proxies in front of the dashboard whose X-Forwarded-For is believed."
+    "trusted_proxies" List "[]" "Addresses of proxies in front of Keyrack whose X-Forwarded-For is believed."
     "gate.mode" Text "\"nginx\"" "The gateway that asks the gate: nginx, caddy, traefik or envoy."
     "gate.trusted" List "[\"127.0.0.0/8\", \"::1\"]" "Addresses of gateways that may ask the gate."
     "gate.key_id_header" Text "\"APCA-API-KEY-ID\"" "The legacy header with the key id."

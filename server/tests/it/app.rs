@@ -17,6 +17,7 @@ use domain::key_id::KeyId;
 use domain::limits::LimitsDraft;
 use domain::outbound::OutboundRule;
 use domain::user::User;
+use ipnet::IpNet;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use leptos::config::LeptosOptions;
 use serde_json::{Value, json};
@@ -109,6 +110,10 @@ pub struct Needs {
     pub outbound: OutboundRule,
     pub sso: SsoSettings,
     pub header_log_in: Option<HeaderLogIn>,
+    /// The proxies in front of Keyrack.
+    pub proxies: Vec<IpNet>,
+    /// The gateways that need no token.
+    pub gateways: Vec<IpNet>,
     pub database: String,
     pub master: MasterKey,
 }
@@ -121,6 +126,10 @@ impl Default for Needs {
             outbound: OutboundRule::default(),
             sso: SsoSettings::default(),
             header_log_in: None,
+            proxies: Vec::new(),
+            gateways: ["127.0.0.0/8", "::1/128"]
+                .map(|net| net.parse().unwrap())
+                .into(),
             database: "sqlite::memory:".to_owned(),
             master: MasterKey::new([7; 32]),
         }
@@ -199,13 +208,11 @@ impl TestApp {
             services: services.clone(),
             http: HttpSettings {
                 public_url: PUBLIC_URL.parse().unwrap(),
-                trusted_proxies: Vec::new(),
+                trusted_proxies: needs.proxies,
                 header_log_in: needs.header_log_in,
                 gate: GateSettings {
                     mode: needs.mode,
-                    trusted: ["127.0.0.0/8", "::1/128"]
-                        .map(|net| net.parse().unwrap())
-                        .into(),
+                    trusted: needs.gateways,
                     key_id_header: HeaderName::from_static("apca-api-key-id"),
                     secret_header: HeaderName::from_static("apca-api-secret-key"),
                 },

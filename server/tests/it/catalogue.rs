@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use domain::catalogue::Catalogue;
+use domain::catalogue::{Catalogue, Finding, Severity};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
@@ -15,6 +15,10 @@ use tempfile::TempDir;
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples");
 const REFERENCE: &str = include_str!("../../../docs/catalogue.md");
 const BROKEN: &str = "name = \"Library\"\nversion = \"1\"\n[[scopes]]\n";
+
+/// What there is to say about the reviewed example.
+const OVERLAP: &str = "scope \"collection\", POST /v2/books/search: goes before \
+    /v2/books/{book_id}: at /v2/books/search, GET is refused, DELETE is refused (line 16)";
 
 fn keyrack(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_keyrack"))
@@ -38,10 +42,14 @@ fn example(name: &str) -> PathBuf {
     Path::new(EXAMPLES).join(name)
 }
 
-/// The catalogue of a draft, which must check without a word.
+/// The catalogue of a draft, which must check without a word but for paths that overlap.
 fn checked(draft: &str) -> Catalogue {
     let checked = Catalogue::read(draft);
-    assert_eq!(checked.findings, [], "{draft}");
+    let overlaps = |finding: &&Finding| {
+        finding.severity == Severity::Warning && finding.message.contains(": goes before ")
+    };
+    let others: Vec<_> = checked.findings.iter().filter(|f| !overlaps(f)).collect();
+    assert!(others.is_empty(), "{others:?} {draft}");
     checked.catalogue.unwrap()
 }
 
@@ -59,14 +67,17 @@ fn document(paths: Value) -> Value {
 }
 
 #[test]
-fn check_sums_up_a_good_file() {
+fn check_sums_up_a_good_file_with_its_warnings() {
     let output = keyrack(
         Path::new(EXAMPLES),
         &["catalogue", "check", "library-api.toml"],
     );
     assert_eq!(
         text(&output.stdout),
-        "library-api.toml: Library API, 3 scopes, 12 endpoints, version 2.3-1\n"
+        format!(
+            "library-api.toml:15:31: warning: {OVERLAP}\n\
+             library-api.toml: Library API, 3 scopes, 12 endpoints, version 2.3-1\n"
+        )
     );
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
 }
@@ -113,7 +124,8 @@ fn check_reports_to_machines() {
         report,
         json!({
             "file": "library-api.toml", "usable": true, "name": "Library API", "version": "2.3-1",
-            "scopes": 3, "endpoints": 12, "findings": [],
+            "scopes": 3, "endpoints": 12,
+            "findings": [{ "line": 15, "column": 31, "severity": "warning", "message": OVERLAP }],
         })
     );
     assert_eq!(output.status.code(), Some(0));
@@ -517,7 +529,7 @@ fn documents() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn any_draft_checks_without_a_word(api in documents()) {
+    fn any_draft_checks_without_an_error(api in documents()) {
         let text = api.to_string();
         match draft(&Document::parse(&text, Format::Json).unwrap()) {
             Ok(draft) => { checked(&draft); }

@@ -1,5 +1,5 @@
-//! Real nginx and real Caddy with the configurations of `docs/gateways`, a Keyrack behind, and an
-//! API that says what reached it.
+//! Real nginx and real Caddy with the configurations of `docs/gateways`, as they are and with the
+//! parts that the page "Gateways" offers, a Keyrack behind, and an API that says what reached it.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -8,16 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use ::app::features::gateways::configuration;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Json, Router};
 use domain::limits::LimitsDraft;
+use domain::gateway::GatewayKind;
 use domain::scope::Level;
 use serde_json::{Value, json};
 use server::state::GateMode;
+use service::GatewayDraft;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::app::{Answer, TestApp, default_catalogue};
+use crate::app::{Answer, Needs, TestApp, default_catalogue};
 use crate::faulty::Health;
 use crate::wire;
 
@@ -42,17 +45,60 @@ impl Drop for Gateway {
 }
 
 impl Gateway {
+    /// One that is trusted for its address.
     async fn start(mode: GateMode) -> Self {
         let app = TestApp::with(mode, default_catalogue()).await;
         let keyrack = app.serve().await;
+        let site = match mode {
+            GateMode::Nginx => NGINX,
+            _ => CADDYFILE,
+        };
+        let site = fill(site, &[("127.0.0.1:3000", &keyrack.to_string())]);
+        Self::run(app, mode, &site).await
+    }
+
+    /// One that shows a token, with what the page "Gateways" says to put into its configuration. Its
+    /// address is not trusted, and nor is its kind the configured one.
+    async fn start_by_token(kind: GatewayKind) -> Self {
+        let app = TestApp::open(Needs {
+            mode: GateMode::Envoy,
+            gateways: vec!["192.0.2.1/32".parse().unwrap()],
+            ..Needs::default()
+        })
+        .await;
+        let keyrack = app.serve().await;
+        let draft = GatewayDraft {
+            name: "edge".to_owned(),
+            kind: kind.as_str().to_owned(),
+            addresses: "127.0.0.1".to_owned(),
+        };
+        let (_, token) = app.services.add_gateway(&app.host, &draft).await.unwrap();
+        let part = configuration(kind, &format!("http://{keyrack}"), token.expose());
+        let mode = GateMode::of(kind).unwrap();
+        // The places that the first line of each part names.
+        let site = match mode {
+            GateMode::Nginx => {
+                replace_part(NGINX, "    location = /.keyrack/verify {", "\n}\n", &part)
+            }
+            _ => replace_part(
+                CADDYFILE,
+                "\t\trequest_header -*Keyrack*",
+                "\n\n\t\t# Credentials end here",
+                &part,
+            ),
+        };
+        Self::run(app, mode, &site).await
+    }
+
+    async fn run(app: TestApp, mode: GateMode, site: &str) -> Self {
         let (api, calls) = start_api().await;
         // Another process may take the free port before the gateway does.
         for _ in 0..5 {
             let folder = tempfile::tempdir().unwrap();
             let address = free_address().await;
             let mut process = match mode {
-                GateMode::Nginx => start_nginx(folder.path(), address, keyrack, api),
-                GateMode::Caddy => start_caddy(folder.path(), address, keyrack, api),
+                GateMode::Nginx => start_nginx(folder.path(), address, site, api),
+                GateMode::Caddy => start_caddy(folder.path(), address, site, api),
                 GateMode::Traefik | GateMode::Envoy => unreachable!("not in Debian"),
             };
             if is_up(&mut process, address).await {
@@ -173,9 +219,16 @@ fn fill(file: &str, replacements: &[(&str, &str)]) -> String {
         })
 }
 
-fn start_nginx(folder: &Path, listen: SocketAddr, keyrack: SocketAddr, api: SocketAddr) -> Child {
+/// The file with everything from one text up to another one replaced.
+fn replace_part(file: &str, from: &str, to: &str, part: &str) -> String {
+    let (before, rest) = file.split_once(from).unwrap();
+    let end = rest.rfind(to).unwrap();
+    format!("{before}{part}\n{}", &rest[end..])
+}
+
+fn start_nginx(folder: &Path, listen: SocketAddr, site: &str, api: SocketAddr) -> Child {
     let site = fill(
-        NGINX,
+        site,
         &[
             ("listen 443 ssl;", &format!("listen {listen};")),
             (
@@ -186,7 +239,6 @@ fn start_nginx(folder: &Path, listen: SocketAddr, keyrack: SocketAddr, api: Sock
                 "    ssl_certificate_key /etc/nginx/tls/api.example.com.key;\n",
                 "",
             ),
-            ("127.0.0.1:3000", &keyrack.to_string()),
             ("127.0.0.1:8080", &api.to_string()),
         ],
     );
@@ -210,15 +262,14 @@ fn start_nginx(folder: &Path, listen: SocketAddr, keyrack: SocketAddr, api: Sock
     spawn(command, "nginx")
 }
 
-fn start_caddy(folder: &Path, listen: SocketAddr, keyrack: SocketAddr, api: SocketAddr) -> Child {
+fn start_caddy(folder: &Path, listen: SocketAddr, site: &str, api: SocketAddr) -> Child {
     let site = fill(
-        CADDYFILE,
+        site,
         &[
             (
                 "api.example.com {",
                 &format!("http://:{} {{", listen.port()),
             ),
-            ("127.0.0.1:3000", &keyrack.to_string()),
             ("127.0.0.1:8080", &api.to_string()),
         ],
     );
@@ -510,6 +561,45 @@ async fn lets_nobody_through_without_a_decision(gateway: &Gateway) {
             .refused("GET /v1/accounts", &[("Authorization", &basic)])
             .await;
     }
+}
+
+/// What must hold of a gateway that is trusted for its token alone.
+async fn asks_by_token(kind: GatewayKind) {
+    let gateway = Gateway::start_by_token(kind).await;
+    let app = &gateway.app;
+    let basic = app.issue("legacy", "accounts=read").await.basic();
+    let headers = [&[("Authorization", &*basic)], &SPOOFED[..]].concat();
+    let seen = gateway.call("GET /v1/accounts", &headers).await.ok().json();
+    assert_eq!(
+        alike(&seen, "x-keyrack-gateway"),
+        [""; 0],
+        "the API learns no token"
+    );
+    assert_eq!(alike(&seen, "x-keyrack-scope"), ["accounts:read"]);
+    let answer = gateway.refused("POST /v1/journals", &headers).await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["code"]),
+        (403, &json!("insufficient_scope"))
+    );
+    let answer = gateway.refused("GET /v1/accounts", &SPOOFED).await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["code"]),
+        (401, &json!("no_credentials"))
+    );
+    let gateways = app.services.list_gateways(&app.host).await.unwrap();
+    let id = gateways[0].gateway.id;
+    app.services.remove_gateway(&app.host, id).await.unwrap();
+    gateway.refused("GET /v1/accounts", &headers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_54_nginx_with_the_configuration_of_the_page_is_trusted_for_its_token() {
+    asks_by_token(GatewayKind::Nginx).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_54_caddy_with_the_configuration_of_the_page_is_trusted_for_its_token() {
+    asks_by_token(GatewayKind::Caddy).await;
 }
 
 async fn check_54(mode: GateMode) {

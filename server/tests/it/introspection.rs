@@ -5,10 +5,11 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use chrono::TimeDelta;
+use domain::limits::LimitsDraft;
 use serde_json::json;
 use service::GatewayDraft;
 
-use crate::app::{Answer, Key, READ, TestApp, basic};
+use crate::app::{Answer, Key, Needs, READ, TestApp, basic};
 use crate::faulty::Health;
 
 const INTROSPECT: &str = "/v1/oauth2/introspect";
@@ -321,5 +322,141 @@ async fn check_50_a_gateway_asks_in_the_way_of_its_kind() {
         ask("127.0.0.1:4000", Some("krg_x"), nginx).await,
         403,
         "a wrong token is not made good by the address"
+    );
+}
+
+/// Where things are when gateways ask by the public URL: the proxy in front of Keyrack is the peer
+/// and adds the address of whoever asked it.
+const PROXY: &str = "10.0.0.1:4000";
+const EDGE: &str = "203.0.113.9";
+const CALLER: &str = "192.0.2.7";
+
+async fn behind_a_proxy() -> TestApp {
+    TestApp::open(Needs {
+        proxies: vec!["10.0.0.1/32".parse().unwrap()],
+        ..Needs::default()
+    })
+    .await
+}
+
+/// The token of a gateway that may only be at this address.
+async fn gateway_at(app: &TestApp, kind: &str, addresses: &str) -> String {
+    let draft = GatewayDraft {
+        name: format!("{kind} at one address"),
+        kind: kind.to_owned(),
+        addresses: addresses.to_owned(),
+    };
+    let (_, token) = app.services.add_gateway(&app.host, &draft).await.unwrap();
+    token.expose().to_owned()
+}
+
+/// Where the only gateway was seen last.
+async fn seen_at(app: &TestApp) -> String {
+    app.services.flush_usage().await.unwrap();
+    let gateways = app.services.list_gateways(&app.host).await.unwrap();
+    let seen = gateways.into_iter().next().unwrap().last_seen;
+    seen.map(|seen| seen.address).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_gateway_that_introspects_through_a_trusted_proxy_counts_by_its_own_address() {
+    let app = behind_a_proxy().await;
+    let key = app.issue("client_secret", "full").await;
+    let form = format!("token={}", app.token(&key).await);
+    let token = gateway_at(&app, "introspection", EDGE).await;
+    let ask = async |peer: &str, forwarded: &str| {
+        let request = Request::post(INTROSPECT)
+            .header(header::CONTENT_TYPE, FORM)
+            .header("Authorization", format!("Bearer {token}"))
+            .header("X-Forwarded-For", forwarded);
+        let request = request.body(Body::from(form.clone())).unwrap();
+        app.call_from(peer, request).await.status.as_u16()
+    };
+    assert_eq!(ask(PROXY, EDGE).await, 200);
+    assert_eq!(seen_at(&app).await, EDGE);
+    assert_eq!(
+        ask(PROXY, "203.0.113.9, 198.51.100.1").await,
+        401,
+        "invented"
+    );
+    assert_eq!(
+        ask("198.51.100.1:4000", EDGE).await,
+        401,
+        "no trusted proxy"
+    );
+    assert_eq!(
+        ask("203.0.113.9:4000", "198.51.100.1").await,
+        200,
+        "directly"
+    );
+}
+
+#[tokio::test]
+async fn a_gateway_that_asks_the_gate_through_a_trusted_proxy_is_not_the_caller() {
+    let app = behind_a_proxy().await;
+    let key = app.issue("legacy", "full").await;
+    let token = gateway_at(&app, "nginx", EDGE).await;
+    let ask = async |peer: &str, forwarded: &str| {
+        let request = Request::get("/v1/verify")
+            .header("X-Original-Method", READ.0)
+            .header("X-Original-URI", READ.1)
+            .header("X-Forwarded-For", forwarded)
+            .header("X-Keyrack-Gateway", &token)
+            .header("Authorization", key.basic());
+        let request = request.body(Body::empty()).unwrap();
+        app.call_from(peer, request).await.status.as_u16()
+    };
+    for forwarded in ["192.0.2.7, 203.0.113.9", "1.1.1.1, 192.0.2.7, 203.0.113.9"] {
+        assert_eq!(ask(PROXY, forwarded).await, 200, "{forwarded}");
+        assert_eq!(seen_at(&app).await, EDGE);
+        let record = app.services.credential(&app.host, key.key_id()).await;
+        assert_eq!(record.unwrap().last_use.unwrap().address, CALLER);
+    }
+    assert_eq!(
+        ask(PROXY, "203.0.113.9, 198.51.100.1").await,
+        403,
+        "invented"
+    );
+    assert_eq!(ask(PROXY, "").await, 403, "the proxy says nothing");
+    assert_eq!(
+        ask("198.51.100.1:4000", "192.0.2.7, 203.0.113.9").await,
+        403,
+        "no trusted proxy"
+    );
+    assert_eq!(ask("203.0.113.9:4000", CALLER).await, 200, "directly");
+}
+
+/// The page fills its configuration with the public URL, and a credential may be bound to addresses.
+#[tokio::test]
+async fn a_credentials_addresses_are_held_against_the_caller_behind_gateway_and_proxy() {
+    let app = behind_a_proxy().await;
+    let key = app.issue("legacy", "full").await;
+    let record = app.services.credential(&app.host, key.key_id()).await;
+    let read = record.unwrap().credential.updated_at;
+    let limits = LimitsDraft {
+        addresses: CALLER.to_owned(),
+        ..LimitsDraft::default()
+    };
+    app.services
+        .limit_credential(&app.host, key.key_id(), &limits, read)
+        .await
+        .unwrap();
+    let token = gateway_at(&app, "nginx", "").await;
+    let ask = async |forwarded: &str| {
+        let request = Request::get("/v1/verify")
+            .header("X-Original-Method", READ.0)
+            .header("X-Original-URI", READ.1)
+            .header("X-Forwarded-For", forwarded)
+            .header("X-Keyrack-Gateway", &token)
+            .header("Authorization", key.basic());
+        let request = request.body(Body::empty()).unwrap();
+        app.call_from(PROXY, request).await.status.as_u16()
+    };
+    assert_eq!(ask("192.0.2.7, 203.0.113.9").await, 200);
+    assert_ne!(ask("192.0.2.8, 203.0.113.9").await, 200);
+    assert_ne!(
+        ask("192.0.2.7, 192.0.2.8, 203.0.113.9").await,
+        200,
+        "invented"
     );
 }

@@ -1,6 +1,8 @@
 //! `POST /v1/oauth2/token`.
 
 use std::collections::HashSet;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -541,6 +543,55 @@ async fn check_16_plain_http_is_answered_as_documented() {
         .body(Body::from(GRANT))
         .unwrap();
     app.call_from("203.0.113.9:4000", request).await.ok();
+}
+
+/// What `keyrack serve` logs until it is ready.
+fn logged_at_the_start(listen: &str, public_url: Option<&str>) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyrack"));
+    command
+        .arg("serve")
+        .current_dir(&folder)
+        .env("KEYRACK_DATA_DIR", folder.path())
+        .env("KEYRACK_LISTEN", listen)
+        .envs(public_url.map(|url| ("KEYRACK_PUBLIC_URL", url)))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut log = String::new();
+    for line in BufReader::new(process.stderr.take().unwrap()).lines() {
+        log = log + &line.unwrap() + "\n";
+        if log.contains("Keyrack is ready") {
+            break;
+        }
+    }
+    // It has ended already if it never became ready.
+    let _ = process.kill();
+    process.wait().unwrap();
+    assert!(log.contains("Keyrack is ready"), "{log}");
+    log
+}
+
+#[test]
+fn check_16_the_server_warns_at_its_start_of_plain_http_that_others_reach() {
+    for (listen, public_url, warns) in [
+        ("0.0.0.0:0", None, true),
+        ("0.0.0.0:0", Some("http://keys.example.com"), true),
+        ("0.0.0.0:0", Some("https://keys.example.com"), false),
+        ("127.0.0.1:0", None, false),
+        ("127.0.0.1:0", Some("http://keys.example.com"), false),
+    ] {
+        let log = logged_at_the_start(listen, public_url);
+        let warning =
+            "is plain http and reachable from outside: put TLS in front and set public_url";
+        let warnings: Vec<_> = log.lines().filter(|line| line.contains(warning)).collect();
+        assert_eq!(
+            warnings.len(),
+            usize::from(warns),
+            "{listen} {public_url:?}: {log}"
+        );
+        assert!(warnings.iter().all(|line| line.contains("WARN")), "{log}");
+    }
 }
 
 #[tokio::test]

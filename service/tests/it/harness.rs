@@ -205,6 +205,15 @@ async fn add(services: &Services, host: &Actor, name: &str, email: &str, role: &
 }
 
 pub async fn token(services: &Services, issued: &IssuedCredential) -> Result<String, TokenError> {
+    token_from(services, issued, &RequestFacts::default()).await
+}
+
+/// Asks for a token from some address.
+pub async fn token_from(
+    services: &Services,
+    issued: &IssuedCredential,
+    facts: &RequestFacts,
+) -> Result<String, TokenError> {
     let key_id = issued.credential.key_id.to_string();
     let secret = issued.secret.as_ref().unwrap().expose();
     let proof = ClientProof::Secret {
@@ -216,10 +225,7 @@ pub async fn token(services: &Services, issued: &IssuedCredential) -> Result<Str
         scope: None,
         resource: None,
     };
-    Ok(services
-        .issue_token(request, &RequestFacts::default())
-        .await?
-        .access_token)
+    Ok(services.issue_token(request, facts).await?.access_token)
 }
 
 pub async fn call_with_token(

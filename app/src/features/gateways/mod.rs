@@ -6,3 +6,4 @@ mod snippets;
 
 pub use api::{GatewayRow, list_gateways};
 pub use page::GatewaysPage;
+pub use snippets::configuration;

@@ -21,6 +21,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::any;
 use futures_util::FutureExt as _;
+use ipnet::IpNet;
 use serde_json::json;
 use service::{Allowed, GateRequest, Kept, Refusal, RequestFacts, ServiceResult, Services};
 
@@ -28,9 +29,9 @@ use self::credentials::Credentials;
 use self::original::Original;
 use self::refusal::{GateRefusal, Reason};
 use crate::http::authorization::single;
-use crate::http::layers::request::describe_around;
+use crate::http::layers::request::{describe_around, forwarded, is_in};
 use crate::http::{panicked, rate_limit};
-use crate::state::{AppState, GateMode, GateSettings, Shared};
+use crate::state::{AppState, GateMode, GateSettings, HttpSettings, Shared};
 
 /// The path that gateways ask.
 const PATH: &str = "/v1/verify";
@@ -89,7 +90,7 @@ async fn answer(state: &AppState, request: Request) -> Response {
     let (mut parts, _body) = request.into_parts();
     let mut facts: RequestFacts = parts.extensions.remove().unwrap_or_default();
     let mut mode = http.gate.mode;
-    let decision = decide(services, &http.gate, &parts, &mut facts, &mut mode).await;
+    let decision = decide(services, http, &parts, &mut facts, &mut mode).await;
     let refusal = match decision.and_then(|allowed| let_through(&allowed)) {
         Ok(response) => {
             metrics.gate_allowed.inc();
@@ -113,13 +114,15 @@ async fn answer(state: &AppState, request: Request) -> Response {
 
 async fn decide(
     services: &Services,
-    settings: &GateSettings,
+    http: &HttpSettings,
     parts: &Parts,
     facts: &mut RequestFacts,
     mode: &mut GateMode,
 ) -> Result<Allowed, GateRefusal> {
+    let settings = &http.gate;
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map(|peer| peer.0.ip().to_canonical());
+    let (asker, caller) = addresses(&parts.headers, peer, &http.trusted_proxies);
     let keep = |reason: Reason, facts: &RequestFacts| {
         let kept = Kept {
             surface: "gate",
@@ -133,16 +136,16 @@ async fn decide(
         services.keep_decision(kept, facts);
         GateRefusal::from(reason)
     };
-    *mode = match asking_mode(services, settings, &parts.headers, peer).await {
+    *mode = match asking_mode(services, settings, &parts.headers, asker).await {
         Ok(Some(mode)) => mode,
-        Ok(None) => return Err(keep(Reason::UntrustedPeer(peer), facts)),
+        Ok(None) => return Err(keep(Reason::UntrustedPeer(asker), facts)),
         Err(error) => return Err(Reason::Decided(Refusal::Unavailable(error)).into()),
     };
     let original =
         Original::of(parts, *mode).ok_or_else(|| keep(Reason::UnclearCall(*mode), facts))?;
     let credentials = Credentials::of(&parts.headers, settings)
         .map_err(|refusal| keep(refusal.reason, facts).by_basic(refusal.by_basic))?;
-    facts.address = caller(&parts.headers).or(peer);
+    facts.address = caller.or(asker);
     let decision = services.decide(GateRequest {
         method: original.method,
         path: original.target,
@@ -164,33 +167,40 @@ async fn asking_mode(
     services: &Services,
     settings: &GateSettings,
     headers: &HeaderMap,
-    peer: Option<IpAddr>,
+    asker: Option<IpAddr>,
 ) -> ServiceResult<Option<GateMode>> {
     match single(headers, &GATEWAY) {
         Err(_) => Ok(None),
         Ok(Some(token)) => {
-            let gateway = services.authenticate_gateway(token, peer).await?;
+            let gateway = services.authenticate_gateway(token, asker).await?;
             Ok(gateway.and_then(|gateway| GateMode::of(gateway.kind())))
         }
-        // Without a peer nobody knows who asks.
-        Ok(None) => Ok(peer
-            .filter(|peer| settings.trusted.iter().any(|net| net.contains(peer)))
+        // Without an address nobody knows who asks.
+        Ok(None) => Ok(asker
+            .filter(|asker| is_in(&settings.trusted, *asker))
             .map(|_| settings.mode)),
     }
 }
 
-/// The caller's address: the last one in `X-Forwarded-For`, which the trusted gateway put there.
-/// What stands before it may be the caller's invention. A credential's list of addresses is held
-/// against it, so a gateway must set the header: the guides in `docs/gateways/` do.
-fn caller(headers: &HeaderMap) -> Option<IpAddr> {
-    let value = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .next_back()?
-        .to_str()
-        .ok()?;
-    let last = value.rsplit(',').next()?.trim();
-    last.parse().ok()
+/// The addresses of the gateway that asks and of the caller that it asks about.
+///
+/// The caller's is the last one in `X-Forwarded-For`, which the gateway put there; what stands
+/// before it may be the caller's invention. A credential's list of addresses is held against it,
+/// so a gateway must set the header: the guides in `docs/gateways/` do.
+///
+/// A gateway with a token may ask by way of the trusted proxy in front of Keyrack, which adds the
+/// gateway's own address behind. Only that one hop is taken off: the gateway may be on the proxy's
+/// machine, and to go on would take what the caller invented. One without a token is trusted for
+/// its address, so it must be the peer itself.
+fn addresses(
+    headers: &HeaderMap,
+    peer: Option<IpAddr>,
+    proxies: &[IpNet],
+) -> (Option<IpAddr>, Option<IpAddr>) {
+    let mut hops = forwarded(headers);
+    let by_proxy = headers.contains_key(&GATEWAY) && peer.is_some_and(|peer| is_in(proxies, peer));
+    let gateway = by_proxy.then(|| hops.next().flatten()).flatten();
+    (gateway.or(peer), hops.next().flatten())
 }
 
 /// 200, with everything that the API is told about the caller.
@@ -219,26 +229,121 @@ fn let_through(allowed: &Allowed) -> Result<Response, GateRefusal> {
 mod tests {
     use super::*;
 
+    const GATEWAY_AT: &str = "203.0.113.9";
+    const PROXY_AT: &str = "10.0.0.1";
+
     #[test]
-    fn the_callers_address_is_the_last_one() {
-        let table: [(&[&str], Option<&str>); 7] = [
-            (&[], None),
-            (&["192.0.2.1"], Some("192.0.2.1")),
-            (&["1.1.1.1, 192.0.2.1"], Some("192.0.2.1")),
-            (&["1.1.1.1", "192.0.2.1"], Some("192.0.2.1")),
-            (&["2001:db8::1"], Some("2001:db8::1")),
-            (&["192.0.2.1, junk"], None),
-            (&[""], None),
+    fn the_callers_address_is_the_last_one_that_the_gateway_said() {
+        let table: [(&str, bool, &[&str], &str, Option<&str>); 16] = [
+            (GATEWAY_AT, false, &[], GATEWAY_AT, None),
+            (
+                GATEWAY_AT,
+                false,
+                &["192.0.2.1"],
+                GATEWAY_AT,
+                Some("192.0.2.1"),
+            ),
+            (
+                GATEWAY_AT,
+                false,
+                &["1.1.1.1, 192.0.2.1"],
+                GATEWAY_AT,
+                Some("192.0.2.1"),
+            ),
+            (
+                GATEWAY_AT,
+                false,
+                &["1.1.1.1", "192.0.2.1"],
+                GATEWAY_AT,
+                Some("192.0.2.1"),
+            ),
+            (
+                GATEWAY_AT,
+                false,
+                &["2001:db8::1"],
+                GATEWAY_AT,
+                Some("2001:db8::1"),
+            ),
+            (GATEWAY_AT, false, &["192.0.2.1, junk"], GATEWAY_AT, None),
+            (GATEWAY_AT, false, &[""], GATEWAY_AT, None),
+            // With a token, but not by way of a proxy that is believed.
+            (
+                GATEWAY_AT,
+                true,
+                &["1.1.1.1, 192.0.2.1"],
+                GATEWAY_AT,
+                Some("192.0.2.1"),
+            ),
+            // By way of the proxy, which has added the gateway's address.
+            (
+                PROXY_AT,
+                true,
+                &["192.0.2.1, 203.0.113.9"],
+                GATEWAY_AT,
+                Some("192.0.2.1"),
+            ),
+            (
+                PROXY_AT,
+                true,
+                &["192.0.2.1", "203.0.113.9"],
+                GATEWAY_AT,
+                Some("192.0.2.1"),
+            ),
+            (
+                PROXY_AT,
+                true,
+                &["1.1.1.1, 192.0.2.1, 203.0.113.9"],
+                GATEWAY_AT,
+                Some("192.0.2.1"),
+            ),
+            (
+                "::ffff:10.0.0.1",
+                true,
+                &["192.0.2.1, ::ffff:203.0.113.9"],
+                GATEWAY_AT,
+                Some("192.0.2.1"),
+            ),
+            (PROXY_AT, true, &["203.0.113.9"], GATEWAY_AT, None),
+            (
+                PROXY_AT,
+                true,
+                &["192.0.2.1, junk"],
+                PROXY_AT,
+                Some("192.0.2.1"),
+            ),
+            // A gateway on the proxy's machine: no more than one hop is taken off.
+            (
+                PROXY_AT,
+                true,
+                &["1.1.1.1, 192.0.2.1, 10.0.0.1"],
+                PROXY_AT,
+                Some("192.0.2.1"),
+            ),
+            // Without a token it is the peer that is trusted.
+            (
+                PROXY_AT,
+                false,
+                &["1.1.1.1, 192.0.2.1"],
+                PROXY_AT,
+                Some("192.0.2.1"),
+            ),
         ];
-        for (values, expected) in table {
+        for (peer, has_token, values, gateway, caller) in table {
             let mut headers = HeaderMap::new();
             for value in values {
                 headers.append("x-forwarded-for", HeaderValue::from_static(value));
             }
+            if has_token {
+                headers.insert(GATEWAY, HeaderValue::from_static("krg_token"));
+            }
+            let peer: IpAddr = peer.parse().unwrap();
+            let proxies = ["10.0.0.0/24".parse().unwrap()];
+            let (asker, called) = addresses(&headers, Some(peer.to_canonical()), &proxies);
+            let texts = (asker.map(|a| a.to_string()), called.map(|a| a.to_string()));
             assert_eq!(
-                caller(&headers).map(|a| a.to_string()).as_deref(),
-                expected,
-                "{values:?}"
+                (texts.0.as_deref(), texts.1.as_deref()),
+                (Some(gateway), caller),
+                "{peer} {has_token} {values:?}"
             );
         }
     }

@@ -70,30 +70,27 @@ where
 /// The caller's address: the peer, or, behind trusted proxies, the last address in
 /// `X-Forwarded-For` that none of them has.
 fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
     let mut address = peer.to_canonical();
-    let hops = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .rev()
-        .flat_map(|value| {
-            value
-                .to_str()
-                .unwrap_or_default()
-                .rsplit(',')
-                .map(str::trim)
-                .collect::<Vec<_>>()
-        });
-    for hop in hops {
-        if !is_trusted(address) {
-            break;
-        }
-        let Ok(hop) = hop.parse::<IpAddr>() else {
+    for hop in forwarded(headers) {
+        let Some(hop) = hop.filter(|_| is_in(trusted, address)) else {
             break;
         };
-        address = hop.to_canonical();
+        address = hop;
     }
     address
+}
+
+/// The hops in `X-Forwarded-For`, the last one first; nothing for one that is no address.
+pub fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
+    let values = headers.get_all("x-forwarded-for").iter().rev();
+    values
+        .flat_map(|value| value.to_str().unwrap_or_default().rsplit(','))
+        .map(|hop| Some(hop.trim().parse::<IpAddr>().ok()?.to_canonical()))
+}
+
+/// Whether an address is in one of these networks.
+pub fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(&address))
 }
 
 #[cfg(test)]

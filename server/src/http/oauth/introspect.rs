@@ -1,9 +1,7 @@
 //! `POST /v1/oauth2/introspect`: what a token is worth at this moment (RFC 7662). Gateways ask,
 //! each with its own token, as a Bearer token or as the password of Basic.
 
-use std::net::SocketAddr;
-
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -40,8 +38,6 @@ async fn answer(
     facts: &RequestFacts,
     request: Request,
 ) -> Result<Option<Introspection>, OAuthFailure> {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let peer = peer.map(|peer| peer.0.ip());
     let (parts, body) = form::receive(request).await?;
     let authorization = Authorization::of(&parts.headers).map_err(|_| {
         OAuthFailure::InvalidRequest("The Authorization header is there more than once")
@@ -56,7 +52,7 @@ async fn answer(
         _ => return Err(nobody),
     };
     let gateway = services
-        .authenticate_gateway(&secret, peer)
+        .authenticate_gateway(&secret, facts.address)
         .await
         .map_err(OAuthFailure::Unavailable)?;
     let Some(gateway) = gateway else {
