@@ -3,6 +3,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use domain::key_id::KeyId;
@@ -23,11 +24,17 @@ const MOST: u64 = 100_000;
 #[derive(Clone, Debug)]
 struct Time(Arc<dyn Clock>);
 
+impl Time {
+    fn millis(&self) -> i64 {
+        self.0.now().timestamp_millis()
+    }
+}
+
 impl GovernorClock for Time {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {
-        let millis = u64::try_from(self.0.now().timestamp_millis()).unwrap_or(0);
+        let millis = u64::try_from(self.millis()).unwrap_or(0);
         Nanos::from(Duration::from_millis(millis))
     }
 }
@@ -53,6 +60,8 @@ pub(crate) struct Limiter {
     /// With the length of their window in seconds.
     calls: Vec<(u32, Bucket)>,
     tokens: Option<Bucket>,
+    /// Until when there was no room for a call that was refused last: milliseconds.
+    full_until: AtomicI64,
 }
 
 impl Limiter {
@@ -72,6 +81,7 @@ impl Limiter {
         Self {
             calls: second.into_iter().chain(minute).collect(),
             tokens,
+            full_until: AtomicI64::new(i64::MIN),
             limits,
             time,
         }
@@ -86,7 +96,7 @@ impl Limiter {
         for (window, bucket) in &self.calls {
             let state = bucket
                 .check()
-                .map_err(|full| full.wait_time_from(self.time.now()))?;
+                .map_err(|full| self.full_for(full.wait_time_from(self.time.now())))?;
             let quota = Quota {
                 limit: state.quota().burst_size().get(),
                 window: *window,
@@ -97,6 +107,24 @@ impl Limiter {
             }
         }
         Ok(tightest)
+    }
+
+    /// Notes how long there is no room for a call.
+    fn full_for(&self, wait: Duration) -> Duration {
+        let millis = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        let until = self.time.millis().saturating_add(millis);
+        self.full_until.store(until, Ordering::Relaxed);
+        wait
+    }
+
+    /// How long the call that was refused last has to wait still. Nothing is counted.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        let left = self
+            .full_until
+            .load(Ordering::Relaxed)
+            .saturating_sub(self.time.millis());
+        let left = u64::try_from(left).ok().filter(|left| *left > 0);
+        left.map(Duration::from_millis)
     }
 
     /// Counts one token.
