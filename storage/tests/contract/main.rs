@@ -167,6 +167,7 @@ mod every_database {
             the_chain_is_whole_and_ends_at_its_head
             an_event_that_is_refused_takes_the_change_with_it
             an_event_that_is_refused_leaves_keys_tokens_and_gateways
+            check_89_an_event_that_is_refused_leaves_people_and_their_sessions
             changes_are_fed_in_order
             a_search_finds_by_each_filter_from_both_ends
             the_story_of_one_object_comes_newest_first
