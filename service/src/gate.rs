@@ -102,6 +102,9 @@ pub enum Refusal {
     /// The credential has used up its limit on calls.
     #[error("this key has used up its limit on calls: wait {} seconds", whole_seconds(.0.reset))]
     RateLimited(Quota),
+    /// The gateway asks again about a call that was refused, and by now nothing is wrong with it.
+    #[error("nothing stands against this call by now: send it again")]
+    AskedAgain,
     /// The catalogue does not know the call.
     #[error("{0}")]
     Path(catalogue::Refusal),
@@ -141,6 +144,8 @@ struct Trace<'a> {
     needed: Option<catalogue::Requirement<'a>>,
     /// What would have been refused if the credential's limit were more than a report.
     reported: Option<Refusal>,
+    /// Whether the call was refused before, and only the words are wanted.
+    is_repeat: bool,
 }
 
 impl Trace<'_> {
@@ -164,6 +169,7 @@ impl Refusal {
             Self::InvalidToken(denial) | Self::InvalidSecret(denial) => denial.cause.code(),
             Self::AddressNotAllowed => "address_not_allowed",
             Self::RateLimited(_) => "rate_limited",
+            Self::AskedAgain => "asked_again",
             Self::Path(_) => "path_not_allowed",
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::Unavailable(_) => "unavailable",
@@ -186,8 +192,11 @@ impl Refusal {
 }
 
 /// What whoever looks a decision up reads of it.
-fn detail(refusal: Option<&Refusal>, allowed: bool) -> Value {
+fn detail(refusal: Option<&Refusal>, allowed: bool, is_repeat: bool) -> Value {
     let mut detail = json!({});
+    if is_repeat {
+        detail["asked_again"] = json!(true);
+    }
     if let Some(refusal) = refusal {
         detail["words"] = json!(refusal.words());
         // A limit that only reports.
@@ -208,7 +217,21 @@ impl Services {
     /// # Errors
     /// Why it does not go through.
     pub async fn decide(&self, request: GateRequest<'_>) -> Result<Allowed, Refusal> {
-        let mut trace = Trace::default();
+        self.judge(request, false).await
+    }
+
+    /// Says again why a call was refused, for gateways that throw away what they hear first: it is
+    /// not counted, uses nothing up, and lets nothing through.
+    pub async fn explain(&self, request: GateRequest<'_>) -> Refusal {
+        let judged = self.judge(request, true).await;
+        judged.err().unwrap_or(Refusal::AskedAgain)
+    }
+
+    async fn judge(&self, request: GateRequest<'_>, is_repeat: bool) -> Result<Allowed, Refusal> {
+        let mut trace = Trace {
+            is_repeat,
+            ..Trace::default()
+        };
         let (live, token) = match self.authenticate(request.presented).await {
             Ok(caller) => caller,
             Err(refusal) => {
@@ -246,6 +269,12 @@ impl Services {
             let (required, have) = (scope.at(level), scopes.level_of(scope));
             return Err(Refusal::InsufficientScope { required, have });
         }
+        if trace.is_repeat {
+            if let Some(full) = live.limiter.as_ref().and_then(|limiter| limiter.full()) {
+                trace.limit(limits, LimitKind::Calls, Refusal::RateLimited(full))?;
+            }
+            return Err(Refusal::AskedAgain);
+        }
         // Last, so that calls which are refused anyway use nothing up.
         let quota = match live.limiter.as_ref().map(|limiter| limiter.call()) {
             None => None,
@@ -272,7 +301,7 @@ impl Services {
     ) {
         let (now, allowed) = (self.now(), decided.is_ok());
         let mut is_kept = !allowed || trace.reported.is_some();
-        if let (Some(live), Some(needed)) = (trace.live, &trace.needed) {
+        if let (Some(live), Some(needed), false) = (trace.live, &trace.needed, trace.is_repeat) {
             let call = Call {
                 at: now,
                 address: request.facts.address,
@@ -287,6 +316,17 @@ impl Services {
             return;
         }
         let refusal = decided.as_ref().err().or(trace.reported.as_ref());
+        // Whoever was refused before the catalogue was asked is told of by its template, too.
+        let catalogue = trace
+            .live
+            .map_or_else(|| self.catalogue(), |live| live.catalogue.clone());
+        let template = match &trace.needed {
+            Some(needed) => Some(needed.template),
+            None => catalogue
+                .find(request.method, request.path)
+                .ok()
+                .map(|needed| needed.template),
+        };
         let known = trace.live.map(Live::key_id);
         let named = refusal
             .and_then(Refusal::denial)
@@ -295,10 +335,10 @@ impl Services {
             surface: "gate",
             method: request.method,
             key_id: known.or(named),
-            template: trace.needed.as_ref().map(|needed| needed.template),
+            template,
             allowed,
             reason: refusal.map_or("allowed", Refusal::code),
-            detail: detail(refusal, allowed),
+            detail: detail(refusal, allowed, trace.is_repeat),
         };
         self.keep_decision(kept, request.facts);
     }

@@ -1,6 +1,7 @@
 //! Asking about a token (RFC 7662) and ending one before its time (RFC 7009).
 
 use domain::audit::{Action, ObjectKind, Outcome};
+use domain::key_id::KeyId;
 use serde::Serialize;
 use serde_json::json;
 use storage::RevokedToken;
@@ -72,7 +73,20 @@ impl Services {
         token: &str,
         facts: &RequestFacts,
     ) -> Result<(), TokenError> {
+        let mut known = None;
+        let ended = self.end_token(proof, token, facts, &mut known).await;
+        ended.inspect_err(|refusal| self.keep_answer("revoke", known, Some(refusal), false, facts))
+    }
+
+    async fn end_token(
+        &self,
+        proof: ClientProof<'_>,
+        token: &str,
+        facts: &RequestFacts,
+        known: &mut Option<KeyId>,
+    ) -> Result<(), TokenError> {
         let Client { live, .. } = self.authenticate_client(proof, facts).await?;
+        *known = Some(live.key_id());
         let now = self.now();
         let checked = self
             .0

@@ -160,31 +160,45 @@ impl Services {
     ) -> Result<IssuedToken, TokenError> {
         let mut known = None;
         let mut reported = None;
+        let mut is_sample = false;
         let issued = self
-            .exchange(request, facts, &mut known, &mut reported)
+            .exchange(request, facts, &mut known, &mut reported, &mut is_sample)
             .await;
         let (allowed, refusal) = match &issued {
             Ok(_) => (true, reported.as_ref()),
             Err(error) => (false, Some(error)),
         };
-        if let Some(refusal) = refusal {
-            let denial = refusal.denial();
-            let words =
-                denial.map_or_else(|| refusal.to_string(), |denial| denial.cause.to_string());
-            self.keep_decision(
-                Kept {
-                    surface: "token",
-                    method: "POST",
-                    key_id: known.or(refusal.client()),
-                    template: None,
-                    allowed,
-                    reason: refusal.code(),
-                    detail: json!({ "words": words, "report_only": allowed }),
-                },
-                facts,
-            );
+        if refusal.is_some() || is_sample {
+            self.keep_answer("token", known, refusal, allowed, facts);
         }
         issued
+    }
+
+    /// Keeps what a client was answered, with what stood or would have stood against it, for looking up.
+    pub(crate) fn keep_answer(
+        &self,
+        surface: &'static str,
+        known: Option<KeyId>,
+        refusal: Option<&TokenError>,
+        allowed: bool,
+        facts: &RequestFacts,
+    ) {
+        let denial = refusal.and_then(TokenError::denial);
+        let words = match (refusal, denial) {
+            (_, Some(denial)) => denial.cause.to_string(),
+            (Some(refusal), None) => refusal.to_string(),
+            (None, None) => "it was as it must be".to_owned(),
+        };
+        let kept = Kept {
+            surface,
+            method: "POST",
+            key_id: known.or(refusal.and_then(TokenError::client)),
+            template: None,
+            allowed,
+            reason: refusal.map_or("allowed", TokenError::code),
+            detail: json!({ "words": words, "report_only": allowed && refusal.is_some() }),
+        };
+        self.keep_decision(kept, facts);
     }
 
     async fn exchange(
@@ -193,6 +207,7 @@ impl Services {
         facts: &RequestFacts,
         known: &mut Option<KeyId>,
         reported: &mut Option<TokenError>,
+        is_sample: &mut bool,
     ) -> Result<IssuedToken, TokenError> {
         let Client { live, public_key } = self.authenticate_client(request.proof, facts).await?;
         let (now, key_id) = (self.now(), live.key_id());
@@ -240,7 +255,8 @@ impl Services {
             scope: scope.clone(),
         };
         let access_token = self.0.signer.sign(&claims, now)?;
-        self.0
+        *is_sample = self
+            .0
             .usage
             .note_token(&live, now, facts.address, public_key);
         Ok(IssuedToken {

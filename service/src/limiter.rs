@@ -2,7 +2,7 @@
 //! load balancer each replica grants the whole limit.
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::key_id::KeyId;
@@ -99,19 +99,9 @@ impl Buckets {
     /// # Errors
     /// The state of the limit that has room last.
     fn take(&self, now: Duration) -> Result<Option<Quota>, Quota> {
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for bucket in &mut *buckets {
-            bucket.settle(now);
-        }
-        let full = buckets.iter().max_by_key(|bucket| bucket.wait(now));
-        if let Some(full) = full
-            && !full.wait(now).is_zero()
-        {
-            return Err(Quota {
-                remaining: 0,
-                reset: full.wait(now),
-                ..full.quota(now)
-            });
+        let mut buckets = self.settled(now);
+        if let Some(full) = full(&buckets, now) {
+            return Err(full);
         }
         for bucket in &mut *buckets {
             bucket.take(now);
@@ -119,6 +109,25 @@ impl Buckets {
         let quotas = buckets.iter().map(|bucket| bucket.quota(now));
         Ok(quotas.min_by_key(|quota| quota.remaining))
     }
+
+    fn settled(&self, now: Duration) -> MutexGuard<'_, Vec<Bucket>> {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for bucket in &mut *buckets {
+            bucket.settle(now);
+        }
+        buckets
+    }
+}
+
+/// The state of the limit that has room last; nothing if all have room.
+fn full(buckets: &[Bucket], now: Duration) -> Option<Quota> {
+    let last = buckets.iter().max_by_key(|bucket| bucket.wait(now))?;
+    let wait = last.wait(now);
+    (!wait.is_zero()).then(|| Quota {
+        remaining: 0,
+        reset: wait,
+        ..last.quota(now)
+    })
 }
 
 /// The buckets of one credential.
@@ -155,6 +164,12 @@ impl Limiter {
     /// The limit that has no room for it; nothing is counted then.
     pub(crate) fn call(&self) -> Result<Option<Quota>, Quota> {
         self.calls.take(self.now())
+    }
+
+    /// The limit that has no room for a call, if there is one. Nothing is counted.
+    pub(crate) fn full(&self) -> Option<Quota> {
+        let now = self.now();
+        full(&self.calls.settled(now), now)
     }
 
     /// Counts one token.

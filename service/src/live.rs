@@ -146,6 +146,11 @@ impl LiveCredentials {
         Ok(live)
     }
 
+    /// Whether there is such a credential, as far as somebody asked for it lately.
+    pub(crate) fn knows(&self, key_id: KeyId) -> bool {
+        self.cache.peek(&key_id).flatten().is_some()
+    }
+
     /// Drops what is known of a credential: it has changed.
     pub(crate) fn forget(&self, key_id: KeyId) {
         let mut generation = self

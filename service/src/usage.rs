@@ -19,8 +19,11 @@ use crate::live::Live;
 
 /// At most so many credentials between two writes; further ones are noted with their next call.
 const MOST: usize = 50_000;
-/// At most so many decisions between two writes: strangers can cause as many as they like.
+/// At most so many decisions between two writes.
 const MOST_DECISIONS: usize = 1_000;
+/// At most so many more about those behind whom no credential stands: they can cause as many as they
+/// like, and push out nobody but each other.
+const MOST_OF_STRANGERS: usize = 100;
 /// How many counts are written in one transaction.
 const ROWS_AT_ONCE: usize = 500;
 /// How often they are written.
@@ -29,9 +32,11 @@ const EVERY: Duration = Duration::from_secs(2);
 const DECISIONS_KEPT: TimeDelta = TimeDelta::days(7);
 /// At most so many decisions are kept.
 const DECISIONS_AT_MOST: u32 = 1_000_000;
+/// At most so many of them are about strangers.
+const STRANGERS_AT_MOST: u32 = 50_000;
 /// How long usage by the hour is kept.
 const USAGE_KEPT: TimeDelta = TimeDelta::days(400);
-/// Of the allowed calls of a credential one in so many seconds is kept for looking up.
+/// Of the allowed calls of a credential, and of its tokens, one in so many seconds is kept for looking up.
 const SAMPLE_EVERY: i64 = 60;
 
 /// What was counted of one credential since the last write.
@@ -41,9 +46,10 @@ struct Counts {
     is_waiting: bool,
     last_use: Option<LastUse>,
     public_key: Option<String>,
-    /// The second of the last use that was noted, and of the last that was sampled.
+    /// The second of the last use that was noted, and of the last call and token that were sampled.
     noted: i64,
     sampled: i64,
+    sampled_token: i64,
     hours: Vec<UsageRow>,
 }
 
@@ -72,7 +78,7 @@ pub(crate) struct Call<'a> {
 
 /// A decision that is kept for looking up.
 pub struct Kept<'a> {
-    /// What decided: `gate` or `token`.
+    /// What decided: `gate`, `token`, `introspect` or `revoke`.
     pub surface: &'static str,
     /// The method of the call.
     pub method: &'a str,
@@ -94,6 +100,8 @@ pub(crate) struct Recorder {
     /// Rows whose write failed; they go with the next one.
     unwritten: Mutex<Vec<UsageRow>>,
     decisions: Mutex<Vec<DecisionRow>>,
+    /// Those about strangers.
+    strangers: Mutex<Vec<DecisionRow>>,
 }
 
 impl Recorder {
@@ -130,26 +138,23 @@ impl Recorder {
                 counts.noted = second;
                 counts.last_use = Some(last_use(call.at, call.address, endpoint()));
             }
-            let is_sample = call.allowed && second - counts.sampled >= SAMPLE_EVERY;
-            if is_sample {
-                counts.sampled = second;
-            }
-            is_sample
+            call.allowed && is_sample(&mut counts.sampled, second)
         })
     }
 
-    /// Notes a token request.
+    /// Notes that a token was issued. Whether it should be kept for looking up.
     pub(crate) fn note_token(
         &self,
         live: &Live,
         at: Instant,
         address: Option<IpAddr>,
         public_key: Option<String>,
-    ) {
+    ) -> bool {
         self.change(&live.counter, |counts| {
             counts.last_use = Some(last_use(at, address, "token request".to_owned()));
             counts.public_key = public_key.or(counts.public_key.take());
-        });
+            is_sample(&mut counts.sampled_token, at.timestamp())
+        })
     }
 
     fn change<T>(&self, counter: &Arc<Counter>, how: impl FnOnce(&mut Counts) -> T) -> T {
@@ -166,10 +171,21 @@ impl Recorder {
     }
 
     fn note_decision(&self, decision: DecisionRow) {
-        let mut decisions = lock(&self.decisions);
-        if decisions.len() < MOST_DECISIONS {
-            decisions.push(decision);
+        let (waiting, most) = if decision.is_stranger {
+            (&self.strangers, MOST_OF_STRANGERS)
+        } else {
+            (&self.decisions, MOST_DECISIONS)
+        };
+        let mut waiting = lock(waiting);
+        if waiting.len() < most {
+            waiting.push(decision);
         }
+    }
+
+    fn take_decisions(&self) -> Vec<DecisionRow> {
+        let mut taken = std::mem::take(&mut *lock(&self.decisions));
+        taken.append(&mut lock(&self.strangers));
+        taken
     }
 
     fn take(&self) -> (Vec<CredentialUse>, Vec<UsageRow>) {
@@ -189,6 +205,15 @@ impl Recorder {
         }
         (uses, rows)
     }
+}
+
+/// Whether one of so many that come is kept, by the second of the last that was.
+fn is_sample(last: &mut i64, second: i64) -> bool {
+    let is_sample = second - *last >= SAMPLE_EVERY;
+    if is_sample {
+        *last = second;
+    }
+    is_sample
 }
 
 fn last_use(at: Instant, address: Option<IpAddr>, endpoint: String) -> LastUse {
@@ -217,12 +242,7 @@ impl Services {
         } else {
             self.store().record_uses(uses).await
         };
-        let decisions = std::mem::take(&mut *lock(&recorder.decisions));
-        let decided = if decisions.is_empty() {
-            Ok(())
-        } else {
-            self.store().record_decisions(decisions).await
-        };
+        let decided = self.write_decisions().await;
         let seen = self.0.gateways.take_seen();
         let saw = if seen.is_empty() {
             Ok(())
@@ -245,6 +265,22 @@ impl Services {
             }
         }
         Ok(())
+    }
+
+    /// Writes decisions. Those that could not be written go with the next call, as far as there is
+    /// room: a store that fails is just what people look up.
+    async fn write_decisions(&self) -> StoreResult<()> {
+        let decisions = self.0.usage.take_decisions();
+        if decisions.is_empty() {
+            return Ok(());
+        }
+        let written = self.store().record_decisions(decisions.clone()).await;
+        if written.is_err() {
+            for decision in decisions {
+                self.0.usage.note_decision(decision);
+            }
+        }
+        written
     }
 
     /// Writes uses now and then, until the end, when it writes a last time.
@@ -279,6 +315,7 @@ impl Services {
             request_id,
             at: self.now(),
             key_id: kept.key_id,
+            is_stranger: !kept.key_id.is_some_and(|key_id| self.0.live.knows(key_id)),
             surface: kept.surface.to_owned(),
             method: method.unwrap_or("other").to_owned(),
             template: kept.template.map(ToOwned::to_owned),
@@ -297,7 +334,7 @@ impl Services {
         self.0.tokens.revoked.forget_ended(now);
         let decisions = self
             .store()
-            .trim_decisions(now - DECISIONS_KEPT, DECISIONS_AT_MOST)
+            .trim_decisions(now - DECISIONS_KEPT, DECISIONS_AT_MOST, STRANGERS_AT_MOST)
             .await?;
         let usage = self.store().trim_usage(now - USAGE_KEPT).await?;
         Ok(decisions.max(usage))

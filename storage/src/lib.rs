@@ -488,9 +488,15 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// The last decisions about a credential, newest first.
     async fn list_decisions_of(&self, key_id: KeyId, limit: u32) -> StoreResult<Vec<DecisionRow>>;
 
-    /// Removes the decisions from before an instant and those beyond the newest `keep`, oldest
-    /// first, at most 1,000; how many.
-    async fn trim_decisions(&self, before: Instant, keep: u32) -> StoreResult<u64>;
+    /// Removes the decisions from before an instant, those beyond the newest `keep`, and of those about
+    /// strangers the ones beyond their newest `keep_strangers`: oldest first, at most 1,000 of all and
+    /// 1,000 more of strangers; how many.
+    async fn trim_decisions(
+        &self,
+        before: Instant,
+        keep: u32,
+        keep_strangers: u32,
+    ) -> StoreResult<u64>;
 
     /// Adds to the counts of calls, all or nothing: give some hundred rows at a time, so that other
     /// writers get a turn. The credentials must exist.

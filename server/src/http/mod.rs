@@ -166,15 +166,19 @@ async fn not_found(State(state): State<AppState>, request: Request) -> Response 
 }
 
 fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
+    log_panic(&*cause);
+    (
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "Something went wrong on the server.",
+    )
+        .into_response()
+}
+
+fn log_panic(cause: &(dyn Any + Send)) {
     let cause = cause
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| cause.downcast_ref::<&str>().copied())
         .unwrap_or("unknown");
     tracing::error!(cause, "a handler panicked");
-    (
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "Something went wrong on the server.",
-    )
-        .into_response()
 }

@@ -165,7 +165,7 @@ around! {
     fn record_decisions(decisions: Vec<DecisionRow>) -> ();
     fn find_decision(request_id: String) -> Option<DecisionRow>;
     fn list_decisions_of(key_id: KeyId, limit: u32) -> Vec<DecisionRow>;
-    fn trim_decisions(before: Instant, keep: u32) -> u64;
+    fn trim_decisions(before: Instant, keep: u32, keep_strangers: u32) -> u64;
     fn add_usage(counted: Vec<UsageRow>) -> ();
     fn usage_of(key_id: KeyId, since: Instant) -> Vec<UsageRow>;
     fn trim_usage(before: Instant) -> u64;

@@ -309,7 +309,9 @@ fn alike<'a>(seen: &'a Value, name: &str) -> Vec<&'a str> {
 }
 
 /// What a client would send to pass for somebody else, or for another call.
-pub const SPOOFED: [(&str, &str); 17] = [
+pub const SPOOFED: [(&str, &str); 19] = [
+    ("X-Keyrack-Again", "1"),
+    ("X_Keyrack_Again", "1"),
     ("X-Keyrack-Key-Id", "KREVILEVILEVILEVILEVIL"),
     ("x-keyrack-name", "evil"),
     ("X-Keyrack-Scope", "journaling:write"),
@@ -485,6 +487,28 @@ async fn tells_clients_of_limits(gateway: &Gateway, too_many: u16) {
     }
 }
 
+/// nginx asks twice about a refused call, and says so; what a client says about that never arrives.
+async fn counts_a_refused_call_once(gateway: &Gateway) {
+    let app = &gateway.app;
+    let key = app.issue("legacy", "accounts=read").await;
+    let basic = key.basic();
+    for extra in [&[][..], &SPOOFED] {
+        let headers = [&[("Authorization", &*basic)], extra].concat();
+        let answer = gateway.refused("POST /v1/journals", &headers).await;
+        let id = answer.json()["request_id"].as_str().unwrap().to_owned();
+        let found = app.services.decision(&app.host, &id).await.unwrap();
+        assert_eq!(found.reason, "insufficient_scope");
+        gateway.call("GET /v1/accounts", &headers).await.ok();
+    }
+    app.services.flush_usage().await.unwrap();
+    let since = app.services.now() - chrono::TimeDelta::days(1);
+    let rows = app.services.usage_of(&app.host, key.key_id(), since).await;
+    let rows = rows.unwrap();
+    let count = |of: fn(&storage::UsageRow) -> u64| rows.iter().map(of).sum::<u64>();
+    assert_eq!(count(|row| row.refused), 2, "one for each refused call");
+    assert_eq!(count(|row| row.allowed), 2);
+}
+
 async fn lets_no_twisted_path_through(gateway: &Gateway) {
     let key = gateway.app.issue("legacy", "full").await;
     let basic = key.basic();
@@ -608,6 +632,7 @@ async fn check_54(mode: GateMode) {
     tells_clients_of_limits(&gateway, too_many).await;
     protects(&gateway).await;
     passes_bodies_and_legacy_credentials(&gateway).await;
+    counts_a_refused_call_once(&gateway).await;
     lets_no_twisted_path_through(&gateway).await;
     enforces_every_row_of_the_catalogue(&gateway).await;
     lets_nobody_through_without_a_decision(&gateway).await;

@@ -8,6 +8,7 @@
 
 mod answer_times;
 mod app;
+mod audit_chain;
 mod canaries;
 mod catalogue;
 mod catalogue_watch;
@@ -26,6 +27,7 @@ mod introspection;
 mod key_urls;
 mod killed;
 mod limits;
+mod look_up;
 mod mail;
 mod metadata;
 mod role_matrix;

@@ -66,6 +66,23 @@ async fn ask(
 
 const PATH: &str = "/v1/accounts";
 
+/// Calls with a key that nobody has.
+async fn issued_to_nobody(team: &Team, facts: &RequestFacts) -> Result<Allowed, Refusal> {
+    let secret = domain::secret::Secret::generate(&mut rand::rng());
+    let presented = Presented::Secret {
+        key_id: "KRQ7M2XZLP4TAVJ6NDB3EH",
+        secret: secret.expose(),
+    };
+    team.services
+        .decide(GateRequest {
+            method: "GET",
+            path: PATH,
+            presented,
+            facts,
+        })
+        .await
+}
+
 #[tokio::test]
 async fn a_key_works_from_its_addresses_only() {
     let team = Team::new().await;
@@ -83,6 +100,9 @@ async fn a_key_works_from_its_addresses_only() {
             "{refused}"
         );
     }
+    let found = team.services.decision(&team.host, "r").await.unwrap();
+    assert_eq!(found.reason, "address_not_allowed");
+    assert_eq!(found.template.as_deref(), Some(PATH));
     // Refused addresses have used nothing up.
     for allowed in ["192.0.2.7", "::ffff:192.0.2.8"] {
         let decided = call(&team, &issued, &facts(allowed, "r"), PATH).await;
@@ -344,6 +364,7 @@ async fn every_refusal_can_be_looked_up_by_its_request() {
         .unwrap_err();
     let found = look("c").await;
     assert_eq!(found.reason, "quarantined");
+    assert_eq!(found.template.as_deref(), Some(PATH));
     assert!(
         found.detail.contains("quarantined by test"),
         "{}",
@@ -364,6 +385,12 @@ async fn every_refusal_can_be_looked_up_by_its_request() {
         .await;
     assert!(refused.is_err());
     assert_eq!(look("d").await.reason, "unknown_key");
+
+    let mallory = issued_to_nobody(&team, &facts("192.0.2.7", "e")).await;
+    assert!(mallory.is_err());
+    let found = look("e").await;
+    assert_eq!(found.reason, "unknown_key");
+    assert_eq!(found.template.as_deref(), Some(PATH));
 
     let unknown = team.services.decision(&support, "nobody").await;
     assert!(matches!(unknown, Err(ServiceError::NotFound(_))));

@@ -63,6 +63,8 @@ pub struct DecisionRow {
     pub at: Instant,
     /// The key id that the caller gave, if it was one; there may be no such credential.
     pub key_id: Option<KeyId>,
+    /// Whether no credential stands behind the request.
+    pub is_stranger: bool,
     /// Where it was decided: `gate`, say.
     pub surface: String,
     /// The method.

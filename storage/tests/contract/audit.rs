@@ -4,7 +4,9 @@ use domain::audit::{
     Action, ActorKind, AuditEvent, BrokenChain, ChainHash, ChainVerifier, ObjectKind, Outcome,
 };
 use domain::role::Role;
-use storage::{AuditQuery, Change, Named, RevokedToken, SigningKeyRow, StoreError, TokenHash};
+use storage::{
+    AuditQuery, Change, Identity, Named, RevokedToken, SigningKeyRow, StoreError, TokenHash,
+};
 
 use crate::fixture::{
     Fixture, at, credential, event, gateway, key_id, new, person, public_key, refused_event,
@@ -107,6 +109,82 @@ pub async fn an_event_that_is_refused_takes_the_change_with_it(fixture: &Fixture
     assert!(store.find_credential(key_id(2)).await.unwrap().is_none());
     assert_eq!(fixture.credential(kept.key_id).await, kept);
     assert_eq!(fixture.audit_log().await.len(), before);
+}
+
+/// Check 89, for people, their sessions and identities, and the log itself.
+pub async fn check_89_an_event_that_is_refused_leaves_people_and_their_sessions(fixture: &Fixture) {
+    let store = &fixture.store;
+    let mara = fixture.add_superuser(1).await;
+    let (jon, nina) = (person(2, Role::Support), person(3, Role::Support));
+    let identity = |subject: &str| Identity {
+        issuer: "https://id.example.com".to_owned(),
+        subject: subject.to_owned(),
+    };
+    for user in [&jon, &nina] {
+        let added = store.add_user(user.clone(), None, None, event());
+        added.await.unwrap();
+    }
+    store.disable_user(nina.id, at(5), event()).await.unwrap();
+    let linked = store.link_identity(mara.id, identity("mara"), event());
+    linked.await.unwrap();
+    for number in 1..=2 {
+        let made = store.create_session(session(number, Some(jon.id)));
+        assert!(made.await.unwrap());
+    }
+    let people = async || {
+        let (found, log) = (
+            async |id| store.find_user(id).await.unwrap(),
+            fixture.audit_log().await,
+        );
+        let everybody = [
+            found(mara.id).await,
+            found(jon.id).await,
+            found(nina.id).await,
+        ];
+        let sessions = store.list_sessions_of(jon.id, at(0)).await.unwrap();
+        let base = store.audit_base().await.unwrap();
+        (everybody, sessions, log, base)
+    };
+    let before = people().await;
+    assert_eq!(before.1.len(), 2);
+    let (base, new) = (&before.2[0], person(4, Role::Support));
+    for outcome in [
+        store.offer_set_up(token(1), refused_event()).await,
+        store
+            .set_role(jon.id, Role::Developer, refused_event())
+            .await,
+        store.disable_user(jon.id, at(6), refused_event()).await,
+        store.enable_user(nina.id, refused_event()).await,
+        store
+            .end_session(jon.id, session(1, None).id, refused_event())
+            .await,
+        store.end_sessions_of(jon.id, None, refused_event()).await,
+        store
+            .add_user_with_identity(new.clone(), identity("new"), refused_event())
+            .await,
+        store
+            .link_identity(jon.id, identity("jon"), refused_event())
+            .await,
+        store
+            .record_identity_login(mara.id, identity("mara"), at(7), refused_event())
+            .await,
+        store
+            .trim_audit((base.seq, base.hash), refused_event())
+            .await,
+    ] {
+        assert!(
+            matches!(outcome, Err(StoreError::Unavailable(_))),
+            "{outcome:?}"
+        );
+    }
+    assert_eq!(people().await, before);
+    assert_eq!(store.find_user(new.id).await.unwrap(), None);
+    for nobody in ["new", "jon"] {
+        let found = store.find_user_by_identity(identity(nobody)).await;
+        assert_eq!(found.unwrap(), None, "{nobody}");
+    }
+    let offered = store.set_up_token_is_valid(token(1).hash, at(0)).await;
+    assert!(!offered.unwrap());
 }
 
 /// Check 89, for what the issuer and the gate keep.

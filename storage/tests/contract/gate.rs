@@ -13,6 +13,7 @@ fn decision(number: u32, millis: i64) -> DecisionRow {
         request_id: format!("request-{number:04}"),
         at: at(millis),
         key_id: Some(key_id(1)),
+        is_stranger: false,
         surface: "gate".to_owned(),
         method: "GET".to_owned(),
         template: Some("/v1/accounts/{account_id}".to_owned()),
@@ -27,6 +28,7 @@ pub async fn a_decision_is_found_as_recorded(fixture: &Fixture) {
     let store = &fixture.store;
     let bare = DecisionRow {
         key_id: None,
+        is_stranger: true,
         template: None,
         address: None,
         allowed: true,
@@ -99,7 +101,7 @@ pub async fn decisions_are_trimmed_by_age_and_number(fixture: &Fixture) {
         (0, 3, 192, 1207),
     ] {
         assert_eq!(
-            store.trim_decisions(at(before), keep).await.unwrap(),
+            store.trim_decisions(at(before), keep, 0).await.unwrap(),
             removed,
             "before {before}, keep {keep}"
         );
@@ -107,9 +109,37 @@ pub async fn decisions_are_trimmed_by_age_and_number(fixture: &Fixture) {
         assert_eq!(left.last(), Some(&decision(oldest, i64::from(oldest / 2))));
         assert_eq!(left.len(), 1210 - oldest as usize);
     }
-    assert_eq!(store.trim_decisions(at(0), 0).await.unwrap(), 3);
+    assert_eq!(store.trim_decisions(at(0), 0, 0).await.unwrap(), 3);
     assert_eq!(left().await, []);
-    assert_eq!(store.trim_decisions(at(9999), 0).await.unwrap(), 0);
+    assert_eq!(store.trim_decisions(at(9999), 0, 0).await.unwrap(), 0);
+}
+
+pub async fn strangers_push_out_only_strangers(fixture: &Fixture) {
+    let store = &fixture.store;
+    // The team's are the oldest of all.
+    let all = (0..30).map(|number| DecisionRow {
+        is_stranger: number >= 10,
+        ..decision(number, i64::from(number))
+    });
+    store.record_decisions(all.collect()).await.unwrap();
+    let left = async || {
+        let left = store.list_decisions_of(key_id(1), 9999).await.unwrap();
+        left.iter().rev().map(|row| row.at).collect::<Vec<_>>()
+    };
+    let millis = |ranges: [std::ops::Range<i64>; 2]| -> Vec<_> {
+        ranges.into_iter().flatten().map(at).collect()
+    };
+    for (before, keep_strangers, removed, expected) in [
+        (0, 20, 0, [0..10, 10..30]),
+        (0, 5, 15, [0..10, 25..30]),
+        (0, 5, 0, [0..10, 25..30]),
+        (4, 5, 4, [4..10, 25..30]),
+        (0, 0, 5, [4..10, 30..30]),
+    ] {
+        let trimmed = store.trim_decisions(at(before), 9999, keep_strangers);
+        assert_eq!(trimmed.await.unwrap(), removed);
+        assert_eq!(left().await, millis(expected));
+    }
 }
 
 fn hour(number: i64) -> Instant {

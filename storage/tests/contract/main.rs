@@ -150,6 +150,7 @@ mod every_database {
             of_two_decisions_about_a_request_the_first_stays
             decisions_about_a_credential_come_newest_first
             decisions_are_trimmed_by_age_and_number
+            strangers_push_out_only_strangers
             counts_of_an_hour_add_up
             parallel_counts_lose_nothing
             a_count_that_cannot_be_adds_nothing
@@ -167,13 +168,14 @@ mod every_database {
             the_chain_is_whole_and_ends_at_its_head
             an_event_that_is_refused_takes_the_change_with_it
             an_event_that_is_refused_leaves_keys_tokens_and_gateways
+            check_89_an_event_that_is_refused_leaves_people_and_their_sessions
             changes_are_fed_in_order
             a_search_finds_by_each_filter_from_both_ends
             the_story_of_one_object_comes_newest_first
             an_event_comes_back_as_written
         }
         parallel {
-            thirty_two_writers_all_succeed
+            check_91_thirty_two_writers_all_succeed
             a_write_goes_on_when_its_caller_goes_away
             parallel_edits_lose_nothing
         }
@@ -193,7 +195,7 @@ mod every_persistent_database {
             a_lost_audit_event_is_noticed
         }
         parallel {
-            writers_of_two_processes_all_succeed
+            check_91_writers_of_two_processes_all_succeed
         }
         tokens {
             check_24_an_assertion_id_is_used_once_by_two_processes

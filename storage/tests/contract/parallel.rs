@@ -75,13 +75,12 @@ async fn write_in_parallel(fixture: &Fixture, stores: &[SharedStore]) {
     }
 }
 
-/// Check 91.
-pub async fn thirty_two_writers_all_succeed(fixture: &Fixture) {
+pub async fn check_91_thirty_two_writers_all_succeed(fixture: &Fixture) {
     write_in_parallel(fixture, std::slice::from_ref(&fixture.store)).await;
 }
 
-/// Check 91: host commands write beside the server.
-pub async fn writers_of_two_processes_all_succeed(fixture: &Fixture) {
+/// Host commands write beside the server.
+pub async fn check_91_writers_of_two_processes_all_succeed(fixture: &Fixture) {
     write_in_parallel(
         fixture,
         &[fixture.store.clone(), fixture.connect_again().await],

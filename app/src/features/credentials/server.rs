@@ -269,20 +269,8 @@ pub(super) fn usage(
     let refusals = decisions
         .into_iter()
         .filter(|row| !row.allowed)
-        .take(10)
-        .map(|row| {
-            let detail: serde_json::Value = serde_json::from_str(&row.detail).unwrap_or_default();
-            Refused {
-                request_id: row.request_id,
-                at: row.at,
-                call: match row.template {
-                    Some(template) => format!("{} {template}", row.method),
-                    None if row.surface == "token" => "Token request".to_owned(),
-                    None => format!("{} a path that is not in the catalogue", row.method),
-                },
-                reason: detail["words"].as_str().unwrap_or(&row.reason).to_owned(),
-            }
-        });
+        .filter_map(refused)
+        .take(10);
     Usage {
         days: days.collect(),
         scopes: scopes
@@ -291,6 +279,29 @@ pub(super) fn usage(
             .collect(),
         refusals: refusals.collect(),
     }
+}
+
+/// A refusal as the page shows it; nothing of what a gateway asked about a second time.
+fn refused(row: DecisionRow) -> Option<Refused> {
+    let detail: serde_json::Value = serde_json::from_str(&row.detail).unwrap_or_default();
+    if detail["asked_again"] == true {
+        return None;
+    }
+    let call = match (row.template, row.surface.as_str()) {
+        (Some(template), _) => format!("{} {template}", row.method),
+        (None, "token") => "Token request".to_owned(),
+        (None, "revoke") => "Revocation of a token".to_owned(),
+        (None, _) if row.reason == "path_not_allowed" => {
+            format!("{} a path that is not in the catalogue", row.method)
+        }
+        (None, _) => format!("{} a call that is not known", row.method),
+    };
+    Some(Refused {
+        request_id: row.request_id,
+        at: row.at,
+        call,
+        reason: detail["words"].as_str().unwrap_or(&row.reason).to_owned(),
+    })
 }
 
 pub(super) fn detail(

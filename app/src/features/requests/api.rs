@@ -16,7 +16,7 @@ pub struct Decision {
     pub at: DateTime<Utc>,
     /// Whether it went through.
     pub allowed: bool,
-    /// What decided: `gate` or `token`.
+    /// What decided: `gate`, `token`, `introspect` or `revoke`.
     pub surface: String,
     /// Method and path template, as far as they are known.
     pub call: String,
@@ -30,6 +30,8 @@ pub struct Decision {
     pub scopes: Option<(String, String)>,
     /// Whether only a report was made of what a limit would have refused.
     pub report_only: bool,
+    /// Whether a gateway asked for a second time, for the words only.
+    pub asked_again: bool,
 }
 
 /// What was decided about the request with this id.
@@ -66,6 +68,7 @@ pub async fn find_decision(request_id: String) -> Result<Decision, ApiError> {
         credential,
         reason: text("words").unwrap_or_else(|| "the access of the key covers the call".to_owned()),
         scopes: text("required").zip(text("have")),
-        report_only: detail["report_only"].as_bool().unwrap_or(false),
+        report_only: detail["report_only"] == true,
+        asked_again: detail["asked_again"] == true,
     })
 }

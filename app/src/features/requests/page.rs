@@ -25,7 +25,7 @@ pub fn LookUpPage() -> impl IntoView {
     view! {
         <PageHead
             title="Look up a request"
-            lead="Every answer of the gate and of the token endpoint has an X-Request-ID. Refused requests are kept for a week, and a sample of the others."
+            lead="Every answer of the gate and of the endpoints for tokens has an X-Request-ID. Refused requests are kept for a week, and a sample of the calls and token requests that were not."
         />
         <div class="stack">
             <section class="card section">
@@ -60,7 +60,7 @@ fn answer(decision: Result<Option<Decision>, ApiError>) -> Option<AnyView> {
                     <EmptyState
                         glyph=Glyph::Search
                         title="No such request"
-                        text="It is older than a week, was let through without being sampled, or the id is not complete."
+                        text="It is older than a week, was let through without being sampled, was one of very many at once, or the id is not complete."
                     />
                 </div>
             }
@@ -78,11 +78,19 @@ fn found(decision: Decision) -> AnyView {
         (true, false) => (Tone::Ok, "Let through"),
         (false, _) => (Tone::Bad, "Refused"),
     };
-    let surface = if decision.surface == "token" {
-        "The token endpoint"
-    } else {
-        "The gate"
+    let surface = match decision.surface.as_str() {
+        "token" => "The token endpoint",
+        "introspect" => "The introspection endpoint",
+        "revoke" => "The revocation endpoint",
+        _ => "The gate",
     };
+    let repeat = decision.asked_again.then(|| {
+        view! {
+            <p class="quiet">
+                "The gateway asked twice: this is its second question, for the words. It counts as no call."
+            </p>
+        }
+    });
     let credential = decision.credential.map_or_else(
         || view! { <span class="quiet">"not known"</span> }.into_any(),
         |(key_id, name)| match name {
@@ -110,6 +118,7 @@ fn found(decision: Decision) -> AnyView {
                 <p>
                     <b>{verdict}</b> ": " {decision.reason} "."
                 </p>
+                {repeat}
             </Notice>
             <dl class="facts">
                 <dt>"Decided by"</dt>

@@ -32,10 +32,10 @@ impl<'a> Credentials<'a> {
             (None, (Some(key_id), Some(secret))) => Ok(Self::Pair { key_id, secret }),
             (Some(Authorization::Bearer(token)), (None, None)) => Ok(Self::Bearer(token)),
             (Some(Authorization::Basic(Some(basic))), (None, None)) => Ok(Self::Basic(basic)),
-            (Some(Authorization::Basic(None)), (None, None)) => Err(GateRefusal {
-                reason: Reason::Decided(Refusal::InvalidSecret(Denial::new(None, Cause::Unclear))),
-                by_basic: true,
-            }),
+            (Some(Authorization::Basic(None)), (None, None)) => {
+                let unclear = Refusal::InvalidSecret(Denial::new(None, Cause::Unclear));
+                Err(GateRefusal::from(Reason::Decided(unclear)).by_basic(true))
+            }
             // Half a pair, two kinds at once, or a scheme that nobody knows.
             _ => Err(Reason::UnclearCredentials.into()),
         }

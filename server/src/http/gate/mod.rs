@@ -30,7 +30,7 @@ use self::original::Original;
 use self::refusal::{GateRefusal, Reason};
 use crate::http::authorization::single;
 use crate::http::layers::request::{describe_around, forwarded, is_in};
-use crate::http::{panicked, rate_limit};
+use crate::http::{log_panic, rate_limit};
 use crate::state::{AppState, GateMode, GateSettings, HttpSettings, Shared};
 
 /// The path that gateways ask.
@@ -39,6 +39,9 @@ const PATH: &str = "/v1/verify";
 /// How long a decision may take; a gateway that waits longer is as good as down.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
+/// Set by nginx when it asks a second time about a call that was refused, as it has thrown away the
+/// words: no such question is counted, and none lets a call through.
+const AGAIN: HeaderName = HeaderName::from_static("x-keyrack-again");
 /// The token of the gateway that asks.
 const GATEWAY: HeaderName = HeaderName::from_static("x-keyrack-gateway");
 /// The caller's key id.
@@ -67,16 +70,16 @@ pub fn routes() -> Router<AppState> {
 /// reads no body, has a time limit of its own, and answers gateways, which read the status: the
 /// dashboard's other layers are not worth its time.
 async fn verify(State(state): State<AppState>, request: Request) -> Response {
-    describe_around(&state, request, async |request| {
-        AssertUnwindSafe(answer(&state, request))
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|cause| {
-                state.metrics.gate_unavailable.inc();
-                panicked(cause)
-            })
-    })
-    .await
+    describe_around(&state, request, |request| answer(&state, request)).await
+}
+
+/// A question, with what is known of it by the time that it is answered.
+struct Question {
+    parts: Parts,
+    facts: RequestFacts,
+    mode: GateMode,
+    /// Whether a trusted gateway asks about a call that was refused before.
+    is_repeat: bool,
 }
 
 async fn answer(state: &AppState, request: Request) -> Response {
@@ -88,25 +91,44 @@ async fn answer(state: &AppState, request: Request) -> Response {
     } = &**state;
     // The body is the call's, if the gateway sent it at all: it decides nothing.
     let (mut parts, _body) = request.into_parts();
-    let mut facts: RequestFacts = parts.extensions.remove().unwrap_or_default();
-    let mut mode = http.gate.mode;
-    let decision = decide(services, http, &parts, &mut facts, &mut mode).await;
-    let refusal = match decision.and_then(|allowed| let_through(&allowed)) {
-        Ok(response) => {
+    let mut question = Question {
+        facts: parts.extensions.remove().unwrap_or_default(),
+        mode: http.gate.mode,
+        is_repeat: false,
+        parts,
+    };
+    let decision = async {
+        let decision = decide(services, http, &mut question);
+        let decision = tokio::time::timeout(PATIENCE, decision).await;
+        let_through(&decision.unwrap_or_else(|_| Err(Reason::TooSlow.into()))?)
+    };
+    // A gateway whose question gets no clear answer may well let the call through.
+    let decision = AssertUnwindSafe(decision).catch_unwind().await;
+    let refusal = match decision {
+        Ok(Ok(response)) => {
             metrics.gate_allowed.inc();
             return response;
         }
-        Err(refusal) => refusal,
+        Ok(Err(refusal)) => refusal,
+        Err(cause) => {
+            log_panic(&*cause);
+            Reason::Panicked.into()
+        }
     };
-    match refusal.status() {
-        StatusCode::UNAUTHORIZED => metrics.gate_unauthenticated.inc(),
-        StatusCode::FORBIDDEN => metrics.gate_forbidden.inc(),
-        StatusCode::TOO_MANY_REQUESTS => metrics.gate_rate_limited.inc(),
-        _ => metrics.gate_unavailable.inc(),
-    };
-    let mut response = refusal.respond(facts.request_id.as_deref());
+    if !refusal.is_kept {
+        keep(services, &question, &refusal.reason);
+    }
+    if !question.is_repeat {
+        match refusal.status() {
+            StatusCode::UNAUTHORIZED => metrics.gate_unauthenticated.inc(),
+            StatusCode::FORBIDDEN => metrics.gate_forbidden.inc(),
+            StatusCode::TOO_MANY_REQUESTS => metrics.gate_rate_limited.inc(),
+            _ => metrics.gate_unavailable.inc(),
+        };
+    }
+    let mut response = refusal.respond(question.facts.request_id.as_deref());
     // nginx makes a 500 of every other answer.
-    if mode == GateMode::Nginx && response.status() != StatusCode::UNAUTHORIZED {
+    if question.mode == GateMode::Nginx && response.status() != StatusCode::UNAUTHORIZED {
         *response.status_mut() = StatusCode::FORBIDDEN;
     }
     response
@@ -115,50 +137,62 @@ async fn answer(state: &AppState, request: Request) -> Response {
 async fn decide(
     services: &Services,
     http: &HttpSettings,
-    parts: &Parts,
-    facts: &mut RequestFacts,
-    mode: &mut GateMode,
+    question: &mut Question,
 ) -> Result<Allowed, GateRefusal> {
     let settings = &http.gate;
+    let Question {
+        parts,
+        facts,
+        mode,
+        is_repeat,
+    } = question;
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map(|peer| peer.0.ip().to_canonical());
     let (asker, caller) = addresses(&parts.headers, peer, &http.trusted_proxies);
-    let keep = |reason: Reason, facts: &RequestFacts| {
-        let kept = Kept {
-            surface: "gate",
-            method: "",
-            key_id: None,
-            template: None,
-            allowed: false,
-            reason: reason.code(),
-            detail: json!({ "words": reason.to_string() }),
-        };
-        services.keep_decision(kept, facts);
-        GateRefusal::from(reason)
-    };
     *mode = match asking_mode(services, settings, &parts.headers, asker).await {
         Ok(Some(mode)) => mode,
-        Ok(None) => return Err(keep(Reason::UntrustedPeer(asker), facts)),
+        Ok(None) => return Err(Reason::UntrustedPeer(asker).into()),
         Err(error) => return Err(Reason::Decided(Refusal::Unavailable(error)).into()),
     };
-    let original =
-        Original::of(parts, *mode).ok_or_else(|| keep(Reason::UnclearCall(*mode), facts))?;
-    let credentials = Credentials::of(&parts.headers, settings)
-        .map_err(|refusal| keep(refusal.reason, facts).by_basic(refusal.by_basic))?;
+    // The other gateways don't ask twice, and pass their clients' headers on.
+    *is_repeat = *mode == GateMode::Nginx && parts.headers.contains_key(AGAIN);
+    let original = Original::of(parts, *mode).ok_or(Reason::UnclearCall(*mode))?;
+    let credentials = Credentials::of(&parts.headers, settings)?;
     facts.address = caller.or(asker);
-    let decision = services.decide(GateRequest {
+    let request = GateRequest {
         method: original.method,
         path: original.target,
         presented: credentials.presented(),
         facts,
-    });
-    match tokio::time::timeout(PATIENCE, decision).await {
-        Ok(decision) => decision.map_err(|refusal| GateRefusal {
-            reason: Reason::Decided(refusal),
-            by_basic: credentials.is_basic(),
-        }),
-        Err(_) => Err(Reason::TooSlow.into()),
-    }
+    };
+    let decision = if *is_repeat {
+        Err(services.explain(request).await)
+    } else {
+        services.decide(request).await
+    };
+    decision.map_err(|refusal| GateRefusal {
+        reason: Reason::Decided(refusal),
+        by_basic: credentials.is_basic(),
+        is_kept: true,
+    })
+}
+
+/// Keeps a refusal that the use case knows nothing of, so that it can be looked up as well.
+fn keep(services: &Services, question: &Question, reason: &Reason) {
+    let original = Original::of(&question.parts, question.mode);
+    let (method, target) = original.map_or(("", ""), |call| (call.method, call.target));
+    let catalogue = services.catalogue();
+    let needed = catalogue.find(method, target).ok();
+    let kept = Kept {
+        surface: "gate",
+        method,
+        key_id: None,
+        template: needed.map(|needed| needed.template),
+        allowed: false,
+        reason: reason.code(),
+        detail: json!({ "words": reason.to_string() }),
+    };
+    services.keep_decision(kept, &question.facts);
 }
 
 /// How the gateway that asks says what it asks: one that shows its own token in the way of its

@@ -36,6 +36,9 @@ pub enum Reason {
     /// There was no decision in time.
     #[error("the server can't check credentials at the moment")]
     TooSlow,
+    /// The decision panicked.
+    #[error("the server can't check credentials at the moment")]
+    Panicked,
     /// The caller's name or scope does not fit into a header.
     #[error("the server can't check credentials at the moment")]
     Unnameable,
@@ -46,6 +49,8 @@ pub enum Reason {
 pub struct GateRefusal {
     pub reason: Reason,
     pub by_basic: bool,
+    /// Whether the use case has kept it for looking up, with all that it knows.
+    pub is_kept: bool,
 }
 
 impl Reason {
@@ -56,7 +61,7 @@ impl Reason {
             Self::UnclearCall(_) => "unclear_call",
             Self::UnclearCredentials => "unclear_credentials",
             Self::Decided(refusal) => refusal.code(),
-            Self::TooSlow | Self::Unnameable => "unavailable",
+            Self::TooSlow | Self::Panicked | Self::Unnameable => "unavailable",
         }
     }
 }
@@ -66,6 +71,7 @@ impl From<Reason> for GateRefusal {
         Self {
             reason,
             by_basic: false,
+            is_kept: false,
         }
     }
 }
@@ -96,8 +102,8 @@ impl GateRefusal {
     /// Status and code.
     const fn describe(&self) -> (StatusCode, &'static str) {
         use Refusal::{
-            AddressNotAllowed, InsufficientScope, InvalidSecret, InvalidToken, NoCredentials, Path,
-            RateLimited, Unavailable,
+            AddressNotAllowed, AskedAgain, InsufficientScope, InvalidSecret, InvalidToken,
+            NoCredentials, Path, RateLimited, Unavailable,
         };
         match &self.reason {
             Reason::UntrustedPeer(_) => (StatusCode::FORBIDDEN, "untrusted_gateway"),
@@ -107,14 +113,16 @@ impl GateRefusal {
             Reason::Decided(InvalidToken(_)) => (StatusCode::UNAUTHORIZED, "invalid_token"),
             Reason::Decided(InvalidSecret(_)) => (StatusCode::UNAUTHORIZED, "invalid_credentials"),
             Reason::Decided(AddressNotAllowed) => (StatusCode::FORBIDDEN, "address_not_allowed"),
+            Reason::Decided(AskedAgain) => (StatusCode::FORBIDDEN, "asked_again"),
             Reason::Decided(RateLimited(_)) => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
             Reason::Decided(Path(_)) => (StatusCode::FORBIDDEN, "path_not_allowed"),
             Reason::Decided(InsufficientScope { .. }) => {
                 (StatusCode::FORBIDDEN, "insufficient_scope")
             }
-            Reason::Decided(Unavailable(_)) | Reason::TooSlow | Reason::Unnameable => {
-                (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
-            }
+            Reason::Decided(Unavailable(_))
+            | Reason::TooSlow
+            | Reason::Panicked
+            | Reason::Unnameable => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
         }
     }
 
@@ -207,7 +215,8 @@ impl GateRefusal {
             Reason::Unnameable => {
                 tracing::error!(request_id, "a credential's name does not fit into a header");
             }
-            Reason::UnclearCredentials | Reason::Decided(_) => {}
+            // What panicked was logged with its cause.
+            Reason::UnclearCredentials | Reason::Decided(_) | Reason::Panicked => {}
         }
     }
 }

@@ -7,7 +7,8 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use service::{Quota, ServiceError, TokenError};
+use serde_json::json;
+use service::{Kept, Quota, RequestFacts, ServiceError, Services, TokenError};
 
 use crate::http::authorization::BASIC_CHALLENGE;
 use crate::http::rate_limit;
@@ -130,6 +131,28 @@ impl OAuthFailure {
                 "The server can't do this at the moment",
             ),
         }
+    }
+
+    /// Keeps a refusal that no use case has seen, so that it can be looked up; gives it back.
+    pub fn kept(self, services: &Services, surface: &'static str, facts: &RequestFacts) -> Self {
+        let (_, reason, words) = self.describe();
+        let words = match self {
+            Self::InvalidClient { .. } if surface == "introspect" => {
+                "no token of a gateway was sent"
+            }
+            _ => words,
+        };
+        let kept = Kept {
+            surface,
+            method: "POST",
+            key_id: None,
+            template: None,
+            allowed: false,
+            reason,
+            detail: json!({ "words": words }),
+        };
+        services.keep_decision(kept, facts);
+        self
     }
 
     /// The answer.

@@ -29,7 +29,9 @@ pub async fn introspect(
             };
             ([(header::CACHE_CONTROL, "no-store")], body).into_response()
         }
-        Err(failure) => failure.respond(facts.request_id.as_deref()),
+        Err(failure) => failure
+            .kept(&state.services, "introspect", &facts)
+            .respond(facts.request_id.as_deref()),
     }
 }
 

@@ -31,13 +31,14 @@ async fn end(
     facts: &RequestFacts,
     request: Request,
 ) -> Result<(), OAuthFailure> {
-    let (parts, body) = form::receive(request).await?;
-    let form = Form::parse(&body)?;
-    let client = Client::of(&parts.headers, &form)?;
+    let kept = |failure: OAuthFailure| failure.kept(services, "revoke", facts);
+    let (parts, body) = form::receive(request).await.map_err(kept)?;
+    let form = Form::parse(&body).map_err(kept)?;
+    let client = Client::of(&parts.headers, &form).map_err(kept)?;
     let token = form
         .token
         .as_deref()
-        .ok_or(OAuthFailure::InvalidRequest("token is missing"))?;
+        .ok_or_else(|| kept(OAuthFailure::InvalidRequest("token is missing")))?;
     let revoked = services.revoke_token(client.proof(), token, facts).await;
     revoked.map_err(|error| OAuthFailure::of(error, client.by_header()))
 }

@@ -60,13 +60,14 @@ async fn exchange(
     facts: &RequestFacts,
     request: Request,
 ) -> Result<IssuedToken, OAuthFailure> {
-    let (parts, body) = form::receive(request).await?;
-    let form = Form::parse(&body)?;
-    let client = Client::of(&parts.headers, &form)?;
+    let kept = |failure: OAuthFailure| failure.kept(services, "token", facts);
+    let (parts, body) = form::receive(request).await.map_err(kept)?;
+    let form = Form::parse(&body).map_err(kept)?;
+    let client = Client::of(&parts.headers, &form).map_err(kept)?;
     match form.grant_type.as_deref() {
         Some("client_credentials") => {}
-        Some(_) => return Err(OAuthFailure::UnsupportedGrantType),
-        None => return Err(OAuthFailure::InvalidRequest("grant_type is missing")),
+        Some(_) => return Err(kept(OAuthFailure::UnsupportedGrantType)),
+        None => return Err(kept(OAuthFailure::InvalidRequest("grant_type is missing"))),
     }
     let request = TokenRequest {
         proof: client.proof(),

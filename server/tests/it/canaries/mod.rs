@@ -11,7 +11,9 @@ mod stage;
 
 use domain::role::Role;
 
-use crate::app::{READ, TestApp};
+use server::state::GateMode;
+
+use crate::app::{READ, TestApp, default_catalogue};
 use crate::faulty::Health;
 use crate::wire;
 use stage::Stage;
@@ -39,23 +41,32 @@ async fn check_85_a_secret_is_in_no_answer_but_one_in_no_log_and_in_no_dump() {
 /// Over a real connection: a gateway whose question gets no answer may well let the call through.
 #[tokio::test(flavor = "multi_thread")]
 async fn check_53_a_decision_that_panics_is_an_answer_that_refuses() {
-    let app = TestApp::new().await;
-    let (address, key) = (app.serve().await, app.issue("legacy", "full").await);
-    let authorization = key.basic();
-    let ask = async || {
-        let headers = [
-            ("X-Original-Method", READ.0),
-            ("X-Original-URI", READ.1),
-            ("Authorization", &authorization),
-        ];
-        wire::send(address, "GET /v1/verify", &headers, "").await
-    };
-    app.store.set(Health::Panicking);
-    let answer = ask().await;
-    assert_eq!(answer.status, 500);
-    assert_eq!(app.metrics.gate_unavailable.get(), 1);
-    assert!(answer.headers.contains_key("x-request-id"));
-    assert!(!String::from_utf8_lossy(&answer.body).contains("SECRET-CAUSE"));
-    app.store.set(Health::Well);
-    ask().await.ok();
+    for (mode, status) in [(GateMode::Nginx, 403), (GateMode::Caddy, 503)] {
+        let app = TestApp::with(mode, default_catalogue()).await;
+        let (address, key) = (app.serve().await, app.issue("legacy", "full").await);
+        let authorization = key.basic();
+        let ask = async || {
+            let headers = [
+                ("X-Original-Method", READ.0),
+                ("X-Original-URI", READ.1),
+                ("X-Forwarded-Method", READ.0),
+                ("X-Forwarded-Uri", READ.1),
+                ("Authorization", &authorization),
+            ];
+            wire::send(address, "GET /v1/verify", &headers, "").await
+        };
+        app.store.set(Health::Panicking);
+        let answer = ask().await;
+        answer.gate_refuses(status, "temporarily_unavailable");
+        assert_eq!(app.metrics.gate_unavailable.get(), 1);
+        assert!(!String::from_utf8_lossy(&answer.body).contains("SECRET-CAUSE"));
+        app.store.set(Health::Well);
+        ask().await.ok();
+        let id = answer.header("x-request-id").unwrap();
+        let found = app.services.decision(&app.host, id).await.unwrap();
+        assert_eq!(
+            (found.reason.as_str(), found.template.as_deref()),
+            ("unavailable", Some(READ.1))
+        );
+    }
 }

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use domain::audit::Outcome;
 use domain::role::{Permission, Role};
 use domain::user::UserId;
 
-use rows::OPEN;
 pub use rows::{FORMS, FUNCTIONS, PAGES};
+use rows::{OPEN, TRIED};
 
 use crate::app::Answer;
 use crate::dashboard::{Dashboard, text};
@@ -208,6 +209,36 @@ async fn check_83_a_person_who_is_disabled_is_a_stranger_at_once() {
     // And what has ended does not come back.
     services.enable_person(host, user).await.unwrap();
     dashboard.opens(Some(&cookie), None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_84_each_refused_form_is_one_denied_event() {
+    let dashboard = Dashboard::new().await;
+    for role in Role::ALL {
+        let cookie = dashboard.log_in(role).await;
+        let email = format!("{role}@example.com");
+        let (services, host) = (&dashboard.app.services, &dashboard.app.host);
+        let person = services.person_by_email(host, &email).await.unwrap();
+        for (path, body, permission) in FORMS.iter().copied() {
+            if role.can(permission) {
+                continue;
+            }
+            let before = dashboard.app.audit_log().await.len();
+            let answer = dashboard.post(path, Some(&cookie), body).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{role} {path}");
+            let log = dashboard.app.audit_log().await;
+            let [event] = &log[before..] else {
+                panic!("{role} {path}: {:?}", &log[before..]);
+            };
+            let tried = TRIED.iter().find(|row| row.0 == path);
+            let tried = tried.unwrap_or_else(|| panic!("{path} has no row in TRIED"));
+            assert_eq!(
+                (event.outcome, event.action, event.actor_id.as_deref()),
+                (Outcome::Denied, tried.1, Some(&*person.id.to_string())),
+                "{role} {path}"
+            );
+        }
+    }
 }
 
 /// What scripts of any site may read: nothing but what is public anyway.

@@ -1,5 +1,6 @@
 //! Every route and server function, and what whoever asks for it must be allowed.
 
+use domain::audit::Action;
 use domain::role::Permission;
 
 /// Each page, and who may see it.
@@ -155,6 +156,36 @@ pub const FORMS: &[(&str, &str, Permission)] = &[
     ),
     // The last: nothing comes after it.
     ("/logout", "", Permission::See),
+];
+
+/// What whoever may not send a form is written down to have tried.
+pub const TRIED: &[(&str, Action)] = &[
+    ("/credentials/new", Action::CredentialIssued),
+    ("/credentials/{key_id}/edit", Action::CredentialEdited),
+    ("/credentials/{key_id}/disable", Action::CredentialDisabled),
+    ("/credentials/{key_id}/enable", Action::CredentialEnabled),
+    ("/credentials/{key_id}/revoke", Action::CredentialRevoked),
+    ("/credentials/{key_id}/limits", Action::LimitsChanged),
+    ("/credentials/{key_id}/keys", Action::PublicKeyAdded),
+    (
+        "/credentials/{key_id}/keys/remove",
+        Action::PublicKeyRemoved,
+    ),
+    ("/credentials/{key_id}/key-url", Action::KeyUrlSet),
+    ("/credentials/{key_id}/key-url/fetch", Action::KeysFetched),
+    ("/gateways", Action::GatewayAdded),
+    ("/gateways/{id}/edit", Action::GatewayEdited),
+    ("/gateways/{id}/token", Action::GatewayTokenReplaced),
+    ("/gateways/{id}/remove", Action::GatewayRemoved),
+    ("/users", Action::UserAdded),
+    ("/users/{id}/give", Action::CredentialEdited),
+    ("/users/{id}/role", Action::UserRoleChanged),
+    ("/users/{id}/disable", Action::UserDisabled),
+    ("/users/{id}/enable", Action::UserEnabled),
+    ("/users/{id}/password-link", Action::PasswordResetOffered),
+    ("/users/{id}/sessions/end-others", Action::SessionEnded),
+    ("/users/{id}/sessions/{session}/end", Action::SessionEnded),
+    ("/users/{id}/second-factor/reset", Action::SecondFactorReset),
 ];
 
 /// Each server function, arguments that it understands, and who may call it.

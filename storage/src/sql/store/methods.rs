@@ -15,6 +15,7 @@ use domain::role::Role;
 use domain::scope::WireScope;
 use domain::user::{EmailAddress, User, UserId};
 
+use super::decisions::Whose;
 use super::{
     SqlStore, audit, catalogue, counts, credentials, decisions, discard_backup, expired, factors,
     finish, gateways, identities, key_sets, keys, list, people, public_keys, sessions, set_up,
@@ -599,11 +600,21 @@ impl Store for SqlStore {
         decisions::list_of(&mut *self.read().await?, key_id, limit).await
     }
 
-    async fn trim_decisions(&self, before: Instant, keep: u32) -> StoreResult<u64> {
-        // Finding it takes a walk over all that are kept: nobody waits for a reader.
-        let beyond = decisions::first_beyond(&mut *self.read().await?, keep).await?;
-        self.write(move |db| Box::pin(decisions::trim(db, before, beyond)))
-            .await
+    async fn trim_decisions(
+        &self,
+        before: Instant,
+        keep: u32,
+        keep_strangers: u32,
+    ) -> StoreResult<u64> {
+        let mut trimmed = 0;
+        for (whose, keep) in [(Whose::All, keep), (Whose::Strangers, keep_strangers)] {
+            // Finding it takes a walk over all that are kept: nobody waits for a reader.
+            let beyond = decisions::first_beyond(&mut *self.read().await?, whose, keep).await?;
+            trimmed += self
+                .write(move |db| Box::pin(decisions::trim(db, whose, before, beyond)))
+                .await?;
+        }
+        Ok(trimmed)
     }
 
     async fn add_usage(&self, mut counted: Vec<UsageRow>) -> StoreResult<()> {
