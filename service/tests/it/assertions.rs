@@ -493,7 +493,7 @@ async fn check_26_a_kid_is_refused_while_another_key_has_it() {
     };
     let thumbprint = add(&first.public_key).await.unwrap().remove(0).thumbprint;
     let words = refusal(add(&next.public_key).await);
-    let expected = format!("the key {thumbprint} has the kid ed already");
+    let expected = format!("The key {thumbprint} has the kid ed already");
     assert!(words.starts_with(&expected), "{words}");
     let other = Program::new(Algorithm::ES256);
     // In a set of several it stops the others, too.
@@ -503,7 +503,7 @@ async fn check_26_a_kid_is_refused_while_another_key_has_it() {
     assert_eq!(record.unwrap().public_keys.len(), 2);
     let within = json!({ "keys": [first.jwk(), other.jwk(), next.jwk()] }).to_string();
     let words = refusal(add(&within).await);
-    assert!(words.starts_with("keys 1 and 3 of this set"), "{words}");
+    assert!(words.starts_with("Keys 1 and 3 of this set"), "{words}");
 
     let as_ed = |program: &Program| {
         let header = change(program.header(), json!({ "kid": "ed" }));
