@@ -307,7 +307,9 @@ impl<'a> Assertion<'a> {
     }
 
     /// The key that the header names, or any that fits: `kid` is optional, and clients make up
-    /// their own. Keys that come with the assertion (`jwk`, `jku`, `x5u`) are never looked at.
+    /// their own. A host may publish several under one `kid`, and one that has ended leaves its
+    /// `kid` to the next: each of them is tried. Keys that come with the assertion (`jwk`, `jku`,
+    /// `x5u`) are never looked at.
     fn signature_rule(
         &self,
         algorithm: Option<Algorithm>,
@@ -320,15 +322,11 @@ impl<'a> Assertion<'a> {
             return wrong("not checked: the algorithm is not one of a registered key");
         };
         let kid = self.header.get("kid").and_then(Value::as_str);
-        let named = keys
+        let is_named = |key: &VerifyingKey| kid.is_some_and(|kid| key.is_named(kid));
+        let some_are_named = keys.iter().any(is_named);
+        let made_it = keys
             .iter()
-            .find(|key| kid.is_some_and(|kid| key.is_named(kid)));
-        let candidates = match named {
-            Some(key) => std::slice::from_ref(key),
-            None => keys,
-        };
-        let made_it = candidates
-            .iter()
+            .filter(|key| is_named(key) || !some_are_named)
             .filter(|key| key.algorithms.contains(&algorithm))
             .find(|key| {
                 let message = self.signed.as_bytes();
@@ -336,7 +334,7 @@ impl<'a> Assertion<'a> {
                     .unwrap_or(false)
             });
         match made_it {
-            None if named.is_some() => wrong("not made by the key that kid names"),
+            None if some_are_named => wrong("not made by the key that kid names"),
             None => wrong("not made by any of the registered keys"),
             Some(key) if key.has_ended(now) => wrong("made by a registered key that has ended"),
             Some(key) => {

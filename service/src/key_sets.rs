@@ -203,7 +203,12 @@ const fn words(error: InvalidPublicKey) -> &'static str {
         InvalidPublicKey::Weak => {
             "has an RSA key that is too short in its key set: use 2048 bits or more"
         }
-        InvalidPublicKey::BadSet | InvalidPublicKey::Unsupported => {
+        InvalidPublicKey::SmallOrder => {
+            "has an Ed25519 key in its key set that anybody can sign for: make a new key pair"
+        }
+        InvalidPublicKey::BadSet
+        | InvalidPublicKey::SameKid(..)
+        | InvalidPublicKey::Unsupported => {
             "needs 1 to 10 keys for signatures in its key set, each once: P-256, P-384, Ed25519 or \
              RSA"
         }

@@ -7,6 +7,7 @@ use aws_lc_rs::digest;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ParsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use curve25519_dalek::edwards::CompressedEdwardsY;
 use domain::Instant;
 use domain::confidential::{PRIVATE_KEY_ADVICE, PRIVATE_MEMBERS, holds_private_key};
 use serde_json::{Map, Value, json};
@@ -52,9 +53,15 @@ pub enum InvalidPublicKey {
     /// RSA below 2,048 bits.
     #[error("this RSA key is too short: use 2048 bits or more")]
     Weak,
+    /// An Ed25519 point of small order, under which signatures can be made without a private key.
+    #[error("this Ed25519 key is weak, anybody can sign for it: make a new key pair")]
+    SmallOrder,
     /// A set of keys that is empty, too large, or has a key twice.
     #[error("a key set has 1 to {MOST} keys, each once")]
     BadSet,
+    /// Two keys of a pasted set, counted from one, go by the same `kid`.
+    #[error("keys {0} and {1} of this set have the same kid: give each key its own")]
+    SameKid(usize, usize),
 }
 
 impl PublicKey {
@@ -112,7 +119,7 @@ impl PublicKey {
     /// One key as PEM or JWK, or all of a JWK set (RFC 7517 section 5).
     ///
     /// # Errors
-    /// One of them is not usable, one is there twice, or there are none or too many.
+    /// One of them is not usable, one or its `kid` is there twice, or there are none or too many.
     pub fn parse_all(text: &str) -> Result<Vec<Self>, InvalidPublicKey> {
         if text.len() > LONGEST {
             return Err(InvalidPublicKey::TooLong);
@@ -121,11 +128,19 @@ impl PublicKey {
         let Some(Value::Array(members)) = set.and_then(|mut set| set.remove("keys")) else {
             return Ok(vec![text.parse()?]);
         };
-        Self::set_of(members.iter().map(|member| member.to_string().parse()))
+        let keys = Self::set_of(members.iter().map(|member| member.to_string().parse()))?;
+        for (at, key) in keys.iter().enumerate() {
+            let same_kid = |other: &Self| key.kid.is_some() && other.kid == key.kid;
+            if let Some(first) = keys[..at].iter().position(same_kid) {
+                return Err(InvalidPublicKey::SameKid(first + 1, at + 1));
+            }
+        }
+        Ok(keys)
     }
 
     /// The keys of a JWK set that a host publishes (RFC 7517 section 5). Others use it too, so keys
-    /// for another use and of kinds that sign no assertions are passed over.
+    /// for another use and of kinds that sign no assertions are passed over. Several may go by one
+    /// `kid`, as some hosts have it while they change a key.
     ///
     /// # Errors
     /// It is no set, one of its keys is private or weak or there twice, or there are none that fit,
@@ -203,7 +218,13 @@ impl PublicKey {
     }
 
     fn ed25519(x: &[u8]) -> Result<Self, InvalidPublicKey> {
-        if x.len() != 32 {
+        let encoded = CompressedEdwardsY::from_slice(x).map_err(|_| InvalidPublicKey::Malformed)?;
+        let point = encoded.decompress().ok_or(InvalidPublicKey::Malformed)?;
+        if point.is_small_order() {
+            return Err(InvalidPublicKey::SmallOrder);
+        }
+        // A point has one encoding (RFC 8032 section 5.1.3), which the decoder does not insist on.
+        if point.compress() != encoded {
             return Err(InvalidPublicKey::Malformed);
         }
         let x = URL_SAFE_NO_PAD.encode(x);
@@ -307,138 +328,4 @@ fn strip_zeros(bytes: &[u8]) -> &[u8] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The key and thumbprint of RFC 7638 section 3.1.
-    const RFC_KEY: &str = r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#;
-
-    #[test]
-    fn the_thumbprint_is_that_of_rfc_7638() {
-        let key: PublicKey = RFC_KEY.parse().unwrap();
-        assert_eq!(
-            key.thumbprint(),
-            "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
-        );
-        assert!(!Value::Object(key.jwk).to_string().contains("kid"));
-    }
-
-    /// The P-256 point of RFC 7515 appendix A.3, as JWK and as PEM.
-    #[test]
-    fn pem_and_jwk_of_one_key_are_one_key() {
-        let jwk: PublicKey = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#.parse().unwrap();
-        let point = [
-            "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
-            "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
-        ]
-        .map(|part| URL_SAFE_NO_PAD.decode(part).unwrap())
-        .concat();
-        let head = hex::decode("3059301306072a8648ce3d020106082a8648ce3d030107034200").unwrap();
-        let der = [head, vec![4], point].concat();
-        let body = base64::engine::general_purpose::STANDARD.encode(der);
-        let lines: Vec<_> = body
-            .as_bytes()
-            .chunks(64)
-            .map(|line| std::str::from_utf8(line).unwrap())
-            .collect();
-        let pem = format!(
-            "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
-            lines.join("\n")
-        );
-        let pem: PublicKey = pem.parse().unwrap();
-        assert_eq!(pem, jwk);
-        assert_eq!(pem.algorithm, "ES256");
-    }
-
-    fn published(keys: &[&str]) -> Result<usize, InvalidPublicKey> {
-        let text = format!("{{\"keys\":[{}]}}", keys.join(","));
-        PublicKey::parse_published(&text).map(|keys| keys.len())
-    }
-
-    #[test]
-    fn of_a_published_set_the_keys_for_other_uses_are_passed_over() {
-        let p521 = r#"{"kty":"EC","crv":"P-521","x":"AA","y":"AA"}"#;
-        let ec = r#"{"kty":"EC","crv":"P-256","use":"sig","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
-        let for_encryption = RFC_KEY.replace("\"alg\"", "\"use\":\"enc\",\"alg\"");
-        let weak = r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbU","e":"AQAB"}"#;
-        let weak_for_encryption = weak.replace("\"e\"", "\"use\":\"enc\",\"e\"");
-        assert_eq!(published(&[RFC_KEY, ec]), Ok(2));
-        let others = [
-            p521,
-            &for_encryption,
-            &weak_for_encryption,
-            r#"{"kty":"new"}"#,
-        ];
-        assert_eq!(
-            published(&[p521, ec, &for_encryption, &weak_for_encryption]),
-            Ok(1)
-        );
-        assert_eq!(published(&others), Err(InvalidPublicKey::BadSet));
-        assert_eq!(published(&[]), Err(InvalidPublicKey::BadSet));
-        assert_eq!(published(&[ec, ec]), Err(InvalidPublicKey::BadSet));
-        assert_eq!(published(&[ec, weak]), Err(InvalidPublicKey::Weak));
-        assert_eq!(published(&[ec, "7"]), Err(InvalidPublicKey::Malformed));
-        for no_set in ["", "[]", "<html>", "{}", r#"{"keys":{}}"#, ec] {
-            let parsed = PublicKey::parse_published(no_set);
-            assert_eq!(parsed, Err(InvalidPublicKey::Malformed), "{no_set}");
-        }
-    }
-
-    #[test]
-    fn check_26_a_published_private_key_spoils_the_set_whatever_it_is_for() {
-        for private in [
-            RFC_KEY.replace("\"e\":", "\"d\":\"AQAB\",\"e\":"),
-            RFC_KEY.replace("\"e\":", "\"use\":\"enc\",\"d\":\"AQAB\",\"e\":"),
-            r#"{"kty":"oct","k":"c2VjcmV0"}"#.to_owned(),
-        ] {
-            let parsed = published(&[RFC_KEY, &private]);
-            assert_eq!(parsed, Err(InvalidPublicKey::Private), "{private}");
-        }
-    }
-
-    #[test]
-    fn check_26_unusable_keys_are_refused_with_the_reason() {
-        let table = [
-            ("", InvalidPublicKey::Malformed),
-            ("hello", InvalidPublicKey::Malformed),
-            ("{}", InvalidPublicKey::Unsupported),
-            (r#"{"kty":"oct","k":"c2VjcmV0"}"#, InvalidPublicKey::Private),
-            (
-                r#"{"kty":"EC","crv":"P-521","x":"AA","y":"AA"}"#,
-                InvalidPublicKey::Unsupported,
-            ),
-            (
-                r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}"#,
-                InvalidPublicKey::Malformed,
-            ),
-            (
-                r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbU","e":"AQAB"}"#,
-                InvalidPublicKey::Weak,
-            ),
-            (
-                "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----",
-                InvalidPublicKey::Private,
-            ),
-            (
-                "-----BEGIN EC PRIVATE KEY-----\nAA==\n-----END EC PRIVATE KEY-----",
-                InvalidPublicKey::Private,
-            ),
-            (
-                "-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----",
-                InvalidPublicKey::Malformed,
-            ),
-        ];
-        for (text, error) in table {
-            assert_eq!(text.parse::<PublicKey>(), Err(error), "{text}");
-        }
-        // On no curve: x of the good point with another y.
-        let off = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"}"#;
-        assert_eq!(off.parse::<PublicKey>(), Err(InvalidPublicKey::Malformed));
-        let private = RFC_KEY.replace("\"e\":", "\"d\":\"AQAB\",\"e\":");
-        assert_eq!(private.parse::<PublicKey>(), Err(InvalidPublicKey::Private));
-        assert_eq!(
-            "x".repeat(20_000).parse::<PublicKey>(),
-            Err(InvalidPublicKey::TooLong)
-        );
-    }
-}
+mod tests;

@@ -39,7 +39,8 @@ impl Services {
         PublicKey::parse_all(text).map_err(|error| ServiceError::field("public_key", error))
     }
 
-    /// Adds public keys to a credential of private key JWT; they work from the next request on.
+    /// Adds public keys to a credential of private key JWT, all or none; they work from the next
+    /// request on.
     pub async fn add_public_keys(
         &self,
         actor: &Actor,
@@ -72,29 +73,30 @@ impl Services {
                 ));
             }
         };
-        let mut added = Vec::new();
-        for key in keys {
-            let row = PublicKeyRow {
+        let rows: Vec<_> = keys
+            .into_iter()
+            .map(|key| PublicKeyRow {
                 name: name.as_ref().map(ToString::to_string).unwrap_or_default(),
                 expires_at: end,
                 ..key.into_row(now)
-            };
-            let detail = json!({
-                "thumbprint": row.thumbprint,
-                "name": row.name,
-                "algorithm": row.algorithm,
-                "expires_at": end.map(rfc3339),
-                "in_place_of": record.key_set.as_ref().map(|set| &set.url),
-            });
-            let event = actor.event(now, action, Outcome::Done, object(&credential), detail);
-            self.store()
-                .add_public_key(key_id, row.clone(), event)
-                .await
-                .map_err(key_field)?;
-            self.0.live.forget(key_id);
-            added.push(row);
-        }
-        Ok(added)
+            })
+            .collect();
+        let told = rows
+            .iter()
+            .map(|row| json!({ "algorithm": row.algorithm, "thumbprint": row.thumbprint }));
+        let detail = json!({
+            "public_keys": told.collect::<Vec<_>>(),
+            "name": name.as_ref().map(CredentialName::as_str),
+            "expires_at": end.map(rfc3339),
+            "in_place_of": record.key_set.as_ref().map(|set| &set.url),
+        });
+        let event = actor.event(now, action, Outcome::Done, object(&credential), detail);
+        self.store()
+            .add_public_keys(key_id, rows.clone(), event)
+            .await
+            .map_err(key_field)?;
+        self.0.live.forget(key_id);
+        Ok(rows)
     }
 
     /// Takes a public key away; what it signs is refused from the next request on.
@@ -204,11 +206,13 @@ fn object(credential: &Credential) -> Object {
     Object::new(ObjectKind::Credential, credential.key_id, &credential.name)
 }
 
-/// A key that is there already, or one too many, is a problem of the field.
+/// A key or a `kid` that is there already, or a key too many, is a problem of the field.
 fn key_field(error: StoreError) -> ServiceError {
     match error {
         StoreError::Conflict(
-            conflict @ (Conflict::PublicKeyTaken | Conflict::TooManyPublicKeys),
+            conflict @ (Conflict::PublicKeyTaken
+            | Conflict::KidTaken { .. }
+            | Conflict::TooManyPublicKeys),
         ) => ServiceError::field("public_key", conflict),
         other => other.into(),
     }

@@ -75,6 +75,17 @@ pub enum Conflict {
     /// The credential has a public key with this thumbprint.
     #[error("this credential has this public key already")]
     PublicKeyTaken,
+    /// Another public key of the credential goes by this `kid`, and has not ended.
+    #[error(
+        "the key {thumbprint} has the kid {kid} already: give the new key another one, or remove \
+         that key first"
+    )]
+    KidTaken {
+        /// The name that both would have.
+        kid: String,
+        /// The key that has it.
+        thumbprint: String,
+    },
     /// The credential has as many public keys as it may have.
     #[error(
         "this credential has {MAX_PUBLIC_KEYS} public keys, which is the most: remove one first"

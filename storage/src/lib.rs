@@ -343,12 +343,13 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// older use never replaces a newer one. Not audited: this is what programs do, not people.
     async fn record_uses(&self, uses: Vec<CredentialUse>) -> StoreResult<()>;
 
-    /// Adds a public key to a credential; a URL that it had its keys from is given up. Fails with `NotFound` for an unknown credential, with
-    /// [`Conflict::PublicKeyTaken`] when it has the key, and with [`Conflict::TooManyPublicKeys`].
-    async fn add_public_key(
+    /// Adds public keys to a credential, all or none; a URL that it had its keys from is given up.
+    /// Fails with `NotFound` for an unknown credential, with [`Conflict::PublicKeyTaken`] when it
+    /// has one of them, with [`Conflict::KidTaken`] and with [`Conflict::TooManyPublicKeys`].
+    async fn add_public_keys(
         &self,
         key_id: KeyId,
-        key: PublicKeyRow,
+        keys: Vec<PublicKeyRow>,
         audit: AuditEvent,
     ) -> StoreResult<()>;
 

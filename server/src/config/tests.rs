@@ -123,6 +123,25 @@ fn values_that_cannot_be_used_are_errors_that_name_the_key() {
 }
 
 #[test]
+fn check_20_assertions_are_for_the_issuer_and_by_a_switch_for_the_token_endpoint() {
+    let address = "public_url = \"https://keys.example.com\"\n";
+    let (issuer, endpoint) = (
+        "https://keys.example.com/v1",
+        "https://keys.example.com/v1/oauth2/token",
+    );
+    let audiences = |more: &str, environment: &[(&str, &str)]| {
+        let config = load(&format!("{address}{more}"), environment).unwrap();
+        config.settings.assertion_audiences
+    };
+    assert_eq!(audiences("", &[]), [issuer]);
+    let switch = "[tokens]\naccept_endpoint_audience = true\n";
+    assert_eq!(audiences(switch, &[]), [issuer, endpoint]);
+    let variable = |value| [("KEYRACK_TOKENS_ACCEPT_ENDPOINT_AUDIENCE", value)];
+    assert_eq!(audiences("", &variable("true")), [issuer, endpoint]);
+    assert_eq!(audiences(switch, &variable("false")), [issuer]);
+}
+
+#[test]
 fn providers_are_one_by_plain_settings_and_more_in_the_file() {
     let file = "[sso]\nissuer = \"https://id.example.com\"\nclient_id = \"keyrack\"\n\
          role_map = [\"cn=admins=superuser\"]\n\

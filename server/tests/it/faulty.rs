@@ -143,7 +143,7 @@ around! {
     fn count_in_use_with(scopes: Vec<WireScope>, now: Instant) -> Vec<u64>;
     fn update_credential(credential: Credential, read: Instant, audit: AuditEvent) -> ();
     fn record_uses(uses: Vec<CredentialUse>) -> ();
-    fn add_public_key(key_id: KeyId, key: PublicKeyRow, audit: AuditEvent) -> ();
+    fn add_public_keys(key_id: KeyId, keys: Vec<PublicKeyRow>, audit: AuditEvent) -> ();
     fn remove_public_key(key_id: KeyId, thumbprint: String, audit: AuditEvent) -> ();
     fn set_key_set_url(key_id: KeyId, url: String, audit: AuditEvent) -> ();
     fn record_key_set(key_id: KeyId, found: KeySetRow, unless_since: Instant) -> ();

@@ -1,15 +1,17 @@
 //! Private key JWT: who gets a token for an assertion, and who does not (checks 19 to 27).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use domain::key_id::KeyId;
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use service::{
-    Cause, ClientProof, IssuedToken, PublicKeyDraft, RequestFacts, Rule, ServiceError, TokenError,
-    TokenRequest,
+    Cause, ClientProof, IssuedToken, PublicKeyDraft, Refusal, RequestFacts, Rule, ServiceError,
+    Settings, TokenError, TokenRequest,
 };
 
-use crate::harness::{Team, call_with_token, open};
+use crate::harness::{Team, call_with_token, open, open_with, settings};
 use crate::signing::Program;
 
 const ISSUER: &str = "https://keys.example.com/v1";
@@ -164,6 +166,44 @@ async fn check_20_the_audience_is_the_issuer_and_nobody_else() {
         let claims = scene.claims_but(json!({ "aud": audience }));
         let outcome = scene.ask(&scene.assertion(&claims)).await;
         Scene::refuses(outcome, Rule::Audience, &audience);
+    }
+}
+
+#[tokio::test]
+async fn check_20_a_switch_takes_the_token_endpoint_as_audience_too() {
+    let mut scene = Scene::new().await;
+    let endpoint = "https://keys.example.com/v1/oauth2/token";
+    let assertion = |scene: &Scene, audience: &Value| {
+        scene.assertion(&scene.claims_but(json!({ "aud": audience })))
+    };
+    let refused = scene.ask(&assertion(&scene, &json!(endpoint))).await;
+    Scene::refuses(refused, Rule::Audience, &json!("without the switch"));
+    let audiences = [ISSUER, endpoint].map(ToOwned::to_owned);
+    let switched = Settings {
+        assertion_audiences: audiences.into(),
+        ..settings()
+    };
+    let (store, clock) = (scene.team.store.clone(), scene.team.clock.clone());
+    scene.team.services = open_with(store, clock, switched).await;
+    for audience in [
+        json!(ISSUER),
+        json!([ISSUER]),
+        json!(endpoint),
+        json!([endpoint]),
+    ] {
+        let taken = scene.ask(&assertion(&scene, &audience)).await;
+        assert!(taken.is_ok(), "{audience}");
+    }
+    for audience in [
+        json!([ISSUER, endpoint]),
+        json!([endpoint, endpoint]),
+        json!(format!("{ISSUER} {endpoint}")),
+        json!("https://keys.example.com/v1/oauth2/introspect"),
+        json!("https://other.example/v1/oauth2/token"),
+        json!(null),
+    ] {
+        let refused = scene.ask(&assertion(&scene, &audience)).await;
+        Scene::refuses(refused, Rule::Audience, &audience);
     }
 }
 
@@ -351,10 +391,7 @@ async fn check_25_only_registered_keys_and_their_algorithm_count() {
     }
     // The public key as a shared secret.
     let header = json!({ "alg": "HS256" });
-    let part = |value: &Value| {
-        use base64::Engine as _;
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(value.to_string())
-    };
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let message = format!("{}.{}", part(&header), part(&scene.claims()));
     let secret = jsonwebtoken::EncodingKey::from_secret(scene.program.public_key.as_bytes());
     let tag = jsonwebtoken::crypto::sign(message.as_bytes(), &secret, Algorithm::HS256).unwrap();
@@ -433,24 +470,142 @@ async fn check_26_keys_come_and_go_at_once() {
     assert!(matches!(last, Err(ServiceError::Conflict(_))), "{last:?}");
 }
 
+/// A program that always signs as the same `kid`: its next key waits until the one before has ended.
 #[tokio::test]
-async fn check_27_malformed_signatures_and_texts_are_refused() {
+async fn check_26_a_kid_is_refused_while_another_key_has_it() {
     let scene = Scene::new().await;
+    let [first, next] = [(); 2].map(|()| Program::new(Algorithm::EdDSA));
+    let services = &scene.team.services;
+    let add = async |public_key: &str| {
+        let draft = PublicKeyDraft {
+            public_key: public_key.to_owned(),
+            expires: "1w".into(),
+            ..PublicKeyDraft::default()
+        };
+        let added = services.add_public_keys(&scene.team.host, scene.key_id, &draft);
+        added.await
+    };
+    let refusal = |outcome| match outcome {
+        Err(ServiceError::Invalid(fields)) if fields[0].field == "public_key" => {
+            fields[0].message.clone()
+        }
+        other => panic!("{other:?}"),
+    };
+    let thumbprint = add(&first.public_key).await.unwrap().remove(0).thumbprint;
+    let words = refusal(add(&next.public_key).await);
+    let expected = format!("The key {thumbprint} has the kid ed already");
+    assert!(words.starts_with(&expected), "{words}");
+    let other = Program::new(Algorithm::ES256);
+    // In a set of several it stops the others, too.
+    let set = json!({ "keys": [other.jwk(), next.jwk()] }).to_string();
+    refusal(add(&set).await);
+    let record = services.credential(&scene.team.host, scene.key_id).await;
+    assert_eq!(record.unwrap().public_keys.len(), 2);
+    let within = json!({ "keys": [first.jwk(), other.jwk(), next.jwk()] }).to_string();
+    let words = refusal(add(&within).await);
+    assert!(words.starts_with("Keys 1 and 3 of this set"), "{words}");
+
+    let as_ed = |program: &Program| {
+        let header = change(program.header(), json!({ "kid": "ed" }));
+        program.sign(&header, &scene.claims())
+    };
+    assert!(scene.ask(&as_ed(&first)).await.is_ok());
+    scene.team.clock.advance(TimeDelta::days(7));
+    add(&set).await.unwrap();
+    assert!(scene.ask(&as_ed(&next)).await.is_ok());
+    for wrong in [&first, &other] {
+        let refused = scene.ask(&as_ed(wrong)).await;
+        Scene::refuses(refused, Rule::Signature, &json!("ed"));
+    }
+}
+
+/// The halves of an ECDSA signature, r and s, as two integers of DER (RFC 3279 section 2.2.3).
+fn der(r: &[u8], s: &[u8]) -> Vec<u8> {
+    let integer = |half: &[u8]| {
+        let start = half.iter().position(|byte| *byte != 0).unwrap();
+        let sign: &[u8] = if half[start] < 0x80 { &[] } else { &[0] };
+        let digits = [sign, &half[start..]].concat();
+        [vec![2, u8::try_from(digits.len()).unwrap()], digits].concat()
+    };
+    let body = [integer(r), integer(s)].concat();
+    [vec![0x30, u8::try_from(body.len()).unwrap()], body].concat()
+}
+
+#[tokio::test]
+async fn check_27_malformed_ecdsa_signatures_are_refused() {
+    for algorithm in [Algorithm::ES256, Algorithm::ES384] {
+        let scene = Scene::with(algorithm).await;
+        let good = scene.assertion(&scene.claims());
+        let (message, signature) = good.rsplit_once('.').unwrap();
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let (r, s) = signature.split_at(signature.len() / 2);
+        let zero = vec![0; r.len()];
+        let most = vec![0xff; r.len()];
+        for (what, bent) in [
+            ("nothing", vec![]),
+            ("one byte", vec![0]),
+            ("r alone", r.to_vec()),
+            ("r = s = 0", vec![0; signature.len()]),
+            ("r = 0", [&zero, s].concat()),
+            ("s = 0", [r, &zero].concat()),
+            ("r too large", [&most, s].concat()),
+            ("s too large", [r, &most].concat()),
+            ("swapped", [s, r].concat()),
+            ("a byte less", signature[1..].to_vec()),
+            ("a byte more", [&signature[..], &[0]].concat()),
+            ("a zero before each half", [&[0], r, &[0], s].concat()),
+            ("DER", der(r, s)),
+        ] {
+            let bent = URL_SAFE_NO_PAD.encode(bent);
+            let outcome = scene.ask(&format!("{message}.{bent}")).await;
+            Scene::refuses(outcome, Rule::Signature, &json!([algorithm, what]));
+        }
+        assert!(scene.ask(&good).await.is_ok(), "{algorithm:?}");
+    }
+}
+
+/// One that a key of small order accepts for every message: its R is the same point, its S zero.
+/// Such keys are refused when they are added.
+#[tokio::test]
+async fn check_27_weak_ed25519_keys_and_their_signatures_are_refused() {
+    let scene = Scene::with(Algorithm::EdDSA).await;
+    let one = [&[1][..], &[0; 31]].concat();
+    let x = URL_SAFE_NO_PAD.encode(&one);
+    let draft = PublicKeyDraft {
+        public_key: json!({ "kty": "OKP", "crv": "Ed25519", "x": x }).to_string(),
+        expires: "never".into(),
+        ..PublicKeyDraft::default()
+    };
+    let services = &scene.team.services;
+    let added = services.add_public_keys(&scene.team.host, scene.key_id, &draft);
+    let added = added.await;
+    assert!(
+        matches!(&added, Err(ServiceError::Invalid(fields)) if fields[0].field == "public_key")
+    );
     let good = scene.assertion(&scene.claims());
     let (message, signature) = good.rsplit_once('.').unwrap();
-    let zero = "A".repeat(86);
-    let half = &signature[..43];
-    let longer = format!("{signature}AAAA");
-    for bent in ["", "AA", half, &zero, &longer, "!!!", "MEUCIQ"] {
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    for (what, bent) in [
+        ("zeros", vec![0; 64]),
+        ("of small order", [&one[..], &[0; 32]].concat()),
+        ("R alone", signature[..32].to_vec()),
+        ("S = 0", [&signature[..32], &[0; 32]].concat()),
+        ("S too large", [&signature[..32], &[0xff; 32]].concat()),
+    ] {
+        let bent = URL_SAFE_NO_PAD.encode(bent);
         let outcome = scene.ask(&format!("{message}.{bent}")).await;
-        Scene::refuses(outcome, Rule::Signature, &json!(bent));
+        Scene::refuses(outcome, Rule::Signature, &json!(what));
     }
-    // Ed25519: a signature of zeros, which a small-order key would accept.
-    let edwards = Scene::with(Algorithm::EdDSA).await;
-    let good = edwards.assertion(&edwards.claims());
+    assert!(scene.ask(&good).await.is_ok());
+}
+
+#[tokio::test]
+async fn check_27_texts_that_are_no_assertion_are_refused() {
+    let scene = Scene::new().await;
+    let good = scene.assertion(&scene.claims());
     let (message, _) = good.rsplit_once('.').unwrap();
-    let outcome = edwards.ask(&format!("{message}.{}", "A".repeat(86))).await;
-    Scene::refuses(outcome, Rule::Signature, &json!("zeros"));
+    let outcome = scene.ask(&format!("{message}.!!!")).await;
+    Scene::refuses(outcome, Rule::Signature, &json!("!!!"));
     for text in [
         "",
         ".",
@@ -464,6 +619,29 @@ async fn check_27_malformed_signatures_and_texts_are_refused() {
         let outcome = scene.ask(text).await;
         Scene::refuses(outcome, Rule::Form, &json!(text));
     }
+}
+
+/// It names its client and is signed well, but it is for the token endpoint.
+#[tokio::test]
+async fn check_31_an_assertion_is_no_access_token() {
+    let scene = Scene::new().await;
+    let services = &scene.team.services;
+    let assertion = scene.assertion(&scene.claims());
+    let token = scene.ask(&assertion).await.unwrap().access_token;
+    let (token_header, _) = token.split_once('.').unwrap();
+    let token_header = URL_SAFE_NO_PAD.decode(token_header).unwrap();
+    // As it is, and under the header of a token.
+    let copied: Value = serde_json::from_slice(&token_header).unwrap();
+    let claims = scene.claims_but(json!({ "client_id": scene.key_id, "scope": "accounts:read" }));
+    for presented in [assertion, scene.program.sign(&copied, &claims)] {
+        let refused = call_with_token(services, &presented, "GET", "/v1/accounts").await;
+        let Err(Refusal::InvalidToken(denial)) = refused else {
+            panic!("{presented}");
+        };
+        assert_eq!(*denial.cause, Cause::ForeignToken);
+    }
+    let good = call_with_token(services, &token, "GET", "/v1/accounts").await;
+    assert!(good.is_ok());
 }
 
 #[tokio::test]

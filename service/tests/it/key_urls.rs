@@ -236,6 +236,20 @@ async fn check_72_a_key_of_another_kind_under_the_same_kid_is_found_too() {
 }
 
 #[tokio::test]
+async fn check_26_of_several_published_keys_under_one_kid_each_works() {
+    let scene = Scene::new().await;
+    let [next, stranger] = [(); 2].map(|()| Program::new(Algorithm::EdDSA));
+    let elliptic = Program::new(Algorithm::ES256);
+    let set = [&scene.program, &next, &elliptic].map(|program| ("one", program));
+    scene.hosts.publish(URL, &set);
+    scene.pass(TimeDelta::minutes(5));
+    for (_, program) in set {
+        scene.ask_as(program, "one").await.unwrap();
+    }
+    refused(scene.ask_as(&stranger, "one").await);
+}
+
+#[tokio::test]
 async fn check_25_an_assertion_that_is_wrong_anyway_and_keys_that_come_with_it_ask_nobody() {
     let scene = Scene::new().await;
     scene.pass(TimeDelta::seconds(31));
@@ -338,6 +352,14 @@ async fn check_71_a_host_that_fails_keeps_its_last_keys_for_24_hours() {
         (
             Err(OutboundError::TimedOut),
             "app.example.com took too long to answer",
+        ),
+        (
+            Ok(format!(
+                r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":"{}"}}]}}"#,
+                "A".repeat(43)
+            )),
+            "app.example.com has an Ed25519 key in its key set that anybody can sign for: make a new \
+             key pair",
         ),
         (
             Ok("<html>Not here</html>".to_owned()),

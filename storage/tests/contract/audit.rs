@@ -194,11 +194,7 @@ pub async fn an_event_that_is_refused_leaves_keys_tokens_and_gateways(fixture: &
     let kept = credential(1, mara.id);
     fixture.issue(&kept).await;
     store
-        .add_public_key(kept.key_id, public_key(1), event())
-        .await
-        .unwrap();
-    store
-        .add_public_key(kept.key_id, public_key(2), event())
+        .add_public_keys(kept.key_id, vec![public_key(1), public_key(2)], event())
         .await
         .unwrap();
     let edge = gateway(1, "edge");
@@ -225,7 +221,7 @@ pub async fn an_event_that_is_refused_leaves_keys_tokens_and_gateways(fixture: &
     };
     for outcome in [
         store
-            .add_public_key(key, public_key(3), refused_event())
+            .add_public_keys(key, vec![public_key(3)], refused_event())
             .await,
         store
             .remove_public_key(key, thumbprint, refused_event())

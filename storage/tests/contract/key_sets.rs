@@ -85,13 +85,16 @@ pub async fn a_credential_has_a_url_or_keys_and_never_both(fixture: &Fixture) {
     let store = &fixture.store;
     for number in 1..=2 {
         let key = public_key(number);
-        store.add_public_key(key_id(1), key, event()).await.unwrap();
+        store
+            .add_public_keys(key_id(1), vec![key], event())
+            .await
+            .unwrap();
     }
     assert_eq!(seen(fixture).await, (None, 2));
     set(fixture, URL).await;
     assert_eq!(seen(fixture).await, (Some(unasked(URL)), 0));
     store
-        .add_public_key(key_id(1), public_key(1), event())
+        .add_public_keys(key_id(1), vec![public_key(1)], event())
         .await
         .unwrap();
     assert_eq!(seen(fixture).await, (None, 1));

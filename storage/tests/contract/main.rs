@@ -111,6 +111,9 @@ mod every_database {
         public_keys {
             keys_are_added_and_removed_one_by_one
             a_key_is_taken_by_a_credential_only_once
+            keys_are_added_together_or_not_at_all
+            keys_that_are_refused_leave_the_key_url
+            check_26_a_kid_is_of_one_key_until_that_key_ends
             check_26_a_credential_has_ten_keys_at_most
             the_last_key_stays
             a_use_moves_its_key_forward_and_never_back

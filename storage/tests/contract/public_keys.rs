@@ -1,5 +1,6 @@
 //! The public keys of a credential.
 
+use chrono::TimeDelta;
 use domain::credential::MAX_PUBLIC_KEYS;
 use storage::{Conflict, CredentialUse, LastUse, PublicKeyRow, StoreError, StoreResult};
 
@@ -25,10 +26,12 @@ async fn with_keys(fixture: &Fixture, numbers: std::ops::Range<u8>) {
 }
 
 async fn add(fixture: &Fixture, number: u8) -> StoreResult<()> {
+    add_all(fixture, vec![public_key(number)]).await
+}
+
+async fn add_all(fixture: &Fixture, keys: Vec<PublicKeyRow>) -> StoreResult<()> {
     let store = &fixture.store;
-    store
-        .add_public_key(key_id(1), public_key(number), event())
-        .await
+    store.add_public_keys(key_id(1), keys, event()).await
 }
 
 async fn remove(fixture: &Fixture, number: u8) -> StoreResult<()> {
@@ -53,10 +56,7 @@ pub async fn keys_are_added_and_removed_one_by_one(fixture: &Fixture) {
     };
     let before = fixture.audit_log().await.len();
     let store = &fixture.store;
-    store
-        .add_public_key(key_id(1), nameless.clone(), event())
-        .await
-        .unwrap();
+    add_all(fixture, vec![nameless.clone()]).await.unwrap();
     add(fixture, 2).await.unwrap();
     assert_eq!(keys(fixture).await, [nameless, public_key(2)]);
     remove(fixture, 1).await.unwrap();
@@ -66,7 +66,7 @@ pub async fn keys_are_added_and_removed_one_by_one(fixture: &Fixture) {
     let gone = remove(fixture, 1).await;
     assert!(matches!(gone, Err(StoreError::NotFound("public key"))));
     let nowhere = store
-        .add_public_key(key_id(9), public_key(1), event())
+        .add_public_keys(key_id(9), vec![public_key(1)], event())
         .await;
     assert!(matches!(nowhere, Err(StoreError::NotFound("credential"))));
     assert_eq!(fixture.audit_log().await.len(), before + 3);
@@ -78,16 +78,109 @@ pub async fn a_key_is_taken_by_a_credential_only_once(fixture: &Fixture) {
         name: "Another name".to_owned(),
         ..public_key(1)
     };
-    let store = &fixture.store;
-    let refused = store
-        .add_public_key(key_id(1), again.clone(), event())
-        .await;
+    let refused = add_all(fixture, vec![again.clone()]).await;
     assert!(is(&refused, &Conflict::PublicKeyTaken), "{refused:?}");
     assert_eq!(keys(fixture).await, [public_key(1)]);
+    let store = &fixture.store;
     store
-        .add_public_key(key_id(2), again, event())
+        .add_public_keys(key_id(2), vec![again], event())
         .await
         .unwrap();
+}
+
+/// What must not be added, and why, to a credential that has the keys 1 to 8.
+fn refused_sets() -> [(Vec<PublicKeyRow>, Conflict); 4] {
+    let same_kid = PublicKeyRow {
+        kid: public_key(11).kid,
+        ..public_key(12)
+    };
+    let taken = Conflict::KidTaken {
+        kid: "kid-11".to_owned(),
+        thumbprint: "thumbprint-11".to_owned(),
+    };
+    [
+        (
+            vec![public_key(11), public_key(1)],
+            Conflict::PublicKeyTaken,
+        ),
+        (
+            vec![public_key(11), public_key(11)],
+            Conflict::PublicKeyTaken,
+        ),
+        (vec![public_key(11), same_kid], taken),
+        (
+            (11..=21).map(public_key).collect(),
+            Conflict::TooManyPublicKeys,
+        ),
+    ]
+}
+
+pub async fn keys_are_added_together_or_not_at_all(fixture: &Fixture) {
+    with_keys(fixture, 1..9).await;
+    let known = keys(fixture).await;
+    let before = fixture.audit_log().await.len();
+    for (set, conflict) in refused_sets() {
+        let refused = add_all(fixture, set).await;
+        assert!(is(&refused, &conflict), "{conflict:?}: {refused:?}");
+        assert_eq!(keys(fixture).await, known, "{conflict:?}");
+    }
+    assert_eq!(fixture.audit_log().await.len(), before);
+    let set = vec![public_key(11), public_key(12)];
+    add_all(fixture, set).await.unwrap();
+    assert_eq!(keys(fixture).await.len(), MAX_PUBLIC_KEYS);
+    assert_eq!(fixture.audit_log().await.len(), before + 1);
+}
+
+pub async fn keys_that_are_refused_leave_the_key_url(fixture: &Fixture) {
+    with_keys(fixture, 0..0).await;
+    let store = &fixture.store;
+    let url = "https://app.example.com/jwks.json";
+    store
+        .set_key_set_url(key_id(1), url.to_owned(), event())
+        .await
+        .unwrap();
+    let before = fixture.audit_log().await.len();
+    for (set, conflict) in refused_sets().into_iter().skip(1) {
+        let refused = add_all(fixture, set).await;
+        assert!(is(&refused, &conflict), "{conflict:?}: {refused:?}");
+        let record = store.find_credential(key_id(1)).await.unwrap().unwrap();
+        assert_eq!(record.public_keys, []);
+        assert_eq!(record.key_set.map(|set| set.url).as_deref(), Some(url));
+    }
+    assert_eq!(fixture.audit_log().await.len(), before);
+}
+
+pub async fn check_26_a_kid_is_of_one_key_until_that_key_ends(fixture: &Fixture) {
+    with_keys(fixture, 1..2).await;
+    let end = public_key(1).expires_at.unwrap();
+    let named = |number, created_at| PublicKeyRow {
+        kid: public_key(1).kid,
+        created_at,
+        expires_at: None,
+        ..public_key(number)
+    };
+    let taken = |thumbprint: &str| Conflict::KidTaken {
+        kid: "kid-1".to_owned(),
+        thumbprint: thumbprint.to_owned(),
+    };
+    let early = end - TimeDelta::milliseconds(1);
+    let refused = add_all(fixture, vec![named(2, early)]).await;
+    assert!(is(&refused, &taken("thumbprint-1")), "{refused:?}");
+    add_all(fixture, vec![named(2, end)]).await.unwrap();
+    let refused = add_all(fixture, vec![named(3, end)]).await;
+    assert!(is(&refused, &taken("thumbprint-2")), "{refused:?}");
+    // A key that is gone, another credential and keys without a kid are in nobody's way.
+    remove(fixture, 2).await.unwrap();
+    add_all(fixture, vec![named(3, end)]).await.unwrap();
+    let store = &fixture.store;
+    let elsewhere = store.add_public_keys(key_id(2), vec![named(2, end)], event());
+    elsewhere.await.unwrap();
+    let nameless = |number| PublicKeyRow {
+        kid: None,
+        ..public_key(number)
+    };
+    let set = vec![nameless(4), nameless(5)];
+    add_all(fixture, set).await.unwrap();
 }
 
 pub async fn check_26_a_credential_has_ten_keys_at_most(fixture: &Fixture) {

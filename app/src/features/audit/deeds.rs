@@ -62,7 +62,7 @@ pub(super) const fn words(action: Action) -> (&'static str, &'static str) {
         Action::CredentialDisabled => ("quarantined {}", "quarantine {}"),
         Action::CredentialEnabled => ("re-enabled {}", "re-enable {}"),
         Action::CredentialRevoked => ("revoked {}", "revoke {}"),
-        Action::PublicKeyAdded => ("added a public key to {}", "add a public key to {}"),
+        Action::PublicKeyAdded => ("added public keys to {}", "add public keys to {}"),
         Action::PublicKeyRemoved => (
             "removed a public key from {}",
             "remove a public key from {}",

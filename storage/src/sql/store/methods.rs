@@ -431,14 +431,14 @@ impl Store for SqlStore {
         .await
     }
 
-    async fn add_public_key(
+    async fn add_public_keys(
         &self,
         key_id: KeyId,
-        key: PublicKeyRow,
+        keys: Vec<PublicKeyRow>,
         audit: AuditEvent,
     ) -> StoreResult<()> {
         self.audited(audit, move |db| {
-            Box::pin(public_keys::add_to_known(db, key_id, key))
+            Box::pin(public_keys::add_to_known(db, key_id, keys))
         })
         .await
     }

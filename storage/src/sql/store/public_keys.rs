@@ -38,6 +38,7 @@ pub(super) async fn add(db: &mut Connection, key_id: KeyId, key: PublicKeyRow) -
     if keys.iter().any(|known| known.thumbprint == key.thumbprint) {
         return Err(Conflict::PublicKeyTaken.into());
     }
+    refuse_taken_kid(&keys, &key)?;
     if keys.len() >= MAX_PUBLIC_KEYS {
         return Err(Conflict::TooManyPublicKeys.into());
     }
@@ -60,14 +61,36 @@ pub(super) async fn add(db: &mut Connection, key_id: KeyId, key: PublicKeyRow) -
     Ok(())
 }
 
+/// A `kid` names one key. That of a key that has ended is free again: it proves nothing any more, and
+/// a program that always signs as the same `kid` could not go on otherwise.
+fn refuse_taken_kid(keys: &[PublicKeyRow], new: &PublicKeyRow) -> StoreResult<()> {
+    let Some(kid) = &new.kid else {
+        return Ok(());
+    };
+    let lives = |known: &PublicKeyRow| known.expires_at.is_none_or(|end| end > new.created_at);
+    let taken = |known: &&PublicKeyRow| known.kid.as_ref() == Some(kid) && lives(known);
+    match keys.iter().find(taken) {
+        Some(known) => Err(Conflict::KidTaken {
+            kid: kid.clone(),
+            thumbprint: known.thumbprint.clone(),
+        }
+        .into()),
+        None => Ok(()),
+    }
+}
+
+/// Adds keys to a credential that may be unknown, in place of its URL.
 pub(super) async fn add_to_known(
     db: &mut Connection,
     key_id: KeyId,
-    key: PublicKeyRow,
+    keys: Vec<PublicKeyRow>,
 ) -> StoreResult<()> {
     refuse_unknown(db, key_id).await?;
     key_sets::remove(db, key_id).await?;
-    add(db, key_id, key).await
+    for key in keys {
+        add(db, key_id, key).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn refuse_unknown(db: &mut Connection, key_id: KeyId) -> StoreResult<()> {
