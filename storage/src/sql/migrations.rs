@@ -30,6 +30,12 @@ macro_rules! migrations {
             migration!(7, "people", $folder, "0007_people.sql"),
             migration!(8, "identities", $folder, "0008_identities.sql"),
             migration!(9, "second_factors", $folder, "0009_second_factors.sql"),
+            migration!(
+                10,
+                "password_failures",
+                $folder,
+                "0010_password_failures.sql"
+            ),
         ]
     };
 }
