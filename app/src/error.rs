@@ -39,6 +39,12 @@ pub enum ApiError {
         /// Which, and why.
         fields: Vec<FieldError>,
     },
+    /// A field holds more than it ever can.
+    #[error("a field is too long")]
+    TooLong {
+        /// Which, and what fits.
+        fields: Vec<FieldError>,
+    },
     /// Single sign-on came to nothing.
     #[error("{message}")]
     SingleSignOn {
@@ -69,6 +75,7 @@ impl ApiError {
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {
+            Self::TooLong { .. } => 400,
             Self::Unauthenticated => 401,
             Self::Forbidden { .. } | Self::ProofNeeded => 403,
             Self::NotFound { .. } => 404,
@@ -89,7 +96,9 @@ impl ApiError {
             Self::ProofNeeded => "Confirm that it is you".to_owned(),
             Self::Forbidden { .. } => "This is not open to your role".to_owned(),
             Self::NotFound { what } => format!("There is no such {what}"),
-            Self::Conflict { .. } | Self::Invalid { .. } => "This cannot be done".to_owned(),
+            Self::Conflict { .. } | Self::Invalid { .. } | Self::TooLong { .. } => {
+                "This cannot be done".to_owned()
+            }
             Self::Throttled { .. } => "Too many attempts".to_owned(),
             Self::Unavailable => "The server cannot be reached".to_owned(),
             Self::Internal { .. } => "Something went wrong".to_owned(),
@@ -110,7 +119,7 @@ impl ApiError {
                     .to_owned()
             }
             Self::NotFound { .. } => "The link may be mistyped or out of date.".to_owned(),
-            Self::Invalid { fields } => fields
+            Self::Invalid { fields } | Self::TooLong { fields } => fields
                 .iter()
                 .map(|f| f.message.as_str())
                 .collect::<Vec<_>>()

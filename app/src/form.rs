@@ -49,7 +49,7 @@ impl FormOutcome {
     pub fn refused(action: &str, values: Vec<(String, String)>, error: ApiError) -> Self {
         let status = error.status();
         let (errors, message) = match error {
-            ApiError::Invalid { fields } => {
+            ApiError::Invalid { fields } | ApiError::TooLong { fields } => {
                 let (of_form, errors): (Vec<_>, Vec<_>) =
                     fields.into_iter().partition(|error| error.field.is_empty());
                 (

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use domain::draft::FieldError;
+use domain::password::InvalidPassword;
 use http::request::Parts;
 use http::{Method, Request, StatusCode, Uri};
 use leptos::prelude::*;
@@ -12,6 +13,7 @@ use leptos_axum::ResponseOptions;
 use service::{Actor, RequestFacts, ServiceError, Services, whole_seconds};
 
 use crate::error::ApiError;
+use crate::features::entry::SetUpIsOver;
 use crate::form::{Answer, AnsweredPage};
 use crate::viewer::CurrentUser;
 use crate::words::sentence;
@@ -51,6 +53,9 @@ pub fn explain(error: ServiceError, facts: Option<&RequestFacts>) -> ApiError {
             what: what.to_owned(),
         },
         ServiceError::Invalid(fields) => ApiError::Invalid { fields },
+        ServiceError::TooLong(field) => ApiError::TooLong {
+            fields: vec![FieldError::new(field, InvalidPassword::TooLong)],
+        },
         ServiceError::WrongLogin => ApiError::Invalid {
             fields: vec![FieldError::new("", ServiceError::WrongLogin)],
         },
@@ -121,6 +126,11 @@ pub(crate) fn current_user() -> Option<CurrentUser> {
 /// The time of the use cases' clock; outside a request (when routes are listed) it does not matter.
 pub(crate) fn now() -> DateTime<Utc> {
     use_context::<Services>().map_or(DateTime::UNIX_EPOCH, |services| services.now())
+}
+
+/// Whether the server said that set-up is over.
+pub(crate) fn is_set_up() -> bool {
+    extension::<SetUpIsOver>().is_some()
 }
 
 /// Something that the server left in the request.

@@ -85,6 +85,8 @@ words! {
         PasswordResetOffered = "user.password_reset_offered",
         /// A password was chosen with a one-time link.
         PasswordChosen = "user.password_chosen",
+        /// A person's password was locked: too many wrong ones were tried in a row.
+        PasswordLocked = "user.password_locked",
         /// A person got a second factor, or another one in its place.
         SecondFactorAdded = "user.second_factor_added",
         /// A person lost a second factor.

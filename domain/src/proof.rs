@@ -47,6 +47,7 @@ impl Action {
             // It asks for the current password, which is a proof.
             | Self::PasswordChanged
             | Self::PasswordChosen
+            | Self::PasswordLocked
             | Self::RecoveryCodeUsed
             | Self::CredentialDisabled
             | Self::CredentialRevoked

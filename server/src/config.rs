@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use domain::nearest::nearest;
 use serde::Deserialize;
-use service::{MasterKey, Settings};
+use service::{MasterKey, PasswordLogIn, Settings};
 use toml::Table;
 
 use crate::mail::Mailer;
@@ -132,5 +132,23 @@ impl Config {
             )
         })?;
         raw.check()
+    }
+
+    /// What can be used and is seldom meant, for whoever starts the server or checks its configuration.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if !self.http.is_https() && !self.listen.ip().is_loopback() {
+            warnings.push(format!(
+                "{} is plain http and reachable from outside: put TLS in front and set public_url",
+                self.http.link("")
+            ));
+        }
+        if self.settings.sso.passwords == PasswordLogIn::Only(Vec::new()) {
+            let text = "sso.break_glass is empty while sso.local_login is off: nobody can log in when \
+                        single sign-on is down; name the address of a superuser who has a password";
+            warnings.push(text.to_owned());
+        }
+        warnings
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::access::InvalidAccess;
 use domain::credential::InvalidTransition;
 use domain::draft::FieldError;
+use domain::password::InvalidPassword;
 use domain::role::Permission;
 use storage::{Conflict, StoreError};
 
@@ -25,6 +26,9 @@ pub enum ServiceError {
     /// What was typed can't be used; nothing was changed.
     #[error("some of what you entered can't be used")]
     Invalid(Vec<FieldError>),
+    /// A password in this field is longer than any that there is. It was not looked at.
+    #[error("{}", InvalidPassword::TooLong)]
+    TooLong(&'static str),
     /// It contradicts what is there.
     #[error(transparent)]
     Conflict(Conflict),
@@ -62,6 +66,14 @@ impl ServiceError {
     #[must_use]
     pub fn field(name: &'static str, problem: impl ToString) -> Self {
         Self::Invalid(vec![FieldError::new(name, problem)])
+    }
+
+    /// What is wrong with the password in a field.
+    pub(crate) fn password(field: &'static str, problem: InvalidPassword) -> Self {
+        match problem {
+            InvalidPassword::TooLong => Self::TooLong(field),
+            InvalidPassword::TooShort => Self::field(field, problem),
+        }
     }
 
     /// Something that should not happen, with its cause for the log.

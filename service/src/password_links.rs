@@ -121,9 +121,16 @@ impl Services {
             .password_link_owner(token)
             .await?
             .ok_or(ServiceError::Conflict(Conflict::LinkUsed))?;
-        let password = Password::new_choice(password, &[user.name.as_str(), user.email.as_str()])
-            .map_err(|error| ServiceError::field("password", error))?;
-        let hash = self.0.passwords.hash(password).await?;
+        let password = Password::new_choice(password)
+            .map_err(|problem| ServiceError::password("password", problem))?;
+        let hash = self
+            .hash_choice(
+                "password",
+                password,
+                user.name.as_str(),
+                user.email.as_str(),
+            )
+            .await?;
         let now = self.now();
         let event = anonymous_event(
             now,
@@ -158,7 +165,7 @@ impl Services {
         let email: EmailAddress = email.parse().map_err(|e| ServiceError::field("email", e))?;
         let login = self.store().find_login(email).await?;
         let Some(user) = login
-            .filter(|login| login.password_hash.is_some() && login.user.is_active())
+            .filter(|login| login.password_hash.is_some() && self.may_log_in(&login.user))
             .map(|login| login.user)
         else {
             return Ok(None);

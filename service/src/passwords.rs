@@ -1,4 +1,5 @@
-//! Hashing people's passwords: argon2id, slow on purpose, a few at a time.
+//! Hashing people's passwords: argon2id, slow on purpose, a few at a time. Before one is set it is found
+//! out, at the same place, whether it is an easy guess.
 
 use std::sync::Arc;
 
@@ -6,10 +7,17 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use domain::password::Password;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use url::Url;
 
+use crate::Services;
 use crate::clock::random_bytes;
 use crate::error::{ServiceError, ServiceResult};
+use crate::guessable::is_guessable;
+
+/// What people are told about an easy guess.
+const EASY_GUESS: &str = "this is easy to guess: use a few unrelated words, and more than your name, your \
+    address or the name of this place";
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -26,6 +34,9 @@ pub(crate) struct Hasher {
     /// What a log-in of nobody is checked against, so that it takes as long as a real one.
     decoy: String,
 }
+
+/// A place among those who are at work or wait for their turn.
+pub(crate) type Place = OwnedSemaphorePermit;
 
 /// How a check of a password came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,32 +59,52 @@ impl Hasher {
         }
     }
 
+    /// A place, or the word that there is none.
+    pub(crate) fn place(&self) -> ServiceResult<Place> {
+        let place = self.places.clone().try_acquire_owned();
+        place.map_err(|_| ServiceError::Busy)
+    }
+
     /// The hash of a password, in PHC form.
     pub(crate) async fn hash(&self, password: Password) -> ServiceResult<String> {
-        self.run(move || hash(password.expose().as_bytes())).await?
+        let work = move || hash(password.expose().as_bytes());
+        self.run(self.place()?, work).await?
+    }
+
+    /// The hash of a password that somebody chooses; none if it is easy to guess for who knows the
+    /// words of `context`.
+    async fn hash_choice(
+        &self,
+        password: Password,
+        context: Vec<String>,
+    ) -> ServiceResult<Option<String>> {
+        let work = move || {
+            if is_guessable(password.expose(), &context) {
+                return Ok(None);
+            }
+            hash(password.expose().as_bytes()).map(Some)
+        };
+        self.run(self.place()?, work).await?
     }
 
     /// Checks a password against a stored hash, or against nobody's: both take the same time.
     pub(crate) async fn check(
         &self,
+        place: Place,
         password: Password,
         stored: Option<String>,
     ) -> ServiceResult<Checked> {
         let somebody = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.decoy.clone());
-        let checked = self.run(move || check(&password, &stored)).await?;
+        let checked = self.run(place, move || check(&password, &stored)).await?;
         Ok(if somebody { checked } else { Checked::Wrong })
     }
 
     async fn run<T: Send + 'static>(
         &self,
+        place: Place,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> ServiceResult<T> {
-        let place = self
-            .places
-            .clone()
-            .try_acquire_owned()
-            .map_err(|_| ServiceError::Busy)?;
         let turn = self
             .turns
             .clone()
@@ -87,6 +118,25 @@ impl Hasher {
         })
         .await
         .map_err(ServiceError::internal)
+    }
+}
+
+impl Services {
+    /// The hash of a password that a person chooses, if it is no easy guess: not for who knows them, nor
+    /// for who knows where it is for. What is wrong is told at `field`.
+    pub(crate) async fn hash_choice(
+        &self,
+        field: &'static str,
+        password: Password,
+        name: &str,
+        email: &str,
+    ) -> ServiceResult<String> {
+        let site = Url::parse(&self.settings().issuer).map_err(ServiceError::internal)?;
+        let site = site.host_str().unwrap_or_default();
+        let context = [name, email, site, "keyrack"].map(str::to_owned);
+        let hash = self.0.passwords.hash_choice(password, context.into());
+        hash.await?
+            .ok_or_else(|| ServiceError::field(field, EASY_GUESS))
     }
 }
 
@@ -131,6 +181,12 @@ mod tests {
         Password::typed(text).unwrap()
     }
 
+    async fn check(hasher: &Hasher, text: &str, stored: Option<&String>) -> Checked {
+        let place = hasher.place().unwrap();
+        let checked = hasher.check(place, typed(text), stored.cloned());
+        checked.await.unwrap()
+    }
+
     #[tokio::test]
     async fn check_59_hashes_are_argon2id_with_a_salt_of_their_own() {
         let hasher = Hasher::new(2);
@@ -147,28 +203,15 @@ mod tests {
         let hasher = Hasher::new(2);
         let long = "m".repeat(255);
         let stored = Some(hasher.hash(typed(&format!("{long}a"))).await.unwrap());
-        assert_eq!(
-            hasher
-                .check(typed(&format!("{long}a")), stored.clone())
-                .await
-                .unwrap(),
-            Checked::Right
-        );
-        assert_eq!(
-            hasher
-                .check(typed(&format!("{long}b")), stored.clone())
-                .await
-                .unwrap(),
-            Checked::Wrong
-        );
-        assert_eq!(
-            hasher.check(typed(&long), stored).await.unwrap(),
-            Checked::Wrong
-        );
-        assert_eq!(
-            hasher.check(typed(&long), None).await.unwrap(),
-            Checked::Wrong
-        );
+        let stored = stored.as_ref();
+        for (text, stored, expected) in [
+            (format!("{long}a"), stored, Checked::Right),
+            (format!("{long}b"), stored, Checked::Wrong),
+            (long.clone(), stored, Checked::Wrong),
+            (long.clone(), None, Checked::Wrong),
+        ] {
+            assert_eq!(check(&hasher, &text, stored).await, expected);
+        }
     }
 
     #[tokio::test]
@@ -182,13 +225,8 @@ mod tests {
         .unwrap()
         .to_string();
         let hasher = Hasher::new(1);
-        assert_eq!(
-            hasher
-                .check(typed("mice juggle lamps"), Some(weak))
-                .await
-                .unwrap(),
-            Checked::RightButWeak
-        );
+        let checked = check(&hasher, "mice juggle lamps", Some(&weak)).await;
+        assert_eq!(checked, Checked::RightButWeak);
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -197,7 +235,10 @@ mod tests {
         let tries: Vec<_> = (0..100)
             .map(|_| {
                 let hasher = hasher.clone();
-                tokio::spawn(async move { hasher.check(typed("mice"), None).await })
+                tokio::spawn(async move {
+                    let place = hasher.place()?;
+                    hasher.check(place, typed("mice"), None).await
+                })
             })
             .collect();
         let (mut done, mut busy) = (0, 0);

@@ -115,9 +115,11 @@ impl Services {
         self.authorise(actor, Permission::ManageUsers, Action::UserAdded, object)
             .await?;
         let checked = person.check()?;
-        let password = Password::new_choice(password, &[&person.name, &person.email])
-            .map_err(|error| ServiceError::field("password", error))?;
-        let hash = self.0.passwords.hash(password).await?;
+        let password = Password::new_choice(password)
+            .map_err(|problem| ServiceError::password("password", problem))?;
+        let hash = self
+            .hash_choice("password", password, &person.name, &person.email)
+            .await?;
         let user = self.new_user(checked);
         let detail = json!({ "email": user.email, "role": user.role });
         let event = actor.event(
@@ -226,9 +228,16 @@ impl Services {
     ) -> ServiceResult<()> {
         self.person_to_manage(actor, user.id, Action::PasswordChanged)
             .await?;
-        let password = Password::new_choice(password, &[user.name.as_str(), user.email.as_str()])
-            .map_err(|error| ServiceError::field("password", error))?;
-        let hash = self.0.passwords.hash(password).await?;
+        let password = Password::new_choice(password)
+            .map_err(|problem| ServiceError::password("password", problem))?;
+        let hash = self
+            .hash_choice(
+                "password",
+                password,
+                user.name.as_str(),
+                user.email.as_str(),
+            )
+            .await?;
         let event = actor.event(
             self.now(),
             Action::PasswordChanged,
@@ -251,12 +260,14 @@ impl Services {
         facts: &RequestFacts,
     ) -> ServiceResult<()> {
         let person = actor.person().ok_or(ServiceError::NotFound("person"))?;
-        let new = Password::new_choice(new, &[&person.name, &person.email])
-            .map_err(|error| ServiceError::field("new_password", error))?;
-        let wrong = || ServiceError::field("current_password", "this is not your current password");
-        self.check_own_password(person, current, facts, wrong)
+        let new = Password::new_choice(new)
+            .map_err(|problem| ServiceError::password("new_password", problem))?;
+        let wrong = ("current_password", "this is not your current password");
+        self.check_own_password(actor, current, facts, wrong)
             .await?;
-        let hash = self.0.passwords.hash(new).await?;
+        let hash = self
+            .hash_choice("new_password", new, &person.name, &person.email)
+            .await?;
         let object = Object::new(ObjectKind::User, person.id, &person.name);
         let event = actor.event(
             self.now(),

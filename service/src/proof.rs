@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::Services;
 use crate::actor::{Actor, Object, Person, RequestFacts};
 use crate::error::{ServiceError, ServiceResult};
-use crate::passwords::Checked;
+use crate::password_try::{LOCKED, Lock, Tried};
 use crate::sessions::LogInMethod;
 use crate::totp::TotpSecret;
 
@@ -98,46 +98,39 @@ impl Services {
     }
 
     async fn check_password(&self, actor: &Actor, typed: &str) -> ServiceResult<&'static str> {
-        let wrong = || ServiceError::field("proof", "this is not your password");
-        self.check_own_password(person(actor)?, typed, actor.facts(), wrong)
+        let wrong = ("proof", "this is not your password");
+        self.check_own_password(actor, typed, actor.facts(), wrong)
             .await?;
         Ok("password")
     }
 
-    /// Checks the password of somebody who is logged in. The limit of log-ins holds here too: this is
-    /// another place that checks one.
+    /// Checks the password of somebody who is logged in. The limits of log-ins hold here too: this is
+    /// another place that checks one. `wrong` is the field that it was typed into, and what to say there.
     pub(crate) async fn check_own_password(
         &self,
-        person: &Person,
+        actor: &Actor,
         typed: &str,
         facts: &RequestFacts,
-        wrong: impl Fn() -> ServiceError,
+        (field, wrong): (&'static str, &'static str),
     ) -> ServiceResult<()> {
-        let email: EmailAddress = person.email.parse().map_err(ServiceError::internal)?;
-        let password = Password::typed(typed).map_err(|_| wrong())?;
-        self.0
-            .log_in_limits
-            .begin(&email, facts.address, self.now())?;
-        let stored = self.store().find_password_hash(person.id).await?;
-        match self.end_try(&email, facts, password, stored).await? {
-            Checked::Wrong => Err(wrong()),
-            Checked::Right | Checked::RightButWeak => Ok(()),
+        let email: EmailAddress = person(actor)?
+            .email
+            .parse()
+            .map_err(ServiceError::internal)?;
+        let password =
+            Password::typed(typed).map_err(|error| ServiceError::password(field, error))?;
+        let Tried::Wrong { user, lock } =
+            self.try_password(&email, password, facts, |_| true).await?
+        else {
+            return Ok(());
+        };
+        if let (Some(user), Lock::Locked) = (user, lock) {
+            let (action, done) = (Action::PasswordLocked, Outcome::Done);
+            let detail = json!({ "reason": LOCKED });
+            let event = actor.event(self.now(), action, done, Object::user(&user), detail);
+            self.store().append_audit(event).await?;
         }
-    }
-
-    /// Ends a try that has begun: only a wrong password counts, not who is told to come back.
-    pub(crate) async fn end_try(
-        &self,
-        email: &EmailAddress,
-        facts: &RequestFacts,
-        password: Password,
-        stored: Option<String>,
-    ) -> ServiceResult<Checked> {
-        let checked = self.0.passwords.check(password, stored).await;
-        if !matches!(checked, Ok(Checked::Wrong)) {
-            self.0.log_in_limits.succeeded(email, facts.address);
-        }
-        checked
+        Err(ServiceError::field(field, wrong))
     }
 
     /// Checks a second factor of somebody, which is used up: a code of their app, a recovery code, or the

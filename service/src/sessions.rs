@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::actor::{Actor, Object, Person, RequestFacts, anonymous_event};
 use crate::error::{ServiceError, ServiceResult};
-use crate::passwords::Checked;
+use crate::password_try::{LOCKED, Lock, Tried};
 use crate::sso::AtProvider;
 use crate::{Services, crypto};
 
@@ -129,7 +129,8 @@ impl Services {
     /// Checks an address and a password. The caller then makes a new session: for the person, or for
     /// nobody, to ask for their second factor.
     ///
-    /// Unknown, wrong, disabled, not yet chosen and only by single sign-on are one answer, and take the same time.
+    /// Unknown, wrong, disabled, locked, not yet chosen and only by single sign-on are one answer, and
+    /// take the same time.
     pub async fn log_in(
         &self,
         email: &str,
@@ -138,49 +139,33 @@ impl Services {
     ) -> ServiceResult<LogInStep> {
         // What is not an address can't be anybody's: no limit is needed, no time is spent.
         let email: EmailAddress = email.parse().map_err(|_| ServiceError::WrongLogin)?;
-        let password = Password::typed(password).map_err(|_| ServiceError::WrongLogin)?;
-        let now = self.now();
-        self.0.log_in_limits.begin(&email, facts.address, now)?;
-        let login = self.store().find_login(email.clone()).await?;
-        let (user, stored) = login
-            .map(|l| (Some(l.user), l.password_hash))
-            .unwrap_or_default();
-        let stored = stored.filter(|_| user.as_ref().is_some_and(|user| self.may_log_in(user)));
+        let password = Password::typed(password)
+            .map_err(|problem| ServiceError::password("password", problem))?;
         let again = Password::typed(password.expose()).map_err(|_| ServiceError::WrongLogin)?;
-        let checked = self
-            .end_try(&email, facts, password, stored.clone())
-            .await?;
-        let (Some(user), Some(mut stored), Checked::Right | Checked::RightButWeak) =
-            (user.clone(), stored, checked)
-        else {
-            let object = user.as_ref().map_or_else(
-                || Object {
-                    kind: ObjectKind::User,
-                    id: None,
-                    name: email.to_string(),
-                },
-                Object::user,
-            );
-            let event = anonymous_event(
-                now,
-                Action::LogIn,
-                Outcome::Failed,
-                object,
-                facts,
-                "wrong log-in",
-            );
-            self.store().append_audit(event).await?;
-            return Err(ServiceError::WrongLogin);
-        };
-        if checked == Checked::RightButWeak {
+        let now = self.now();
+        let may = |user: &User| self.may_log_in(user);
+        let (user, mut hash, is_weak) =
+            match self.try_password(&email, password, facts, may).await? {
+                Tried::Right {
+                    user,
+                    hash,
+                    is_weak,
+                } => (user, hash, is_weak),
+                Tried::Wrong { user, lock } => {
+                    let event = wrong_log_in(now, &email, user.as_ref(), lock, facts);
+                    self.store().append_audit(event).await?;
+                    return Err(ServiceError::WrongLogin);
+                }
+            };
+        if is_weak {
             let to = self.0.passwords.hash(again).await?;
-            let from = std::mem::replace(&mut stored, to.clone());
+            let from = std::mem::replace(&mut hash, to.clone());
             self.store()
                 .upgrade_password_hash(user.id, from, to)
                 .await?;
         }
         if !self.store().find_second_factors(user.id).await?.is_empty() {
-            return Ok(LogInStep::Half(HalfLogIn::new(user.id, &stored, now)));
+            return Ok(LogInStep::Half(HalfLogIn::new(user.id, &hash, now)));
         }
         self.logged_in(&user, json!({}), facts).await?;
         Ok(LogInStep::Done(user))
@@ -227,7 +212,7 @@ impl Services {
         Ok(user)
     }
 
-    fn may_log_in(&self, user: &User) -> bool {
+    pub(crate) fn may_log_in(&self, user: &User) -> bool {
         user.is_active() && self.settings().sso.passwords.allows(user)
     }
 
@@ -374,6 +359,29 @@ impl Services {
     pub fn session_store(&self) -> storage::SharedStore {
         self.store().clone()
     }
+}
+
+/// The one event about a log-in that went wrong, so that each takes as long: also when the password was
+/// locked by it.
+fn wrong_log_in(
+    at: Instant,
+    email: &EmailAddress,
+    user: Option<&User>,
+    lock: Lock,
+    facts: &RequestFacts,
+) -> AuditEvent {
+    let nobody = || Object {
+        kind: ObjectKind::User,
+        id: None,
+        name: email.to_string(),
+    };
+    let object = user.map_or_else(nobody, Object::user);
+    let (action, outcome, reason) = match lock {
+        Lock::Open => (Action::LogIn, Outcome::Failed, "wrong log-in"),
+        Lock::Locked => (Action::PasswordLocked, Outcome::Done, LOCKED),
+        Lock::WasLocked => (Action::LogIn, Outcome::Failed, "the password is locked"),
+    };
+    anonymous_event(at, action, outcome, object, facts, reason)
 }
 
 fn is_self(actor: &Actor, user: UserId) -> bool {

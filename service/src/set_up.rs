@@ -43,6 +43,11 @@ impl Services {
         }
     }
 
+    /// Whether set-up is over: there is somebody.
+    pub async fn is_set_up(&self) -> ServiceResult<bool> {
+        Ok(self.store().has_users().await?)
+    }
+
     /// Whether set-up is open, and this token is its key.
     pub async fn may_set_up(&self, token: &str) -> ServiceResult<bool> {
         Ok(self
@@ -68,7 +73,7 @@ impl Services {
             email: email.to_owned(),
             role: Role::Superuser.as_str().to_owned(),
         };
-        let chosen = Password::new_choice(password, &[name, email]);
+        let chosen = Password::new_choice(password);
         let (person, password) = match (person.check(), chosen) {
             (Ok(person), Ok(password)) => (person, password),
             (Err(ServiceError::Invalid(mut errors)), Err(error)) => {
@@ -76,10 +81,10 @@ impl Services {
                 return Err(ServiceError::Invalid(errors));
             }
             (Err(error), _) => return Err(error),
-            (_, Err(error)) => return Err(ServiceError::field("password", error)),
+            (_, Err(error)) => return Err(ServiceError::password("password", error)),
         };
+        let hash = self.hash_choice("password", password, name, email).await?;
         let user = self.new_user(person);
-        let hash = self.0.passwords.hash(password).await?;
         let event = anonymous_event(
             user.created_at,
             Action::SetUpDone,

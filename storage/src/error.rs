@@ -41,7 +41,10 @@ pub enum StoreError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
     /// Set-up was done already, or the token is not valid.
-    #[error("set-up is done already, or the link is no longer valid")]
+    #[error(
+        "set-up is done already, or this link is no longer valid: Keyrack prints a new one at each start \
+         until somebody is there"
+    )]
     SetUpDone,
     /// Another person has this address.
     #[error("somebody with this e-mail address is on the team already")]
@@ -60,8 +63,11 @@ pub enum Conflict {
         "superusers need a second factor here, and this is the last one: add another one first"
     )]
     LastSecondFactor,
-    /// There would be no active superuser left.
-    #[error("this is the last active superuser: make somebody else a superuser first")]
+    /// There would be no active superuser left who can log in.
+    #[error(
+        "this is the last active superuser who can log in: make somebody else a superuser first, and \
+         wait until they have logged in"
+    )]
     LastSuperuser,
     /// The link was used, or is too old.
     #[error("this link was used already or is too old: ask for a new one")]

@@ -106,6 +106,18 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// A person by address, with what checks their password.
     async fn find_login(&self, email: EmailAddress) -> StoreResult<Option<Login>>;
 
+    /// A person by address for a try of their password, which is counted as failed until
+    /// [`Store::password_was_right`] says otherwise: at most `most` in a row, exactly, whatever runs in
+    /// parallel. Not audited: how the try ends is.
+    async fn begin_password_try(
+        &self,
+        email: EmailAddress,
+        most: u32,
+    ) -> StoreResult<Option<PasswordTry>>;
+
+    /// Forgets the failed tries of a person's password. Not audited: what the right one is used for is.
+    async fn password_was_right(&self, id: UserId) -> StoreResult<()>;
+
     /// A person's password hash, for checking the current one before a change.
     async fn find_password_hash(&self, id: UserId) -> StoreResult<Option<String>>;
 
@@ -119,7 +131,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn find_person(&self, id: UserId, now: Instant) -> StoreResult<Option<PersonRecord>>;
 
     /// Gives a person a role. Fails with [`Conflict::LastSuperuser`] when that would leave no
-    /// active superuser, exactly, whatever runs in parallel; with `NotFound` for an unknown id.
+    /// active superuser who has a password or was in before, exactly, whatever runs in parallel; with
+    /// `NotFound` for an unknown id.
     async fn set_role(&self, id: UserId, role: Role, audit: AuditEvent) -> StoreResult<()>;
 
     /// Disables a person, ends their sessions and takes a pending link away. Fails like [`Store::set_role`].
@@ -128,7 +141,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Enables a person again.
     async fn enable_user(&self, id: UserId, audit: AuditEvent) -> StoreResult<()>;
 
-    /// Changes a password, ends every other session of the person, and takes a pending link away.
+    /// Changes a password, forgets the failed tries of the one before, ends every other session of the
+    /// person, and takes a pending link away.
     async fn set_password(
         &self,
         id: UserId,

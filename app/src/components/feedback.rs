@@ -7,6 +7,7 @@ use leptos_router::hooks::use_location;
 use super::{Glyph, Icon};
 use crate::error::ApiError;
 use crate::flash::Flash;
+use crate::viewer::Viewer;
 
 /// The colour of a notice or a chip.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -148,6 +149,9 @@ pub fn ErrorState(
         }
         ApiError::Unavailable | ApiError::Internal { .. } | ApiError::Throttled { .. } => {
             view! { <a class="btn" rel="external" href=here>"Load again"</a> }.into_any()
+        }
+        _ if Viewer::current().user().is_none() => {
+            view! { <a class="btn" rel="external" href="/login">"Log in"</a> }.into_any()
         }
         _ => view! { <a class="btn" href="/credentials">"To the credentials"</a> }.into_any(),
     };

@@ -28,6 +28,9 @@ pub fn run(command: &ConfigCommand, file: Option<&Path>) -> anyhow::Result<()> {
         ConfigCommand::Check { format } => {
             let config = Config::load(file, std::env::vars())?;
             catalogue::load(config.catalogue.as_deref())?;
+            for warning in config.warnings() {
+                output::note(format!("Warning: {warning}"));
+            }
             let from = file.map_or("the environment".to_owned(), |file| {
                 file.display().to_string()
             });

@@ -40,6 +40,8 @@ pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()
         leptos: leptos_options(&config),
     };
     let router = http::router(state.into());
+    // Before the configuration is taken apart.
+    let warnings = config.warnings();
     services.catch_up().await?;
     // A version to compare the next one with.
     let catalogue = services.catalogue().as_ref().clone();
@@ -65,10 +67,8 @@ pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()
         }
     };
     let url = config.http.link("");
-    if !config.http.is_https() && !config.listen.ip().is_loopback() {
-        tracing::warn!(
-            "{url} is plain http and reachable from outside: put TLS in front and set public_url"
-        );
+    for warning in warnings {
+        tracing::warn!("{warning}");
     }
     tracing::info!(listen = %config.listen, "Keyrack is ready at {url}");
     if let Some(token) = services.offer_set_up().await? {

@@ -215,6 +215,16 @@ fn single_sign_on_that_cannot_work_is_refused() {
         let error = load(file, &[]).unwrap_err().to_string();
         assert!(error.contains(key), "{file}: {error}");
     }
+    let alone = format!("{provider}local_login = false\n");
+    let warnings = load(&alone, &[]).unwrap().warnings();
+    assert!(
+        warnings.len() == 1 && warnings[0].starts_with("sso.break_glass"),
+        "{warnings:?}"
+    );
+    let glass = format!("{alone}break_glass = [\"mara@example.com\"]\n");
+    for quiet in [glass.as_str(), provider, ""] {
+        assert!(load(quiet, &[]).unwrap().warnings().is_empty(), "{quiet}");
+    }
     let forced = format!("{header}trusted = [\"0.0.0.0/0\"]\nforce = true\n");
     assert!(load(&forced, &[]).unwrap().http.header_log_in.is_some());
     assert!(load("", &[]).unwrap().http.header_log_in.is_none());

@@ -12,10 +12,10 @@ mod rate_limit;
 use std::any::Any;
 use std::sync::LazyLock;
 
-use app::features::entry::MailIsOn;
+use app::features::entry::{MailIsOn, SetUpIsOver};
 use axum::Router;
 use axum::extract::{FromRef as _, Request, State};
-use axum::middleware::{from_fn_with_state, map_request};
+use axum::middleware::{Next, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
@@ -93,6 +93,7 @@ fn dashboard(state: &AppState) -> Router<AppState> {
         .route("/_fn/{*function}", post(functions))
         .leptos_routes_with_context(state, PAGES.clone(), context, shell)
         .fallback(not_found)
+        .layer(from_fn_with_state(state.clone(), end_set_up))
         .layer(from_fn_with_state(
             state.clone(),
             layers::session::authenticate,
@@ -148,6 +149,23 @@ fn set_page_policy() {
         .and_then(|nonce| HeaderValue::from_str(&layers::headers::page_policy(&nonce)).ok());
     if let (Some(response), Some(policy)) = (use_context::<ResponseOptions>(), policy) {
         response.insert_header(CONTENT_SECURITY_POLICY, policy);
+    }
+}
+
+/// Set-up is a page until there is somebody, and then no more than any other address.
+async fn end_set_up(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    if request.uri().path() != "/setup" {
+        return next.run(request).await;
+    }
+    match state.services.is_set_up().await {
+        Ok(false) => next.run(request).await,
+        Ok(true) => {
+            // The page says so, whatever was sent.
+            *request.method_mut() = Method::GET;
+            request.extensions_mut().insert(SetUpIsOver);
+            not_found(State(state), request).await
+        }
+        Err(error) => pages::failed(&error),
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use service::{AddPerson, PasswordLogIn, SsoSettings};
+use storage::Store as _;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -19,10 +20,11 @@ use crate::dashboard::{form, text};
 use crate::faulty::Health;
 
 const PASSWORD: &str = "mice juggle seven lamps";
-/// The only one who may log in with a password.
+/// Those who may log in with a password.
 const BOSS: &str = "boss@example.com";
+const LOCKED: &str = "lock@example.com";
 /// All as long as each other: the form comes back with the address.
-const REFUSED: [&str; 5] = [
+const REFUSED: [&str; 6] = [
     // With another password than this.
     "boss@example.com",
     "none@example.com",
@@ -32,13 +34,15 @@ const REFUSED: [&str; 5] = [
     "away@example.com",
     // Invited, with no password yet.
     "soon@example.com",
+    // Tried too often, and now with the right password.
+    LOCKED,
 ];
 /// How many log-ins there is room for: one at work, and those that wait.
 const ROOM: usize = 33;
 
 async fn team() -> TestApp {
     let sso = SsoSettings {
-        passwords: PasswordLogIn::Only(vec![BOSS.parse().unwrap()]),
+        passwords: PasswordLogIn::Only([BOSS, LOCKED].map(|email| email.parse().unwrap()).into()),
         ..SsoSettings::default()
     };
     let app = TestApp::open(Needs {
@@ -54,6 +58,7 @@ async fn team() -> TestApp {
     let (services, host) = (&app.services, &app.host);
     for (email, role) in [
         (BOSS, "superuser"),
+        (LOCKED, "superuser"),
         (REFUSED[2], "support"),
         (REFUSED[3], "support"),
     ] {
@@ -68,6 +73,10 @@ async fn team() -> TestApp {
         .add_person(host, &person(REFUSED[4], "support"))
         .await
         .unwrap();
+    for _ in 0..100 {
+        let tried = app.store.begin_password_try(LOCKED.parse().unwrap(), 100);
+        tried.await.unwrap();
+    }
     app
 }
 
@@ -131,7 +140,7 @@ async fn check_55_every_failed_log_in_is_the_same_answer_after_the_same_question
 
 /// The one thread that hashes is held, so whoever asks for a hash takes a place and keeps it. One
 /// log-in more than there are places is told that the server is busy: had one of the others been
-/// refused without a hash, there would be room.
+/// refused without a hash, there would be room, or an answer while the thread is held.
 #[test]
 fn check_55_every_failed_log_in_waits_for_a_hash() {
     let runtime = Builder::new_multi_thread()
@@ -158,6 +167,8 @@ fn check_55_every_failed_log_in_waits_for_a_hash() {
             let busy = timeout(Duration::from_mins(1), tries.join_next()).await;
             let busy = busy.expect(email).unwrap().unwrap();
             assert_eq!(busy, StatusCode::SERVICE_UNAVAILABLE, "{email}");
+            let next = timeout(Duration::from_millis(500), tries.join_next()).await;
+            assert!(next.is_err(), "{email} is answered without a hash");
             tries.shutdown().await;
             drop(release);
         }

@@ -37,6 +37,9 @@ pub const PUBLIC_URL: &str = "https://keys.example.com";
 pub const ISSUER: &str = "https://keys.example.com/v1";
 pub const OTHER_AUDIENCE: &str = "https://reports.example.com";
 
+/// The password of the superuser.
+pub const PASSWORD: &str = "mice juggle seven lamps";
+
 /// A call of the default catalogue that only reads, one that changes money, one that nobody knows.
 pub const READ: (&str, &str) = ("GET", "/v1/accounts");
 pub const WRITE: (&str, &str) = ("POST", "/v1/journals");
@@ -202,7 +205,8 @@ impl TestApp {
             email: "mara@example.com".to_owned(),
             role: "superuser".to_owned(),
         };
-        let owner = services.add_person(&host, &person).await.unwrap().user;
+        let owner = services.add_person_with_password(&host, &person, PASSWORD);
+        let owner = owner.await.unwrap();
         let metrics = Arc::<Metrics>::default();
         let state = AppState::from(Shared {
             services: services.clone(),

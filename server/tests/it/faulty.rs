@@ -17,10 +17,10 @@ use domain::user::{EmailAddress, User, UserId};
 use storage::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
     CredentialRecord, CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, Identity, KeySetRow,
-    LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken, PeoplePage, PeopleQuery,
-    PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken, SecondFactorId, SecondFactors,
-    SecretHash, SessionRow, SharedStore, SigningKeyRow, Store, StoreError, StoreResult, TokenHash,
-    UsageRow, UserQuery,
+    LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken, PasswordTry, PeoplePage,
+    PeopleQuery, PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken, SecondFactorId,
+    SecondFactors, SecretHash, SessionRow, SharedStore, SigningKeyRow, Store, StoreError,
+    StoreResult, TokenHash, UsageRow, UserQuery,
 };
 
 /// What the store does.
@@ -101,6 +101,8 @@ around! {
     fn add_user(user: User, hash: Option<String>, link: Option<OneTimeToken>, audit: AuditEvent) -> ();
     fn find_user(id: UserId) -> Option<User>;
     fn find_login(email: EmailAddress) -> Option<Login>;
+    fn begin_password_try(email: EmailAddress, most: u32) -> Option<PasswordTry>;
+    fn password_was_right(id: UserId) -> ();
     fn find_password_hash(id: UserId) -> Option<String>;
     fn list_users(query: UserQuery) -> Vec<User>;
     fn list_people(query: PeopleQuery) -> PeoplePage;

@@ -484,6 +484,14 @@ async fn check_69_the_last_superuser_stays_one() {
         .disable_person(&scene.app.host, mara)
         .await
         .unwrap();
+    // Somebody who was invited and never came in is of no help.
+    let invited = AddPerson {
+        name: "Jonas Lind".to_owned(),
+        email: "jonas@example.com".to_owned(),
+        role: "superuser".to_owned(),
+    };
+    let invited = scene.app.services.add_person(&scene.app.host, &invited);
+    invited.await.unwrap();
     assert!(session(&scene.log_in(ada()).await).is_some());
     let user = scene.user("ada@example.com").await.unwrap();
     assert_eq!(user.role, Role::Superuser);

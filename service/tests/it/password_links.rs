@@ -1,12 +1,17 @@
 //! Invitations, links for a forgotten password, and what a person leaves behind.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use domain::draft::CredentialDraft;
 use domain::role::Role;
 use domain::user::User;
-use service::{Invitation, PeopleQuery, PeopleStart, RequestFacts, ServiceError, ServiceResult};
+use service::{
+    Invitation, MasterKey, PasswordLogIn, PeopleQuery, PeopleStart, RequestFacts, ServiceError,
+    ServiceResult, Services, Settings, SsoSettings,
+};
 
-use crate::harness::{PASSWORD, Team};
+use crate::harness::{Nobody, PASSWORD, Team, catalogue, settings};
 
 fn invitation(people: &str, role: &str) -> Invitation {
     Invitation {
@@ -164,6 +169,31 @@ async fn check_63_only_an_active_person_with_a_password_gets_a_link_for_a_forgot
     assert!(again.is_err());
     let old = services.log_in("mara@example.com", PASSWORD, &facts).await;
     assert!(matches!(old, Err(ServiceError::WrongLogin)));
+}
+
+#[tokio::test]
+async fn check_63_whoever_may_not_log_in_with_a_password_gets_no_link_for_one() {
+    let team = Team::new().await;
+    team.add("Ines Roth", "ines@example.com", "superuser").await;
+    let passwords = PasswordLogIn::Only(vec!["ines@example.com".parse().unwrap()]);
+    let sso = SsoSettings {
+        passwords,
+        ..SsoSettings::default()
+    };
+    let master = MasterKey::new([7; 32]);
+    let services = Services::open(
+        team.store.clone(),
+        &master,
+        catalogue(),
+        Settings { sso, ..settings() },
+        team.clock.clone(),
+        Arc::new(Nobody),
+    );
+    let (services, facts) = (services.await.unwrap(), RequestFacts::default());
+    for (email, gets_one) in [("mara@example.com", false), ("ines@example.com", true)] {
+        let link = services.reset_link(email, &facts).await.unwrap();
+        assert_eq!(link.is_some(), gets_one, "{email}");
+    }
 }
 
 #[tokio::test]

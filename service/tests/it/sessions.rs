@@ -1,10 +1,76 @@
 //! Sessions: who sees them and who ends them.
 
+use argon2::password_hash::PasswordHasher as _;
+use argon2::{Algorithm, Argon2, Params, Version};
 use chrono::TimeDelta;
+use domain::audit::Action;
 use domain::role::Permission;
 use service::{RequestFacts, ServiceError};
 
 use crate::harness::{PASSWORD, Team};
+
+#[tokio::test]
+async fn check_59_a_weaker_hash_is_upgraded_at_log_in() {
+    let team = Team::new().await;
+    let (store, id) = (&team.store, team.mara.id);
+    let params = Params::new(8 * 1024, 1, 1, None).unwrap();
+    let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_with_salt(PASSWORD.as_bytes(), &[7; 16])
+        .unwrap()
+        .to_string();
+    let strong = store.find_password_hash(id).await.unwrap().unwrap();
+    let replaced = store.upgrade_password_hash(id, strong, weak.clone());
+    replaced.await.unwrap();
+
+    let facts = RequestFacts::default();
+    let log_in = async |password: &str| {
+        let services = &team.services;
+        let done = services.log_in("mara@example.com", password, &facts).await;
+        (done.is_ok(), store.find_password_hash(id).await.unwrap())
+    };
+    assert_eq!(log_in("another password").await, (false, Some(weak)));
+    let (inside, upgraded) = log_in(PASSWORD).await;
+    let upgraded = upgraded.unwrap();
+    assert!(
+        inside && upgraded.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+        "{upgraded}"
+    );
+    // It is of the same password, and stays as it is now.
+    assert_eq!(log_in(PASSWORD).await, (true, Some(upgraded)));
+}
+
+#[tokio::test]
+async fn check_61_whoever_sits_at_a_session_has_the_same_hundred_tries() {
+    let team = Team::new().await;
+    let mara = team.log_in(team.mara.id).await;
+    for _ in 0..99 {
+        let email = team.mara.email.clone();
+        team.store.begin_password_try(email, 100).await.unwrap();
+    }
+    let facts = RequestFacts::default();
+    let new = "otters count nine kettles";
+    for current in ["not my password", PASSWORD] {
+        let changed = team.services.change_password(&mara, current, new, &facts);
+        let changed = changed.await;
+        assert!(
+            matches!(&changed, Err(ServiceError::Invalid(f)) if f[0].field == "current_password"),
+            "{current}: {changed:?}"
+        );
+    }
+    let proven = team.services.prove(&mara, PASSWORD).await;
+    assert!(
+        matches!(proven, Err(ServiceError::Invalid(_))),
+        "{proven:?}"
+    );
+    let log = team.store.list_audit(0, 1_000).await.unwrap();
+    let is_locked = |action| action == Action::PasswordLocked;
+    assert_eq!(
+        log.iter()
+            .filter(|entry| is_locked(entry.event.action))
+            .count(),
+        1
+    );
+}
 
 #[tokio::test]
 async fn check_76_people_list_and_end_their_own_sessions() {

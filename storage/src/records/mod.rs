@@ -61,6 +61,16 @@ pub struct Login {
     pub password_hash: Option<String>,
 }
 
+/// A try of a password, of a person whom there is.
+#[derive(Debug, Clone)]
+pub struct PasswordTry {
+    /// The person, with what checks their password.
+    pub login: Login,
+    /// The number of this try since the last right one; none if there were as many as may be, and this
+    /// one must not be checked.
+    pub number: Option<u32>,
+}
+
 /// Who somebody is at single sign-on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
@@ -84,7 +94,7 @@ pub struct UserQuery {
 }
 
 /// A browser session.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
     /// SHA-256 of the id in the cookie.
     pub id: TokenHash,

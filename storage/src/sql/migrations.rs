@@ -36,6 +36,12 @@ macro_rules! migrations {
                 $folder,
                 "0010_decisions_of_strangers.sql"
             ),
+            migration!(
+                11,
+                "password_failures",
+                $folder,
+                "0011_password_failures.sql"
+            ),
         ]
     };
 }

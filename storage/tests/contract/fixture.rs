@@ -93,11 +93,12 @@ impl Fixture {
         }
     }
 
-    /// Adds a superuser, who can own credentials.
+    /// Adds a superuser who can log in, and own credentials.
     pub async fn add_superuser(&self, number: u64) -> User {
         let user = person(number, Role::Superuser);
+        let hash = Some("hash".to_owned());
         self.store
-            .add_user(user.clone(), None, None, event())
+            .add_user(user.clone(), hash, None, event())
             .await
             .unwrap();
         user

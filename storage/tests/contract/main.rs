@@ -62,10 +62,14 @@ mod every_database {
             people_are_paged_there_and_back_again
             a_person_comes_with_the_session_that_was_used_last
             the_last_superuser_stays
+            a_superuser_who_never_came_in_does_not_count
             two_superusers_who_demote_each_other_do_not_both_succeed
             changes_to_an_unknown_person_find_nobody
             a_new_password_ends_other_sessions_and_the_pending_link
             a_password_hash_is_upgraded_only_if_it_is_the_checked_one
+            check_61_parallel_tries_of_a_password_are_counted_exactly
+            check_61_a_right_or_a_new_password_forgets_the_failed_tries
+            check_61_a_try_that_cannot_succeed_counts_for_nobody
             a_password_link_works_once_and_in_time
             of_two_parallel_redemptions_one_succeeds
             a_new_password_link_replaces_the_one_before

@@ -381,6 +381,39 @@ pub async fn the_last_superuser_stays(fixture: &Fixture) {
     assert!(is(&refused, &Conflict::LastSuperuser), "{refused:?}");
 }
 
+pub async fn a_superuser_who_never_came_in_does_not_count(fixture: &Fixture) {
+    let store = &fixture.store;
+    let mara = fixture.add_superuser(1).await;
+    let invited = person(2, Role::Superuser);
+    store
+        .add_user(invited.clone(), None, Some(token(1)), event())
+        .await
+        .unwrap();
+    for refused in [
+        store.set_role(mara.id, Role::Developer, event()).await,
+        store.disable_user(mara.id, at(1), event()).await,
+    ] {
+        assert!(is(&refused, &Conflict::LastSuperuser), "{refused:?}");
+    }
+    // Whoever never came in can go.
+    store
+        .set_role(invited.id, Role::Support, event())
+        .await
+        .unwrap();
+    store
+        .set_role(invited.id, Role::Superuser, event())
+        .await
+        .unwrap();
+    // A log-in counts, with a password or by single sign-on.
+    store
+        .record_login(invited.id, at(2), event())
+        .await
+        .unwrap();
+    store.disable_user(mara.id, at(3), event()).await.unwrap();
+    let refused = store.disable_user(invited.id, at(4), event()).await;
+    assert!(is(&refused, &Conflict::LastSuperuser), "{refused:?}");
+}
+
 pub async fn two_superusers_who_demote_each_other_do_not_both_succeed(fixture: &Fixture) {
     let store = &fixture.store;
     let (mara, jon) = (
@@ -492,6 +525,89 @@ pub async fn a_password_hash_is_upgraded_only_if_it_is_the_checked_one(fixture: 
         store.find_password_hash(mara.id).await.unwrap().as_deref(),
         Some("strong")
     );
+}
+
+/// The number of the next try of a person's password.
+async fn try_password(fixture: &Fixture, user: &User, most: u32) -> Option<u32> {
+    let tried = fixture.store.begin_password_try(user.email.clone(), most);
+    let tried = tried.await.unwrap().unwrap();
+    assert_eq!(tried.login.user.id, user.id);
+    tried.number
+}
+
+pub async fn check_61_parallel_tries_of_a_password_are_counted_exactly(fixture: &Fixture) {
+    let mara = fixture.add_superuser(1).await;
+    let mut tries = tokio::task::JoinSet::new();
+    for _ in 0..30 {
+        let (store, email) = (fixture.store.clone(), mara.email.clone());
+        tries.spawn(async move {
+            let tried = store.begin_password_try(email, 10).await.unwrap();
+            tried.unwrap().number
+        });
+    }
+    let mut numbers: Vec<u32> = tries.join_all().await.into_iter().flatten().collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
+}
+
+pub async fn check_61_a_right_or_a_new_password_forgets_the_failed_tries(fixture: &Fixture) {
+    let store = &fixture.store;
+    let (mara, jon) = (
+        fixture.add_superuser(1).await,
+        fixture.add_superuser(2).await,
+    );
+    let lock = async || {
+        for expected in [Some(1), Some(2), None, None] {
+            assert_eq!(try_password(fixture, &mara, 2).await, expected);
+        }
+    };
+    lock().await;
+    // Tries are counted for one person only, and a log-in without the password leaves them.
+    assert_eq!(try_password(fixture, &jon, 2).await, Some(1));
+    store.record_login(mara.id, at(1), event()).await.unwrap();
+    assert_eq!(try_password(fixture, &mara, 2).await, None);
+
+    store.password_was_right(mara.id).await.unwrap();
+    lock().await;
+    let hash = "new".to_owned();
+    store
+        .set_password(mara.id, hash.clone(), None, event())
+        .await
+        .unwrap();
+    lock().await;
+    store
+        .offer_password_link(mara.id, token(1), event())
+        .await
+        .unwrap();
+    assert_eq!(try_password(fixture, &mara, 2).await, None);
+    store
+        .redeem_password_link(token(1).hash, at(0), hash, event())
+        .await
+        .unwrap();
+    lock().await;
+}
+
+pub async fn check_61_a_try_that_cannot_succeed_counts_for_nobody(fixture: &Fixture) {
+    let store = &fixture.store;
+    let (mara, jon) = (
+        fixture.add_superuser(1).await,
+        fixture.add_superuser(2).await,
+    );
+    let invited = person(3, Role::Support);
+    store
+        .add_user(invited.clone(), None, None, event())
+        .await
+        .unwrap();
+    store.disable_user(jon.id, at(1), event()).await.unwrap();
+    for user in [&jon, &invited] {
+        assert_eq!(try_password(fixture, user, 1).await, None);
+    }
+    let nobody = "nobody@example.com".parse().unwrap();
+    assert!(store.begin_password_try(nobody, 1).await.unwrap().is_none());
+    // Nothing was held against the one who is enabled again.
+    store.enable_user(jon.id, event()).await.unwrap();
+    assert_eq!(try_password(fixture, &jon, 1).await, Some(1));
+    assert_eq!(try_password(fixture, &mara, 1).await, Some(1));
 }
 
 pub async fn a_password_link_works_once_and_in_time(fixture: &Fixture) {

@@ -43,6 +43,10 @@ pub(super) const fn words(action: Action) -> (&'static str, &'static str) {
             "chose the password of {} with a link",
             "choose the password of {} with a link",
         ),
+        Action::PasswordLocked => (
+            "tried so many wrong passwords that the one of {} is locked",
+            "lock the password of {}",
+        ),
         Action::SecondFactorAdded => ("added a second factor of {}", "add a second factor of {}"),
         Action::SecondFactorRemoved => (
             "removed a second factor of {}",

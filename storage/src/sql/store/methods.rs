@@ -24,9 +24,10 @@ use super::{
 use crate::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
     CredentialRecord, CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, Identity, KeySetRow,
-    LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken, PeoplePage, PeopleQuery,
-    PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken, SecondFactorId, SecondFactors,
-    SecretHash, SessionRow, SigningKeyRow, Store, StoreResult, TokenHash, UsageRow, UserQuery,
+    LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken, PasswordTry, PeoplePage,
+    PeopleQuery, PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken, SecondFactorId,
+    SecondFactors, SecretHash, SessionRow, SigningKeyRow, Store, StoreResult, TokenHash, UsageRow,
+    UserQuery,
 };
 
 #[async_trait]
@@ -119,6 +120,20 @@ impl Store for SqlStore {
 
     async fn find_login(&self, email: EmailAddress) -> StoreResult<Option<Login>> {
         users::find_login(&mut *self.read().await?, email).await
+    }
+
+    async fn begin_password_try(
+        &self,
+        email: EmailAddress,
+        most: u32,
+    ) -> StoreResult<Option<PasswordTry>> {
+        self.write(move |db| Box::pin(users::begin_password_try(db, email, most)))
+            .await
+    }
+
+    async fn password_was_right(&self, id: UserId) -> StoreResult<()> {
+        self.write(move |db| Box::pin(users::password_was_right(db, id)))
+            .await
     }
 
     async fn find_password_hash(&self, id: UserId) -> StoreResult<Option<String>> {

@@ -7,7 +7,9 @@ use sqlx::QueryBuilder;
 
 use super::columns::{Columns, millis, optional_millis};
 use super::{Connection, Db, OrIfTaken as _, POSITION, Row, found, sessions, text};
-use crate::{Conflict, Login, OneTimeToken, StoreError, StoreResult, TokenHash, UserQuery};
+use crate::{
+    Conflict, Login, OneTimeToken, PasswordTry, StoreError, StoreResult, TokenHash, UserQuery,
+};
 
 const PERSON: &str = "person";
 
@@ -75,14 +77,45 @@ pub(super) async fn find_login(
         .bind(email.to_string())
         .fetch_optional(db)
         .await?;
-    row.map(|row| {
-        let password_hash = Columns::of("users", &row).get("password_hash")?;
-        Ok(Login {
-            user: to_user(&row)?,
-            password_hash,
-        })
-    })
-    .transpose()
+    row.as_ref().map(to_login).transpose()
+}
+
+/// Only a try that may be checked is counted, by the statement that looks whether it may.
+pub(super) async fn begin_password_try(
+    db: &mut Connection,
+    email: EmailAddress,
+    most: u32,
+) -> StoreResult<Option<PasswordTry>> {
+    let counted = sqlx::query(
+        "UPDATE users SET password_failures = password_failures + 1
+         WHERE email = $1 AND password_failures < $2 AND password_hash IS NOT NULL
+             AND disabled_at IS NULL
+         RETURNING *",
+    )
+    .bind(email.to_string())
+    .bind(i64::from(most))
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(row) = counted else {
+        let login = find_login(db, email).await?;
+        return Ok(login.map(|login| PasswordTry {
+            login,
+            number: None,
+        }));
+    };
+    let number = Columns::of("users", &row).count("password_failures")?;
+    Ok(Some(PasswordTry {
+        login: to_login(&row)?,
+        number: u32::try_from(number).ok(),
+    }))
+}
+
+pub(super) async fn password_was_right(db: &mut Connection, id: UserId) -> StoreResult<()> {
+    sqlx::query("UPDATE users SET password_failures = 0 WHERE id = $1")
+        .bind(id.to_string())
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 pub(super) async fn find_password_hash(
@@ -161,18 +194,22 @@ pub(super) async fn disable(db: &mut Connection, id: UserId, at: Instant) -> Sto
     sessions::delete_of_user(db, id, None).await
 }
 
-/// The lock on the audit log keeps the answer true until the transaction ends.
+/// Somebody else must stay who can come in: one who was invited and never came may never come. The lock
+/// on the audit log keeps the answer true until the transaction ends.
 async fn refuse_last_superuser(db: &mut Connection, id: UserId) -> StoreResult<()> {
-    let superusers = sqlx::query(
-        "SELECT id FROM users WHERE role = 'superuser' AND disabled_at IS NULL LIMIT 2",
+    let last = sqlx::query(
+        "SELECT id FROM users
+         WHERE id = $1 AND role = 'superuser' AND disabled_at IS NULL AND NOT EXISTS (
+             SELECT id FROM users
+             WHERE id <> $1 AND role = 'superuser' AND disabled_at IS NULL
+                 AND (password_hash IS NOT NULL OR last_login_at IS NOT NULL))",
     )
-    .fetch_all(db)
+    .bind(id.to_string())
+    .fetch_optional(db)
     .await?;
-    match superusers.as_slice() {
-        [only] if Columns::of("users", only).parse::<UserId>("id")? == id => {
-            Err(Conflict::LastSuperuser.into())
-        }
-        _ => Ok(()),
+    match last {
+        Some(_) => Err(Conflict::LastSuperuser.into()),
+        None => Ok(()),
     }
 }
 
@@ -191,11 +228,12 @@ pub(super) async fn set_password(
     password_hash: String,
     keep_session: Option<TokenHash>,
 ) -> StoreResult<()> {
-    let done = sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1")
-        .bind(id.to_string())
-        .bind(password_hash)
-        .execute(&mut *db)
-        .await?;
+    let done =
+        sqlx::query("UPDATE users SET password_hash = $2, password_failures = 0 WHERE id = $1")
+            .bind(id.to_string())
+            .bind(password_hash)
+            .execute(&mut *db)
+            .await?;
     found(done.rows_affected(), PERSON)?;
     delete_password_link(db, id).await?;
     sessions::delete_of_user(db, id, keep_session).await
@@ -271,6 +309,13 @@ pub(super) async fn record_login(db: &mut Connection, id: UserId, at: Instant) -
         .execute(db)
         .await?;
     found(done.rows_affected(), PERSON)
+}
+
+fn to_login(row: &Row) -> StoreResult<Login> {
+    Ok(Login {
+        user: to_user(row)?,
+        password_hash: Columns::of("users", row).get("password_hash")?,
+    })
 }
 
 pub(super) fn to_user(row: &Row) -> StoreResult<User> {

@@ -1,0 +1,105 @@
+//! Trying a password. Each node lets so many wrong ones through in a while (`throttle`); all together so
+//! many in a row, and then the password is locked until it is chosen anew: with a link, or by
+//! `keyrack user reset-password`. Sessions, and single sign-on, go on.
+
+use domain::password::Password;
+use domain::user::{EmailAddress, User};
+
+use crate::Services;
+use crate::actor::RequestFacts;
+use crate::error::ServiceResult;
+use crate::passwords::Checked;
+
+/// The most wrong passwords of a person in a row (NIST SP 800-63B-4 section 3.2.2).
+const MOST_FAILURES: u32 = 100;
+
+/// What the audit log says about the last of them.
+pub(crate) const LOCKED: &str = "100 wrong passwords in a row";
+
+/// How a try came out.
+#[derive(Debug)]
+pub(crate) enum Tried {
+    Right {
+        user: User,
+        /// The hash that it fits.
+        hash: String,
+        /// Whether that has weaker parameters than today's.
+        is_weak: bool,
+    },
+    Wrong {
+        /// Whose address it is.
+        user: Option<User>,
+        lock: Lock,
+    },
+}
+
+/// Whether a password is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lock {
+    Open,
+    /// By this try.
+    Locked,
+    /// Before: this try was not checked.
+    WasLocked,
+}
+
+impl Services {
+    /// Tries a password of the person with an address, if they `may` use one. It takes the same time,
+    /// and the same questions to the store, whether there is such a person or not.
+    pub(crate) async fn try_password(
+        &self,
+        email: &EmailAddress,
+        password: Password,
+        facts: &RequestFacts,
+        may: impl Fn(&User) -> bool + Send,
+    ) -> ServiceResult<Tried> {
+        let limits = &self.0.log_in_limits;
+        limits.begin(email, facts.address, self.now())?;
+        let tried = self.try_once(email, password, may).await;
+        // Only a wrong password counts, not who is told to come back.
+        if !matches!(tried, Ok(Tried::Wrong { .. })) {
+            limits.succeeded(email, facts.address);
+        }
+        tried
+    }
+
+    async fn try_once(
+        &self,
+        email: &EmailAddress,
+        password: Password,
+        may: impl Fn(&User) -> bool + Send,
+    ) -> ServiceResult<Tried> {
+        // Before it is counted: who finds no place has tried nothing.
+        let place = self.0.passwords.place()?;
+        let store = self.store();
+        let begun = store.begin_password_try(email.clone(), MOST_FAILURES);
+        let (login, number) = begun
+            .await?
+            .map(|begun| (begun.login, begun.number))
+            .unzip();
+        let (user, hash) = login.map(|one| (one.user, one.password_hash)).unzip();
+        let usable = hash.flatten().filter(|_| {
+            user.as_ref()
+                .is_some_and(|user| user.is_active() && may(user))
+        });
+        let lock = match number.flatten() {
+            _ if usable.is_none() => Lock::Open,
+            None => Lock::WasLocked,
+            Some(MOST_FAILURES) => Lock::Locked,
+            Some(_) => Lock::Open,
+        };
+        let hash = usable.filter(|_| lock != Lock::WasLocked);
+        let checked = self.0.passwords.check(place, password, hash.clone());
+        match (checked.await?, user, hash) {
+            (right @ (Checked::Right | Checked::RightButWeak), Some(user), Some(hash)) => {
+                store.password_was_right(user.id).await?;
+                Ok(Tried::Right {
+                    user,
+                    hash,
+                    is_weak: right == Checked::RightButWeak,
+                })
+            }
+            (_, user, _) => Ok(Tried::Wrong { user, lock }),
+        }
+    }
+}
