@@ -72,7 +72,7 @@ impl Host {
         String::from_utf8(output.stderr).unwrap()
     }
 
-    fn issue(&self, more: &[&str]) -> Vec<String> {
+    fn issue(more: &[&str]) -> Vec<String> {
         let what =
             "credential issue --name worker --owner mara@example.com --flow legacy --expires 1w";
         let words = what.split(' ').chain(["--purpose", "Moves cash"]);
@@ -121,7 +121,7 @@ fn every_command_prints_json_and_what_it_changes_is_audited_with_the_host_as_act
     let everybody = host.json(&["user", "list"], "");
     assert_eq!(everybody.as_array().unwrap().len(), 2);
 
-    let issue = host.issue(&["--access", "custom", "--scope", "accounts=read"]);
+    let issue = Host::issue(&["--access", "custom", "--scope", "accounts=read"]);
     let issued = host.json(&refs(&issue), "");
     let key_id = issued["key_id"].as_str().unwrap();
     assert_eq!(issued["scope"], "accounts:read");
@@ -176,7 +176,7 @@ fn scopes_without_custom_access_are_refused() {
     let host = Host::new();
     host.add_mara();
     for access in ["full", "read-only"] {
-        let issue = host.issue(&["--access", access, "--scope", "data=read"]);
+        let issue = Host::issue(&["--access", access, "--scope", "data=read"]);
         let refused = host.refusal(&refs(&issue));
         assert!(refused.contains("use --access custom"), "{refused}");
     }
@@ -193,7 +193,7 @@ fn scopes_without_custom_access_are_refused() {
 fn a_server_that_is_asked_to_end_forgets_no_use() {
     let host = Host::new();
     host.add_mara();
-    let issued = host.json(&refs(&host.issue(&["--access", "full"])), "");
+    let issued = host.json(&refs(&Host::issue(&["--access", "full"])), "");
     let [key_id, secret] = ["key_id", "secret"].map(|name| issued[name].as_str().unwrap());
     assert!(host.refusal(&["healthcheck"]).contains("no server listens"));
 

@@ -265,104 +265,97 @@ mod tests {
 
     const GATEWAY_AT: &str = "203.0.113.9";
     const PROXY_AT: &str = "10.0.0.1";
+    const CALLER: Option<&str> = Some("192.0.2.1");
+
+    /// The peer, whether it shows a token, `X-Forwarded-For`; the gateway and the caller.
+    type Row = (
+        &'static str,
+        bool,
+        &'static [&'static str],
+        &'static str,
+        Option<&'static str>,
+    );
+
+    const ADDRESSES: [Row; 16] = [
+        (GATEWAY_AT, false, &[], GATEWAY_AT, None),
+        (GATEWAY_AT, false, &["192.0.2.1"], GATEWAY_AT, CALLER),
+        (
+            GATEWAY_AT,
+            false,
+            &["1.1.1.1, 192.0.2.1"],
+            GATEWAY_AT,
+            CALLER,
+        ),
+        (
+            GATEWAY_AT,
+            false,
+            &["1.1.1.1", "192.0.2.1"],
+            GATEWAY_AT,
+            CALLER,
+        ),
+        (
+            GATEWAY_AT,
+            false,
+            &["2001:db8::1"],
+            GATEWAY_AT,
+            Some("2001:db8::1"),
+        ),
+        (GATEWAY_AT, false, &["192.0.2.1, junk"], GATEWAY_AT, None),
+        (GATEWAY_AT, false, &[""], GATEWAY_AT, None),
+        // With a token, but not by way of a proxy that is believed.
+        (
+            GATEWAY_AT,
+            true,
+            &["1.1.1.1, 192.0.2.1"],
+            GATEWAY_AT,
+            CALLER,
+        ),
+        // By way of the proxy, which has added the gateway's address.
+        (
+            PROXY_AT,
+            true,
+            &["192.0.2.1, 203.0.113.9"],
+            GATEWAY_AT,
+            CALLER,
+        ),
+        (
+            PROXY_AT,
+            true,
+            &["192.0.2.1", "203.0.113.9"],
+            GATEWAY_AT,
+            CALLER,
+        ),
+        (
+            PROXY_AT,
+            true,
+            &["1.1.1.1, 192.0.2.1, 203.0.113.9"],
+            GATEWAY_AT,
+            CALLER,
+        ),
+        (
+            "::ffff:10.0.0.1",
+            true,
+            &["192.0.2.1, ::ffff:203.0.113.9"],
+            GATEWAY_AT,
+            CALLER,
+        ),
+        (PROXY_AT, true, &["203.0.113.9"], GATEWAY_AT, None),
+        (PROXY_AT, true, &["192.0.2.1, junk"], PROXY_AT, CALLER),
+        // A gateway on the proxy's machine: no more than one hop is taken off.
+        (
+            PROXY_AT,
+            true,
+            &["1.1.1.1, 192.0.2.1, 10.0.0.1"],
+            PROXY_AT,
+            CALLER,
+        ),
+        // Without a token it is the peer that is trusted.
+        (PROXY_AT, false, &["1.1.1.1, 192.0.2.1"], PROXY_AT, CALLER),
+    ];
 
     #[test]
     fn the_callers_address_is_the_last_one_that_the_gateway_said() {
-        let table: [(&str, bool, &[&str], &str, Option<&str>); 16] = [
-            (GATEWAY_AT, false, &[], GATEWAY_AT, None),
-            (
-                GATEWAY_AT,
-                false,
-                &["192.0.2.1"],
-                GATEWAY_AT,
-                Some("192.0.2.1"),
-            ),
-            (
-                GATEWAY_AT,
-                false,
-                &["1.1.1.1, 192.0.2.1"],
-                GATEWAY_AT,
-                Some("192.0.2.1"),
-            ),
-            (
-                GATEWAY_AT,
-                false,
-                &["1.1.1.1", "192.0.2.1"],
-                GATEWAY_AT,
-                Some("192.0.2.1"),
-            ),
-            (
-                GATEWAY_AT,
-                false,
-                &["2001:db8::1"],
-                GATEWAY_AT,
-                Some("2001:db8::1"),
-            ),
-            (GATEWAY_AT, false, &["192.0.2.1, junk"], GATEWAY_AT, None),
-            (GATEWAY_AT, false, &[""], GATEWAY_AT, None),
-            // With a token, but not by way of a proxy that is believed.
-            (
-                GATEWAY_AT,
-                true,
-                &["1.1.1.1, 192.0.2.1"],
-                GATEWAY_AT,
-                Some("192.0.2.1"),
-            ),
-            // By way of the proxy, which has added the gateway's address.
-            (
-                PROXY_AT,
-                true,
-                &["192.0.2.1, 203.0.113.9"],
-                GATEWAY_AT,
-                Some("192.0.2.1"),
-            ),
-            (
-                PROXY_AT,
-                true,
-                &["192.0.2.1", "203.0.113.9"],
-                GATEWAY_AT,
-                Some("192.0.2.1"),
-            ),
-            (
-                PROXY_AT,
-                true,
-                &["1.1.1.1, 192.0.2.1, 203.0.113.9"],
-                GATEWAY_AT,
-                Some("192.0.2.1"),
-            ),
-            (
-                "::ffff:10.0.0.1",
-                true,
-                &["192.0.2.1, ::ffff:203.0.113.9"],
-                GATEWAY_AT,
-                Some("192.0.2.1"),
-            ),
-            (PROXY_AT, true, &["203.0.113.9"], GATEWAY_AT, None),
-            (
-                PROXY_AT,
-                true,
-                &["192.0.2.1, junk"],
-                PROXY_AT,
-                Some("192.0.2.1"),
-            ),
-            // A gateway on the proxy's machine: no more than one hop is taken off.
-            (
-                PROXY_AT,
-                true,
-                &["1.1.1.1, 192.0.2.1, 10.0.0.1"],
-                PROXY_AT,
-                Some("192.0.2.1"),
-            ),
-            // Without a token it is the peer that is trusted.
-            (
-                PROXY_AT,
-                false,
-                &["1.1.1.1, 192.0.2.1"],
-                PROXY_AT,
-                Some("192.0.2.1"),
-            ),
-        ];
-        for (peer, has_token, values, gateway, caller) in table {
+        for (peer, has_token, values, gateway, caller) in ADDRESSES {
             let mut headers = HeaderMap::new();
             for value in values {
                 headers.append("x-forwarded-for", HeaderValue::from_static(value));
