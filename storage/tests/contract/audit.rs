@@ -142,6 +142,7 @@ pub async fn check_89_an_event_that_is_refused_leaves_people_and_their_sessions(
             found(nina.id).await,
         ];
         let sessions = store.list_sessions_of(jon.id, at(0)).await.unwrap();
+        let sessions: Vec<_> = sessions.into_iter().map(|session| session.id).collect();
         let base = store.audit_base().await.unwrap();
         (everybody, sessions, log, base)
     };

@@ -98,8 +98,9 @@ async fn answer(state: &AppState, request: Request) -> Response {
         parts,
     };
     let decision = async {
-        let allowed = decide(services, &http.gate, &mut question).await?;
-        let_through(&allowed)
+        let decision = decide(services, &http.gate, &mut question);
+        let decision = tokio::time::timeout(PATIENCE, decision).await;
+        let_through(&decision.unwrap_or_else(|_| Err(Reason::TooSlow.into()))?)
     };
     // A gateway whose question gets no clear answer may well let the call through.
     let decision = AssertUnwindSafe(decision).catch_unwind().await;
@@ -162,21 +163,16 @@ async fn decide(
         presented: credentials.presented(),
         facts,
     };
-    let decision = async {
-        if *is_repeat {
-            Err(services.explain(request).await)
-        } else {
-            services.decide(request).await
-        }
+    let decision = if *is_repeat {
+        Err(services.explain(request).await)
+    } else {
+        services.decide(request).await
     };
-    match tokio::time::timeout(PATIENCE, decision).await {
-        Ok(decision) => decision.map_err(|refusal| GateRefusal {
-            reason: Reason::Decided(refusal),
-            by_basic: credentials.is_basic(),
-            is_kept: true,
-        }),
-        Err(_) => Err(Reason::TooSlow.into()),
-    }
+    decision.map_err(|refusal| GateRefusal {
+        reason: Reason::Decided(refusal),
+        by_basic: credentials.is_basic(),
+        is_kept: true,
+    })
 }
 
 /// Keeps a refusal that the use case knows nothing of, so that it can be looked up as well.
