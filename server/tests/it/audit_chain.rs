@@ -68,6 +68,5 @@ async fn check_89_verify_names_the_place_where_somebody_tampered() {
         let said = String::from_utf8_lossy(&verified.stderr);
         assert!(!verified.status.success(), "{how}: {verified:?}");
         assert!(said.contains(place), "{how}: {said}");
-        assert!(verified.stdout.is_empty(), "{verified:?}");
     }
 }

@@ -66,7 +66,7 @@ async fn a_token_request_that_is_no_good_can_be_looked_up() {
     let (by_basic, nobody) = (Some(&key), None);
     for (path, kind, form, key, reason) in [
         (path, FORM, grant, nobody, "invalid_client"),
-        (path, FORM, &two, by_basic, "invalid_request"),
+        (path, FORM, &*two, by_basic, "invalid_request"),
         (path, FORM, "scope=x", by_basic, "invalid_request"),
         (path, FORM, "scope=x&scope=x", by_basic, "invalid_request"),
         (
@@ -107,7 +107,7 @@ async fn a_refused_revocation_can_be_looked_up() {
         ("token=x", None, "invalid_client", false),
         ("", Some(&key), "invalid_request", false),
         ("token=x", Some(&wrong), "wrong_secret", true),
-        (&of_another, Some(&key), "foreign_token", true),
+        (&*of_another, Some(&key), "foreign_token", true),
     ] {
         let answer = app.post_form("/v1/oauth2/revoke", FORM, form, by).await;
         let found = app.finds(&answer, "revoke", reason).await;

@@ -31,6 +31,7 @@ use self::refusal::{GateRefusal, Reason};
 use crate::http::authorization::single;
 use crate::http::layers::request::{describe_around, forwarded, is_in};
 use crate::http::{log_panic, rate_limit};
+use crate::metrics::Metrics;
 use crate::state::{AppState, GateMode, GateSettings, HttpSettings, Shared};
 
 /// The path that gateways ask.
@@ -119,12 +120,7 @@ async fn answer(state: &AppState, request: Request) -> Response {
         keep(services, &question, &refusal.reason);
     }
     if !question.is_repeat {
-        match refusal.status() {
-            StatusCode::UNAUTHORIZED => metrics.gate_unauthenticated.inc(),
-            StatusCode::FORBIDDEN => metrics.gate_forbidden.inc(),
-            StatusCode::TOO_MANY_REQUESTS => metrics.gate_rate_limited.inc(),
-            _ => metrics.gate_unavailable.inc(),
-        };
+        count(metrics, &refusal);
     }
     let mut response = refusal.respond(question.facts.request_id.as_deref());
     // nginx makes a 500 of every other answer.
@@ -132,6 +128,15 @@ async fn answer(state: &AppState, request: Request) -> Response {
         *response.status_mut() = StatusCode::FORBIDDEN;
     }
     response
+}
+
+fn count(metrics: &Metrics, refusal: &GateRefusal) {
+    match refusal.status() {
+        StatusCode::UNAUTHORIZED => metrics.gate_unauthenticated.inc(),
+        StatusCode::FORBIDDEN => metrics.gate_forbidden.inc(),
+        StatusCode::TOO_MANY_REQUESTS => metrics.gate_rate_limited.inc(),
+        _ => metrics.gate_unavailable.inc(),
+    };
 }
 
 async fn decide(
