@@ -106,7 +106,8 @@ async fn each_error_answers_with_its_own_status() {
 async fn an_address_that_leads_nowhere_is_a_404_with_a_way_back() {
     let (status, page) = answer("/nowhere", Answer::default()).await;
     assert_eq!(status, 404);
-    assert!(page.contains("There is no such page") && page.contains(r#"href="/credentials""#));
+    // Nobody is logged in.
+    assert!(page.contains("There is no such page") && page.contains(r#"href="/login""#));
 }
 
 #[test]

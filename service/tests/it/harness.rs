@@ -1,6 +1,7 @@
 //! A team with its use cases, ready in one line.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
@@ -17,6 +18,23 @@ use service::{
 };
 
 pub const PASSWORD: &str = "mice juggle seven lamps";
+
+/// How many databases were made.
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+/// A new database on the server that `tools/postgres.sh start` started.
+pub fn postgres() -> String {
+    let server = std::env::var("KEYRACK_TEST_POSTGRES")
+        .expect("KEYRACK_TEST_POSTGRES names a server: eval \"$(tools/postgres.sh start)\"");
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let name = format!("service_{}_{number}", std::process::id());
+    let made = std::process::Command::new("psql")
+        .args([&server, "-qc", &format!("CREATE DATABASE {name}")])
+        .status();
+    assert!(made.unwrap().success(), "no database was made");
+    let (base, _) = server.rsplit_once('/').unwrap();
+    format!("{base}/{name}")
+}
 
 pub struct Team {
     pub services: Services,

@@ -1,14 +1,22 @@
 //! Two processes over one database: what one changes bites in the other.
 
-use crate::harness::{Team, call_with_secret, open};
+use crate::harness::{Team, call_with_secret, open, postgres};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_by_another_process_bites_within_a_second() {
+async fn a_change_by_another_process_bites_within_a_second_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/keyrack.db", folder.path().display());
-    let team = Team::at(&url).await;
+    bites(&format!("sqlite://{}/keyrack.db", folder.path().display())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_by_another_node_bites_within_a_second_on_postgresql() {
+    bites(&postgres()).await;
+}
+
+async fn bites(url: &str) {
+    let team = Team::at(url).await;
     let issued = team.issue("legacy", &[("data", "read")]).await;
-    let node = open(service::connect(&url).await.unwrap(), team.clock.clone()).await;
+    let node = open(service::connect(url).await.unwrap(), team.clock.clone()).await;
     let follower = {
         let node = node.clone();
         tokio::spawn(async move { node.follow_changes().await })

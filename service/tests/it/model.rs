@@ -368,24 +368,7 @@ fn check_36_every_surface_agrees_with_the_model_on_sqlite() {
     stories(|| "sqlite::memory:".to_owned(), 64);
 }
 
-/// How many databases were made.
-static MADE: AtomicU32 = AtomicU32::new(0);
-
-/// A new database on the server that `tools/postgres.sh start` started.
-fn postgres() -> String {
-    let server = std::env::var("KEYRACK_TEST_POSTGRES")
-        .expect("KEYRACK_TEST_POSTGRES names a server: eval \"$(tools/postgres.sh start)\"");
-    let number = MADE.fetch_add(1, Ordering::Relaxed);
-    let name = format!("model_{}_{number}", std::process::id());
-    let made = std::process::Command::new("psql")
-        .args([&server, "-qc", &format!("CREATE DATABASE {name}")])
-        .status();
-    assert!(made.unwrap().success(), "no database was made");
-    let (base, _) = server.rsplit_once('/').unwrap();
-    format!("{base}/{name}")
-}
-
 #[test]
 fn check_36_every_surface_agrees_with_the_model_on_postgresql() {
-    stories(postgres, 8);
+    stories(crate::harness::postgres, 8);
 }
