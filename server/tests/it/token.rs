@@ -204,18 +204,17 @@ async fn check_07_a_wrong_secret_and_an_unknown_id_take_the_same_time() {
     let key = app.issue("client_secret", "read_only").await;
     let other = app.issue("client_secret", "read_only").await;
     let mut times = [const { Vec::new() }; 2];
-    for _ in 0..100 {
+    for round in 0..100 {
         app.services.catch_up().await.unwrap();
-        for (id, times) in [&*key.id, "KRAAAAAAAAAAAAAAAAAAAA"]
-            .into_iter()
-            .zip(&mut times)
-        {
+        // The second of a round finds everything warm: each is it half the time.
+        for which in [round % 2, (round + 1) % 2] {
+            let id = [&*key.id, "KRAAAAAAAAAAAAAAAAAAAA"][which];
             let header = basic(id, &other.secret);
             let began = Instant::now();
             app.ask_token(GRANT, &[("Authorization", &header)])
                 .await
                 .refuses(401, "invalid_client");
-            times.push(began.elapsed());
+            times[which].push(began.elapsed());
         }
         // Past the limit on failures.
         app.clock.advance(TimeDelta::minutes(1));

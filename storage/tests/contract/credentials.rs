@@ -175,10 +175,15 @@ pub async fn limits_change_with_an_edit(fixture: &Fixture) {
             .unwrap();
         assert_eq!(fixture.credential(edited.key_id).await, edited);
     }
-    // As they were stored when one switch was for all limits.
+}
+
+pub async fn limits_of_when_one_switch_was_for_all_only_report(fixture: &Fixture) {
+    let mara = fixture.add_superuser(1).await;
+    let issued = credential(1, mara.id);
+    fixture.issue(&issued).await;
     let stored = r#"UPDATE credentials SET limits = '{"per_minute":5,"report_only":true}'"#;
     fixture.execute(stored).await.unwrap();
-    let limits = fixture.credential(edited.key_id).await.limits;
+    let limits = fixture.credential(issued.key_id).await.limits;
     assert_eq!(limits.report_only, LimitKind::ALL.into());
 }
 

@@ -201,6 +201,9 @@ mod every_persistent_database {
             a_trimmed_log_begins_later_and_is_whole
             a_lost_audit_event_is_noticed
         }
+        credentials {
+            limits_of_when_one_switch_was_for_all_only_report
+        }
         parallel {
             check_91_writers_of_two_processes_all_succeed
         }
