@@ -24,7 +24,6 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-
 echo "== Start, memory, size (release build) =="
 cargo leptos build --release --split --precompress
 began=$(date +%s%N)
