@@ -19,6 +19,8 @@ use crate::features::gateways::GatewaysPage;
 use crate::features::proof::ConfirmPage;
 use crate::features::requests::LookUpPage;
 use crate::features::users::{PersonPage, UsersPage};
+#[cfg(feature = "hydrate")]
+use crate::listener::Listener;
 
 macro_rules! group {
     ($load:ident $preload:ident $render:ident $Group:ident: $($name:ident $page:ident)+) => {
@@ -91,13 +93,16 @@ async fn leave_it_to_the_browser() {
     let reacts = document()
         .body()
         .is_some_and(|body| body.has_attribute("data-hydrated"));
-    if let (true, Some(url)) = (reacts, use_context::<ArcRwSignal<Url>>()) {
+    if reacts && let Some(url) = use_context::<ArcRwSignal<Url>>() {
         let (path, search) =
             url.with_untracked(|url| (url.path().to_owned(), url.search().to_owned()));
         let query = if search.is_empty() { "" } else { "?" };
         let _ = window()
             .location()
             .set_href(&format!("{path}{query}{search}"));
+    } else {
+        // The router listens already, and would swallow the clicks on links.
+        std::mem::forget(Listener::new("click", |event| event.stop_propagation()));
     }
     std::future::pending::<()>().await;
 }
