@@ -11,9 +11,9 @@ use serde_json::json;
 
 use crate::set_up::ISSUER;
 
-/// The scope string of the bare answers, about as long as a real one.
-pub const SCOPE: &str =
-    "accounts:read accounts:write admin:read admin:write crypto:read crypto:write";
+/// The scope string of the bare answers: that of the credentials which they are compared with.
+pub const SCOPE: &str = "accounts:read admin:read crypto:read data:read funding:read journaling:read \
+    rebalancing:read reporting:read sse_events:read trading:read";
 
 /// The least that a server does for such answers.
 pub fn bare() -> anyhow::Result<Router> {

@@ -71,7 +71,7 @@ pub async fn fill(
         owner: owner.clone(),
         flow: flow.into(),
         expires: ["never", "30d", "90d", "1y"][number % 4].into(),
-        access: ["read_only", "full"][number % 2].into(),
+        access: ["read_only", "full"][number / 2 % 2].into(),
         ..CredentialDraft::default()
     };
     let oauth = services

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::Instant;
 use domain::catalogue;
 use domain::credential::Flow;
 use domain::key_id::KeyId;
@@ -232,16 +233,17 @@ impl Services {
             is_repeat,
             ..Trace::default()
         };
-        let (live, token) = match self.authenticate(request.presented).await {
+        let now = self.now();
+        let (live, token) = match self.authenticate(request.presented, now).await {
             Ok(caller) => caller,
             Err(refusal) => {
                 let refused = Err(refusal);
-                self.note(request, &trace, &refused);
+                self.note(request, &trace, &refused, now);
                 return refused;
             }
         };
         let decided = Self::weigh(request, &live, token, &mut trace);
-        self.note(request, &trace, &decided);
+        self.note(request, &trace, &decided, now);
         decided
     }
 
@@ -298,8 +300,9 @@ impl Services {
         request: GateRequest<'_>,
         trace: &Trace<'_>,
         decided: &Result<Allowed, Refusal>,
+        now: Instant,
     ) {
-        let (now, allowed) = (self.now(), decided.is_ok());
+        let allowed = decided.is_ok();
         let mut is_kept = !allowed || trace.reported.is_some();
         if let (Some(live), Some(needed), false) = (trace.live, &trace.needed, trace.is_repeat) {
             let call = Call {
@@ -346,13 +349,14 @@ impl Services {
     async fn authenticate(
         &self,
         presented: Presented<'_>,
+        now: Instant,
     ) -> Result<(Arc<Live>, Option<Arc<Effective>>), Refusal> {
         match presented {
             Presented::Nothing => Err(Refusal::NoCredentials),
             Presented::Secret { key_id, secret } => {
                 let unknown = || Refusal::InvalidSecret(Denial::new(None, Cause::UnknownKey));
                 let key_id = key_id.parse().map_err(|_| unknown())?;
-                let live = self.check_secret(key_id, secret, Flow::Legacy).await;
+                let live = self.check_secret(key_id, secret, Flow::Legacy, now).await;
                 let live = live
                     .map_err(Refusal::Unavailable)?
                     .map_err(Refusal::InvalidSecret)?;
@@ -360,7 +364,7 @@ impl Services {
             }
             Presented::Bearer(token) => {
                 let checked = self
-                    .check_token(token)
+                    .check_token(token, now)
                     .await
                     .map_err(Refusal::Unavailable)?;
                 let (_, live, effective) = checked.map_err(Refusal::InvalidToken)?;
@@ -374,11 +378,11 @@ impl Services {
     pub(crate) async fn check_token(
         &self,
         token: &str,
+        now: Instant,
     ) -> ServiceResult<Result<(Arc<Verified>, Arc<Live>, Arc<Effective>), Denial>> {
         if !self.0.feed.is_fresh() {
             self.load_revoked_tokens().await?;
         }
-        let now = self.now();
         let checked = self
             .0
             .tokens

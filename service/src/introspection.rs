@@ -44,7 +44,7 @@ impl Services {
         _by: &Introspector,
         token: &str,
     ) -> ServiceResult<Option<Introspection>> {
-        let Ok((verified, live, effective)) = self.check_token(token).await? else {
+        let Ok((verified, live, effective)) = self.check_token(token, self.now()).await? else {
             return Ok(None);
         };
         let claims = &verified.claims;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::Instant;
 use domain::credential::Flow;
 use domain::key_id::KeyId;
 use domain::limits::LimitKind;
@@ -303,7 +304,7 @@ impl Services {
         let client = match (proof, assertion) {
             (ClientProof::Secret { secret, .. }, _) => {
                 let flow = Flow::ClientSecret;
-                let live = self.check_secret(key_id, secret, flow).await?;
+                let live = self.check_secret(key_id, secret, flow, self.now()).await?;
                 live.map(|live| Client {
                     live,
                     public_key: None,
@@ -344,6 +345,7 @@ impl Services {
         key_id: KeyId,
         secret: &str,
         flow: Flow,
+        now: Instant,
     ) -> ServiceResult<Result<Arc<Live>, Denial>> {
         let denied = |cause| Ok(Err(Denial::new(Some(key_id), cause)));
         // The checksum refuses typos and other systems' secrets before anything is looked up.
@@ -366,7 +368,7 @@ impl Services {
         if !is_right {
             return denied(Cause::WrongSecret);
         }
-        match live.denial(self.now()) {
+        match live.denial(now) {
             Some(denial) => Ok(Err(denial)),
             None => Ok(Ok(live)),
         }

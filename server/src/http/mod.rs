@@ -52,8 +52,9 @@ pub fn router(state: AppState) -> Router {
         .merge(dashboard(&state))
         .layer(around)
         .layer(from_fn_with_state(state.clone(), layers::request::describe))
-        // It is asked before every call of the API: a layer costs it more than a decision.
+        // These are asked before calls of the API: a layer costs more than a decision.
         .merge(gate::routes())
+        .merge(oauth::introspection())
         .with_state(state)
 }
 

@@ -11,6 +11,7 @@ mod refusal;
 
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
@@ -21,6 +22,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::any;
 use futures_util::FutureExt as _;
+use futures_util::future::poll_immediate;
 use ipnet::IpNet;
 use serde_json::json;
 use service::{Allowed, GateRequest, Kept, Refusal, RequestFacts, ServiceResult, Services};
@@ -71,7 +73,10 @@ pub fn routes() -> Router<AppState> {
 /// reads no body, has a time limit of its own, and answers gateways, which read the status: the
 /// dashboard's other layers are not worth its time.
 async fn verify(State(state): State<AppState>, request: Request) -> Response {
-    describe_around(&state, request, |request| answer(&state, request)).await
+    describe_around(&state, request, |request, facts| {
+        answer(&state, request, facts)
+    })
+    .await
 }
 
 /// A question, with what is known of it by the time that it is answered.
@@ -83,7 +88,7 @@ struct Question {
     is_repeat: bool,
 }
 
-async fn answer(state: &AppState, request: Request) -> Response {
+async fn answer(state: &AppState, request: Request, facts: RequestFacts) -> Response {
     let Shared {
         services,
         http,
@@ -91,17 +96,23 @@ async fn answer(state: &AppState, request: Request) -> Response {
         ..
     } = &**state;
     // The body is the call's, if the gateway sent it at all: it decides nothing.
-    let (mut parts, _body) = request.into_parts();
+    let (parts, _body) = request.into_parts();
     let mut question = Question {
-        facts: parts.extensions.remove().unwrap_or_default(),
+        facts,
         mode: http.gate.mode,
         is_repeat: false,
         parts,
     };
     let decision = async {
-        let decision = decide(services, http, &mut question);
-        let decision = tokio::time::timeout(PATIENCE, decision).await;
-        let_through(&decision.unwrap_or_else(|_| Err(Reason::TooSlow.into()))?)
+        let mut decision = pin!(decide(services, http, &mut question));
+        // Most are made at once, from memory, and need no timer.
+        let decided = match poll_immediate(&mut decision).await {
+            Some(decided) => decided,
+            None => tokio::time::timeout(PATIENCE, decision)
+                .await
+                .unwrap_or_else(|_| Err(Reason::TooSlow.into())),
+        };
+        let_through(&decided?)
     };
     // A gateway whose question gets no clear answer may well let the call through.
     let decision = AssertUnwindSafe(decision).catch_unwind().await;

@@ -8,6 +8,11 @@ use super::PATH;
 use crate::http::authorization::single;
 use crate::state::GateMode;
 
+static ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
+static ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
+static FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
+static FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
+
 /// Method and raw target of the original call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Original<'a> {
@@ -18,9 +23,9 @@ pub struct Original<'a> {
 impl<'a> Original<'a> {
     /// The call, if the gateway says clearly what it was.
     pub fn of(parts: &'a Parts, mode: GateMode) -> Option<Self> {
-        let names = match mode {
-            GateMode::Nginx => ["x-original-method", "x-original-uri"],
-            GateMode::Caddy | GateMode::Traefik => ["x-forwarded-method", "x-forwarded-uri"],
+        let (method, target) = match mode {
+            GateMode::Nginx => (&ORIGINAL_METHOD, &ORIGINAL_URI),
+            GateMode::Caddy | GateMode::Traefik => (&FORWARDED_METHOD, &FORWARDED_URI),
             GateMode::Envoy => {
                 // Envoy keeps the method, and appends path and query to the prefix.
                 let target = parts.uri.path_and_query()?.as_str().strip_prefix(PATH)?;
@@ -33,10 +38,9 @@ impl<'a> Original<'a> {
         if parts.uri.path() != PATH {
             return None;
         }
-        let [method, target] = names.map(HeaderName::from_static);
         Some(Self {
-            method: stated(&parts.headers, &method)?,
-            target: stated(&parts.headers, &target)?,
+            method: stated(&parts.headers, method)?,
+            target: stated(&parts.headers, target)?,
         })
     }
 }

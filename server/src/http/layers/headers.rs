@@ -18,6 +18,8 @@ const NOTHING: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
 /// Two years, the least that browsers' preload lists take.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+/// Whatever is in an address is for this origin only.
+pub const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 const PERMISSIONS: HeaderValue = HeaderValue::from_static(
     "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()",
 );
@@ -57,8 +59,14 @@ pub async fn secure(State(state): State<AppState>, request: Request, next: Next)
     let referrer = if is_link && response.status() != StatusCode::NOT_FOUND {
         HeaderValue::from_static("no-referrer")
     } else {
-        HeaderValue::from_static("same-origin")
+        SAME_ORIGIN
     };
+    set(&state, &mut response, referrer);
+    response
+}
+
+/// What the layer sets. What is there already stays.
+pub fn set(state: &AppState, response: &mut Response, referrer: HeaderValue) {
     let headers = response.headers_mut();
     let mut default = |name: HeaderName, value: HeaderValue| {
         headers.entry(name).or_insert(value);
@@ -80,5 +88,4 @@ pub async fn secure(State(state): State<AppState>, request: Request, next: Next)
     }
     // Nothing that depends on who asks is kept anywhere; files with a hash in their name say so.
     default(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

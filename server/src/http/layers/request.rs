@@ -10,27 +10,34 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 use service::RequestFacts;
 
+use crate::http::oauth::INTROSPECTION_PATH;
 use crate::state::AppState;
 
 /// The header with the id of a request; anybody on the team can look it up.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Where a request has come from, hop by hop, as each proxy says it.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The layer.
 pub async fn describe(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    describe_around(&state, request, |request| next.run(request)).await
+    let answer = |mut request: Request, facts| {
+        request.extensions_mut().insert(facts);
+        next.run(request)
+    };
+    describe_around(&state, request, answer).await
 }
 
-/// What the layer does, around any answer. The gate's calls are logged at debug only: they are
-/// counted, and there are many.
+/// What the layer does, around any answer. What gateways ask is logged at debug only: it is counted,
+/// and it is much.
 pub async fn describe_around<F>(
     state: &AppState,
-    mut request: Request,
-    answer: impl FnOnce(Request) -> F,
+    request: Request,
+    answer: impl FnOnce(Request, RequestFacts) -> F,
 ) -> Response
 where
     F: Future<Output = Response>,
 {
-    let id = hex::encode(service::clock::random_bytes::<12>());
+    let id = new_id();
     let peer = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
@@ -41,7 +48,6 @@ where
         address,
         request_id: Some(id.clone()),
     };
-    request.extensions_mut().insert(facts);
     let began = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -49,14 +55,14 @@ where
     let mut response = if method == Method::TRACE {
         StatusCode::METHOD_NOT_ALLOWED.into_response()
     } else {
-        answer(request).await
+        answer(request, facts).await
     };
     // The path template, never the path: that may hold what nobody should read in a log.
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
     let status = response.status().as_u16();
     let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     let address = address.map(tracing::field::display);
-    if route.starts_with("/v1/verify") || route == "/healthz" {
+    if route.starts_with("/v1/verify") || ["/healthz", INTROSPECTION_PATH].contains(&route) {
         tracing::debug!(request_id = id, %method, route, status, micros, address, "request");
     } else {
         tracing::info!(request_id = id, %method, route, status, micros, address, "request");
@@ -65,6 +71,14 @@ where
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// 96 random bits in hexadecimal.
+fn new_id() -> String {
+    let mut digits = [0; 24];
+    // Two digits for each byte: there is room.
+    let _ = hex::encode_to_slice(service::clock::random_bytes::<12>(), &mut digits);
+    String::from_utf8_lossy(&digits).into_owned()
 }
 
 /// The caller's address: the peer, or, behind trusted proxies, the last address in
@@ -82,7 +96,7 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAdd
 
 /// The hops in `X-Forwarded-For`, the last one first; nothing for one that is no address.
 pub fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
-    let values = headers.get_all("x-forwarded-for").iter().rev();
+    let values = headers.get_all(&FORWARDED_FOR).iter().rev();
     values
         .flat_map(|value| value.to_str().unwrap_or_default().rsplit(','))
         .map(|hop| Some(hop.trim().parse::<IpAddr>().ok()?.to_canonical()))

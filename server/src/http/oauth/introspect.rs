@@ -1,36 +1,74 @@
 //! `POST /v1/oauth2/introspect`: what a token is worth at this moment (RFC 7662). Gateways ask,
 //! each with its own token, as a Bearer token or as the password of Basic.
 
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+
 use axum::extract::{Request, State};
-use axum::http::header;
+use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
+use axum::routing::any;
+use axum::{Json, Router};
+use futures_util::FutureExt as _;
+use futures_util::future::poll_immediate;
 use serde_json::json;
 use service::{ClientProof, Introspection, RequestFacts, ServiceError, Services};
+use tokio::time::timeout;
 
+use super::INTROSPECTION_PATH;
 use super::client::form_decoded;
 use super::error::OAuthFailure;
 use super::form::{self, Form};
 use crate::http::authorization::Authorization;
+use crate::http::layers::headers;
+use crate::http::layers::limits::BODY_TIME;
+use crate::http::layers::request::describe_around;
+use crate::http::panicked;
 use crate::state::AppState;
 
-/// The endpoint.
-pub async fn introspect(
-    State(state): State<AppState>,
-    Extension(facts): Extension<RequestFacts>,
-    request: Request,
-) -> Response {
-    match answer(&state.services, &facts, request).await {
+/// The endpoint. Gateways ask it before calls, so it has the layers' work done around it by hand, as
+/// the gate has: the general ones cost more than an answer.
+pub fn routes() -> Router<AppState> {
+    Router::new().route(INTROSPECTION_PATH, any(introspect))
+}
+
+async fn introspect(State(state): State<AppState>, request: Request) -> Response {
+    describe_around(&state, request, |request, facts| {
+        introspect_safely(&state, request, facts)
+    })
+    .await
+}
+
+async fn introspect_safely(state: &AppState, request: Request, facts: RequestFacts) -> Response {
+    let mut response = if request.method() == Method::POST {
+        let answer = AssertUnwindSafe(respond(state, request, &facts)).catch_unwind();
+        answer.await.unwrap_or_else(panicked)
+    } else {
+        (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")]).into_response()
+    };
+    headers::set(state, &mut response, headers::SAME_ORIGIN);
+    response
+}
+
+async fn respond(state: &AppState, request: Request, facts: &RequestFacts) -> Response {
+    let mut answer = pin!(answer(&state.services, facts, request));
+    // Most come at once, from memory, and need no timer.
+    let answer = match poll_immediate(&mut answer).await {
+        Some(answer) => answer,
+        None => timeout(BODY_TIME, answer)
+            .await
+            .unwrap_or_else(|late| Err(OAuthFailure::Unavailable(ServiceError::internal(late)))),
+    };
+    match answer {
         Ok(known) => {
             state.metrics.introspections.inc();
-            let body = match known {
+            match known {
                 Some(introspection) => Json(introspection).into_response(),
                 None => Json(json!({ "active": false })).into_response(),
-            };
-            ([(header::CACHE_CONTROL, "no-store")], body).into_response()
+            }
         }
         Err(failure) => failure
-            .kept(&state.services, "introspect", &facts)
+            .kept(&state.services, "introspect", facts)
             .respond(facts.request_id.as_deref()),
     }
 }

@@ -19,6 +19,8 @@ use axum::routing::{get, post};
 
 use crate::state::AppState;
 
+pub use introspect::routes as introspection;
+
 /// What is public and the same for everybody may be kept for five minutes: a verifier learns of a
 /// new signing key long before the first token is signed with it.
 const PUBLIC_FOR_A_WHILE: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -30,7 +32,7 @@ const EVERY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
 const TOKEN_PATH: &str = "/v1/oauth2/token";
 
 /// Where gateways ask about tokens, below the public URL.
-const INTROSPECTION_PATH: &str = "/v1/oauth2/introspect";
+pub const INTROSPECTION_PATH: &str = "/v1/oauth2/introspect";
 
 /// Where clients end their tokens, below the public URL.
 const REVOCATION_PATH: &str = "/v1/oauth2/revoke";
@@ -38,11 +40,10 @@ const REVOCATION_PATH: &str = "/v1/oauth2/revoke";
 /// Where the public keys are, below the public URL.
 const KEYS_PATH: &str = "/v1/oauth2/keys";
 
-/// The issuer's endpoints.
+/// The issuer's endpoints but for introspection, whose routes stand by themselves.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route(TOKEN_PATH, post(token::token))
-        .route(INTROSPECTION_PATH, post(introspect::introspect))
         .route(REVOCATION_PATH, post(revoke::revoke))
         .route(KEYS_PATH, get(keys::keys))
         // RFC 8414 section 3.1 puts the well-known part before the issuer's path; many clients
