@@ -267,7 +267,7 @@ pub const OPEN: &[&str] = &[
     "POST /sso/{provider}/backchannel",
     "ANY /favicon.svg",
     "POST /v1/oauth2/token",
-    "POST /v1/oauth2/introspect",
+    "ANY /v1/oauth2/introspect",
     "POST /v1/oauth2/revoke",
     "GET /v1/oauth2/keys",
     "GET /.well-known/oauth-authorization-server/v1",
