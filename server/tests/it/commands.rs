@@ -206,7 +206,7 @@ fn a_server_that_is_asked_to_end_forgets_no_use() {
         );
         sleep(Duration::from_millis(50));
     }
-    // It writes every two seconds; this call falls between.
+    // It writes every six seconds; this call falls between.
     let answer = ureq::get(format!("http://{}/v1/verify", host.listen))
         .header("X-Original-Method", READ.0)
         .header("X-Original-URI", READ.1)
