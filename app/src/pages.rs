@@ -102,7 +102,7 @@ async fn leave_it_to_the_browser() {
             .set_href(&format!("{path}{query}{search}"));
     } else {
         // The router listens already, and would swallow the clicks on links.
-        std::mem::forget(Listener::new("click", |event| event.stop_propagation()));
+        std::mem::forget(Listener::new("click", web_sys::Event::stop_propagation));
     }
     std::future::pending::<()>().await;
 }
