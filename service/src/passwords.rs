@@ -7,7 +7,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use domain::password::Password;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use crate::Services;
@@ -111,22 +111,19 @@ impl Hasher {
             .acquire_owned()
             .await
             .map_err(|_| ServiceError::Busy)?;
-        let (done, result) = oneshot::channel();
-        // A thread of its own, which costs a thousandth of the work, and can be told to stand back.
-        std::thread::Builder::new()
-            .name("password".to_owned())
-            .spawn(move || {
-                // Held until the work is done, even when the caller has gone away.
-                let _held = (place, turn);
-                stand_back();
-                let _ = done.send(work());
-            })
-            .map_err(ServiceError::internal)?;
-        result.await.map_err(ServiceError::internal)
+        tokio::task::spawn_blocking(move || {
+            // Held until the work is done, even when the caller has gone away.
+            let _held = (place, turn);
+            stand_back();
+            work()
+        })
+        .await
+        .map_err(ServiceError::internal)
     }
 }
 
-/// People can wait for their log-ins; programs and gateways on the same processors should not.
+/// People can wait for their log-ins; programs and gateways on the same processors should not. The
+/// thread stays so: what else these threads do, reading files, can wait as well.
 fn stand_back() {
     // Linux takes it of the one thread. Where it may not be done, it need not.
     #[cfg(target_os = "linux")]
