@@ -48,16 +48,18 @@ impl PageClock {
         })
     }
 
+    // The server may still be writing the page of somebody who has gone away: then there is no clock.
+
     /// The time; tracks.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
-        self.now.get()
+        self.now.try_get().unwrap_or_default()
     }
 
     /// Whether times are shown in the viewer's zone; tracks.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        self.local.get()
+        self.local.try_get().unwrap_or_default()
     }
 }
 
@@ -81,4 +83,18 @@ fn monotonic_millis() -> i64 {
     window()
         .performance()
         .map_or(0, |performance| performance.now() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_whose_reader_has_gone_away_is_no_panic() {
+        let owner = Owner::new();
+        let clock = owner.with(PageClock::current);
+        owner.cleanup();
+        assert_eq!(clock.now(), DateTime::UNIX_EPOCH);
+        assert!(!clock.is_local());
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use chrono::TimeDelta;
 use domain::audit::{Action, ObjectKind, Outcome};
 use domain::confidential::is_confidential;
@@ -62,6 +63,24 @@ impl RecentIssues {
     }
 }
 
+/// The last counts, and of how many audit events they are: each change is one.
+#[derive(Debug, Default)]
+pub(crate) struct KeptCounts(ArcSwapOption<(i64, CredentialCounts)>);
+
+impl KeptCounts {
+    /// The counts, if nothing can have changed them: nobody, nor time.
+    fn get(&self, events: i64, now: Instant) -> Option<CredentialCounts> {
+        let kept = self.0.load_full()?;
+        let (counted_at, counts) = *kept;
+        let hold = counts.hold_until.is_none_or(|until| now < until);
+        (counted_at == events && hold).then_some(counts)
+    }
+
+    fn keep(&self, events: i64, counts: CredentialCounts) {
+        self.0.store(Some(Arc::new((events, counts))));
+    }
+}
+
 impl Services {
     /// A page of credentials.
     pub async fn list_credentials(
@@ -76,7 +95,14 @@ impl Services {
     /// How many credentials each tab holds.
     pub async fn count_credentials(&self, actor: &Actor) -> ServiceResult<CredentialCounts> {
         Self::see(actor)?;
-        Ok(self.store().count_credentials(self.now()).await?)
+        // Read before the counting: what is written between the two is counted again.
+        let (events, _) = self.store().audit_head().await?;
+        if let Some(counts) = self.0.kept_counts.get(events, self.now()) {
+            return Ok(counts);
+        }
+        let counts = self.store().count_credentials(self.now()).await?;
+        self.0.kept_counts.keep(events, counts);
+        Ok(counts)
     }
 
     /// One credential.

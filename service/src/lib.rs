@@ -182,6 +182,7 @@ struct Inner {
     ignored_headers: throttle::Throttle,
     log_outs: sso::LogOuts,
     recent_issues: credentials::RecentIssues,
+    kept_counts: credentials::KeptCounts,
 }
 
 impl Services {
@@ -235,6 +236,7 @@ impl Services {
             log_outs: sso::LogOuts::default(),
             ignored_headers: throttle::Throttle::new(1, TimeDelta::minutes(1)),
             recent_issues: credentials::RecentIssues::new(),
+            kept_counts: credentials::KeptCounts::default(),
             store,
             clock,
             latest_millis: AtomicI64::new(i64::MIN),

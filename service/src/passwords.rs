@@ -2,12 +2,13 @@
 //! out, at the same place, whether it is an easy guess.
 
 use std::sync::Arc;
+use std::thread;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use domain::password::Password;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use url::Url;
 
 use crate::Services;
@@ -111,23 +112,28 @@ impl Hasher {
             .acquire_owned()
             .await
             .map_err(|_| ServiceError::Busy)?;
-        tokio::task::spawn_blocking(move || {
+        let (done, result) = oneshot::channel();
+        let work = move || {
             // Held until the work is done, even when the caller has gone away.
             let _held = (place, turn);
             stand_back();
-            work()
-        })
-        .await
-        .map_err(ServiceError::internal)
+            // Nobody waits for what they went away from.
+            let _ = done.send(work());
+        };
+        thread::Builder::new()
+            .name("password".to_owned())
+            .spawn(work)
+            .map_err(ServiceError::internal)?;
+        result.await.map_err(ServiceError::internal)
     }
 }
 
-/// People can wait for their log-ins; programs and gateways on the same processors should not. The
-/// thread stays so: what else these threads do, reading files, can wait as well.
+/// Puts this thread behind all others, for good: people can wait for their log-ins, programs and
+/// gateways on the same processors should not. On a machine with nothing else to do it costs nothing.
 fn stand_back() {
     // Linux takes it of the one thread. Where it may not be done, it need not.
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, 10);
+    let _ = rustix::process::setpriority_process(None, 19);
 }
 
 impl Services {

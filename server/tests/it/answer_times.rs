@@ -3,17 +3,14 @@
 //! questions to the database, and the hash.
 
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use service::{AddPerson, PasswordLogIn, SsoSettings};
 use storage::Store as _;
-use tokio::runtime::Builder;
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::app::{Answer, Needs, PUBLIC_URL, TestApp};
 use crate::dashboard::{form, text};
@@ -23,6 +20,10 @@ const PASSWORD: &str = "mice juggle seven lamps";
 /// Those who may log in with a password.
 const BOSS: &str = "boss@example.com";
 const LOCKED: &str = "lock@example.com";
+const SLOW: &str = "slow@example.com";
+/// Of no password, in 20,000 passes instead of two.
+const SLOW_HASH: &str = "$argon2id$v=19$m=19456,t=20000,p=1$c2FsdCBvZiBub2JvZHkuLg\
+                         $bm8gcGFzc3dvcmQgaGFzIHRoaXMgaGFzaCwgZXZlcjA";
 /// All as long as each other: the form comes back with the address.
 const REFUSED: [&str; 6] = [
     // With another password than this.
@@ -42,7 +43,11 @@ const ROOM: usize = 33;
 
 async fn team() -> TestApp {
     let sso = SsoSettings {
-        passwords: PasswordLogIn::Only([BOSS, LOCKED].map(|email| email.parse().unwrap()).into()),
+        passwords: PasswordLogIn::Only(
+            [BOSS, LOCKED, SLOW]
+                .map(|email| email.parse().unwrap())
+                .into(),
+        ),
         ..SsoSettings::default()
     };
     let app = TestApp::open(Needs {
@@ -59,6 +64,7 @@ async fn team() -> TestApp {
     for (email, role) in [
         (BOSS, "superuser"),
         (LOCKED, "superuser"),
+        (SLOW, "superuser"),
         (REFUSED[2], "support"),
         (REFUSED[3], "support"),
     ] {
@@ -138,41 +144,45 @@ async fn check_55_every_failed_log_in_is_the_same_answer_after_the_same_question
     }
 }
 
-/// The one thread that hashes is held, so whoever asks for a hash takes a place and keeps it. One
-/// log-in more than there are places is told that the server is busy: had one of the others been
-/// refused without a hash, there would be room, or an answer while the thread is held.
-#[test]
-fn check_55_every_failed_log_in_waits_for_a_hash() {
-    let runtime = Builder::new_multi_thread()
-        .max_blocking_threads(1)
-        .enable_all()
-        .build();
-    runtime.unwrap().block_on(async {
-        let app = Arc::new(team().await);
-        for email in REFUSED {
-            let (is_held, held) = oneshot::channel();
-            let (release, released) = mpsc::channel::<()>();
-            tokio::task::spawn_blocking(move || {
-                is_held.send(()).unwrap();
-                released.recv()
-            });
-            held.await.unwrap();
-            let mut tries = JoinSet::new();
-            for number in 0..=ROOM {
-                let app = app.clone();
-                // From everywhere, as one address may fail ten times.
-                let peer = format!("10.0.0.{number}:40000");
-                tries.spawn(async move { log_in(&app, &peer, email).await.status });
-            }
-            let busy = timeout(Duration::from_mins(1), tries.join_next()).await;
-            let busy = busy.expect(email).unwrap().unwrap();
-            assert_eq!(busy, StatusCode::SERVICE_UNAVAILABLE, "{email}");
-            let next = timeout(Duration::from_millis(500), tries.join_next()).await;
-            assert!(next.is_err(), "{email} is answered without a hash");
-            tries.shutdown().await;
-            drop(release);
+/// The one thread that hashes is held by a hash that takes minutes, so whoever asks for another takes a
+/// place and keeps it. One log-in more than there are places is told that the server is busy: had one of
+/// the others been refused without a hash, there would be room, or an answer while the thread is held.
+#[tokio::test(flavor = "multi_thread")]
+async fn check_55_every_failed_log_in_waits_for_a_hash() {
+    let app = Arc::new(team().await);
+    let login = app.store.find_login(SLOW.parse().unwrap()).await.unwrap();
+    let (id, hash) = login
+        .map(|login| (login.user.id, login.password_hash))
+        .unwrap();
+    let upgraded = app
+        .store
+        .upgrade_password_hash(id, hash.unwrap(), SLOW_HASH.to_owned());
+    upgraded.await.unwrap();
+    app.store.take_calls();
+    let holder = {
+        let app = app.clone();
+        tokio::spawn(async move { log_in(&app, "192.0.2.9:40000", SLOW).await })
+    };
+    while !app.store.take_calls().contains(&"begin_password_try") {
+        sleep(Duration::from_millis(1)).await;
+    }
+    sleep(Duration::from_millis(200)).await;
+    for email in REFUSED {
+        let mut tries = JoinSet::new();
+        for number in 0..ROOM {
+            let app = app.clone();
+            // From everywhere, as one address may fail ten times.
+            let peer = format!("10.0.0.{number}:40000");
+            tries.spawn(async move { log_in(&app, &peer, email).await.status });
         }
-    });
+        let busy = timeout(Duration::from_mins(1), tries.join_next()).await;
+        let busy = busy.expect(email).unwrap().unwrap();
+        assert_eq!(busy, StatusCode::SERVICE_UNAVAILABLE, "{email}");
+        let next = timeout(Duration::from_millis(500), tries.join_next()).await;
+        assert!(next.is_err(), "{email} is answered without a hash");
+        tries.shutdown().await;
+    }
+    assert!(!holder.is_finished(), "the thread was not held to the end");
 }
 
 #[tokio::test(flavor = "multi_thread")]

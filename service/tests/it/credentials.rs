@@ -36,6 +36,45 @@ async fn check_84_only_superusers_issue_and_a_refusal_is_audited() {
     );
 }
 
+#[tokio::test]
+async fn the_numbers_of_the_tabs_follow_changes_by_anybody_and_by_time() {
+    let team = Team::new().await;
+    let elsewhere = crate::harness::open(team.store.clone(), team.clock.clone()).await;
+    let tabs = async || {
+        let counts = team.services.count_credentials(&team.host).await.unwrap();
+        (
+            counts.in_use,
+            counts.expiring,
+            counts.quarantined,
+            counts.ended,
+        )
+    };
+    assert_eq!(tabs().await, (0, 0, 0, 0));
+    let issued = team.issue("legacy", &[("data", "read")]).await;
+    assert_eq!(tabs().await, (1, 0, 0, 0));
+    // Another process.
+    let draft = team.draft("legacy", &[("data", "read")]);
+    elsewhere
+        .issue_credential(&team.host, &draft, None)
+        .await
+        .unwrap();
+    assert_eq!(tabs().await, (2, 0, 0, 0));
+    let key_id = issued.credential.key_id;
+    team.services
+        .disable_credential(&team.host, key_id, "seen in a chat")
+        .await
+        .unwrap();
+    assert_eq!(tabs().await, (1, 0, 1, 0));
+    // Both live for 30 days, and expire soon for the last 14.
+    team.clock
+        .advance(TimeDelta::days(16) - TimeDelta::milliseconds(1));
+    assert_eq!(tabs().await, (1, 0, 1, 0));
+    team.clock.advance(TimeDelta::milliseconds(1));
+    assert_eq!(tabs().await, (1, 1, 1, 0));
+    team.clock.advance(TimeDelta::days(14));
+    assert_eq!(tabs().await, (0, 0, 0, 2));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn check_85_two_clicks_issue_one_credential_and_show_one_secret() {
     let team = Team::new().await;

@@ -143,4 +143,7 @@ pub struct CredentialCounts {
     pub orphaned: u64,
     /// [`CredentialTab::Ended`].
     pub ended: u64,
+    /// From this instant on they are others though nobody changes anything: something ends, or begins
+    /// to be about to. Nothing, if time changes none of them.
+    pub hold_until: Option<Instant>,
 }

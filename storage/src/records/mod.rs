@@ -85,6 +85,8 @@ pub struct Identity {
 pub struct UserQuery {
     /// A part of the name or address, any case.
     pub search: Option<String>,
+    /// Only these people, if any are named.
+    pub ids: Option<Vec<UserId>>,
     /// Only people who may act.
     pub active_only: bool,
     /// Start after this person: their name and id.

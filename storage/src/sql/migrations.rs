@@ -42,6 +42,7 @@ macro_rules! migrations {
                 $folder,
                 "0011_password_failures.sql"
             ),
+            migration!(12, "faster_pages", $folder, "0012_faster_pages.sql"),
         ]
     };
 }

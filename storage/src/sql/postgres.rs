@@ -20,7 +20,7 @@ mod search;
 )]
 mod store;
 
-use search::{Search, push_from};
+use search::{Search, push_from, push_has};
 
 type Db = sqlx::Postgres;
 type Connection = PgConnection;
@@ -32,8 +32,6 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const LOCK_AUDIT_HEAD: &str = "SELECT seq, hash FROM audit_head FOR UPDATE";
 /// Ends a query that takes its rows, one after the other, until the transaction ends.
 const LOCK_ROWS: &str = " FOR UPDATE";
-/// `POSITION(text, part) > 0` tells whether a text has a part, literally.
-const POSITION: &str = "strpos";
 
 /// The channel by which the processes on one database tell each other that something has changed.
 const CHANNEL: &str = "keyrack_changes";

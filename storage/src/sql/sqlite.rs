@@ -22,7 +22,7 @@ mod search;
 )]
 mod store;
 
-use search::{Search, push_from};
+use search::{Search, push_from, push_has};
 
 type Db = sqlx::Sqlite;
 type Connection = SqliteConnection;
@@ -35,8 +35,6 @@ const BEGIN: &str = "BEGIN IMMEDIATE";
 const LOCK_AUDIT_HEAD: &str = "SELECT seq, hash FROM audit_head";
 /// The write lock is the lock on the rows as well.
 const LOCK_ROWS: &str = "";
-/// `POSITION(text, part) > 0` tells whether a text has a part, literally.
-const POSITION: &str = "instr";
 
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use domain::access::{Access, AccessKind};
-use domain::credential::{Credential, Flow, Mark, Standing, State};
+use domain::credential::{Credential, EXPIRING_WITHIN, Flow, Mark, Standing, State};
 use domain::scope::{AccessLevel, Level, ScopeName, WireScope};
 use domain::user::User;
 use rand::rngs::StdRng;
@@ -164,6 +164,17 @@ impl Known {
                 !self.owner.is_active() && matches!(state, State::Active | State::Disabled)
             }
             CredentialTab::Ended => matches!(state, State::Expired | State::Revoked),
+        }
+    }
+
+    /// When time alone takes it to another tab.
+    fn next_change(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+        let end = self.credential.expires_at?;
+        let about_to_end = end - EXPIRING_WITHIN;
+        match self.credential.state(now()) {
+            State::Active if about_to_end > now() => Some(about_to_end),
+            State::Active | State::Disabled => Some(end),
+            State::Expired | State::Revoked => None,
         }
     }
 
@@ -495,6 +506,7 @@ pub async fn counts_agree_with_the_tabs(fixture: &Fixture) {
         quarantined,
         orphaned,
         ended,
+        hold_until: known.iter().filter_map(Known::next_change).min(),
     };
     assert!(
         [

@@ -125,6 +125,18 @@ pub async fn people_are_listed_by_name_page_by_page(fixture: &Fixture) {
     let listed = store.list_users(active).await.unwrap();
     people.remove(2);
     assert_eq!(listed, people);
+    for named in [
+        vec![],
+        vec![people[3].clone()],
+        vec![people[0].clone(), people[4].clone()],
+    ] {
+        let query = UserQuery {
+            ids: Some(named.iter().map(|person| person.id).collect()),
+            limit: 10,
+            ..Default::default()
+        };
+        assert_eq!(store.list_users(query).await.unwrap(), named);
+    }
 }
 
 pub async fn people_are_searched_literally(fixture: &Fixture) {

@@ -117,15 +117,26 @@ pub async fn search_audit(params: AuditParams) -> Result<AuditResults, ApiError>
     })
 }
 
-/// The people whose names may have to stand for ids: none, unless an edit gave a credential to
-/// somebody else.
+/// The people whose names stand for ids in the entries: those who were given a credential.
 #[cfg(feature = "ssr")]
-fn owners(entries: &[domain::audit::AuditEntry]) -> service::UserQuery {
-    let has_owner = entries
+pub(crate) fn owners(entries: &[domain::audit::AuditEntry]) -> service::UserQuery {
+    use serde_json::Value;
+
+    let of = |owner: Value| match owner {
+        Value::Object(change) => change.into_iter().map(|(_, id)| id).collect(),
+        id => vec![id],
+    };
+    let ids: Vec<_> = entries
         .iter()
-        .any(|entry| entry.event.detail.contains("\"owner\""));
+        .filter(|entry| entry.event.detail.contains("\"owner\""))
+        .filter_map(|entry| serde_json::from_str::<Value>(&entry.event.detail).ok())
+        .filter_map(|mut detail| detail.get_mut("owner").map(Value::take))
+        .flat_map(of)
+        .filter_map(|id| id.as_str()?.parse().ok())
+        .collect();
     service::UserQuery {
-        limit: if has_owner { 1000 } else { 0 },
+        limit: u32::try_from(ids.len()).unwrap_or(u32::MAX),
+        ids: Some(ids),
         ..service::UserQuery::default()
     }
 }

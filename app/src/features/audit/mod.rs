@@ -10,6 +10,8 @@ mod query;
 #[cfg(feature = "ssr")]
 mod tell;
 
+#[cfg(feature = "ssr")]
+pub(crate) use api::owners;
 pub use api::{AuditResults, Change, Deed, StoryEntry, Target, search_audit};
 pub(crate) use entry::entry;
 pub use page::AuditPage;

@@ -17,32 +17,42 @@ pub async fn list_credentials(params: ListParams) -> Result<CredentialList, ApiE
 
     let (actor, services) = (actor()?, services()?);
     let query = server::list_query(&params, services.now());
-    let page = reply(services.list_credentials(&actor, query).await)?;
-    let counts = reply(services.count_credentials(&actor).await)?;
+    let page = services.list_credentials(&actor, query);
+    let counts = services.count_credentials(&actor);
+    let (page, counts) = futures_util::future::join(page, counts).await;
     Ok(server::list_page(
-        page,
-        counts,
+        reply(page)?,
+        reply(counts)?,
         &services.catalogue(),
         services.now(),
     ))
 }
 
-/// What the list can be filtered by.
+/// What the list can be filtered by, with the owner that it is filtered by now among the owners.
 #[server(prefix = "/_fn", endpoint = "credentials/filters")]
-pub async fn credential_filters() -> Result<Filters, ApiError> {
+pub async fn credential_filters(owner: String) -> Result<Filters, ApiError> {
     use super::server;
     use crate::server_context::{actor, reply, services};
 
     let (actor, services) = (actor()?, services()?);
-    let people = reply(services.people(&actor, server::everybody()).await)?;
-    Ok(server::filters(people, &services.catalogue()))
+    let people = server::everybody(server::OWNERS + 1);
+    let people = reply(services.people(&actor, people).await)?;
+    let is_everybody = people.len() <= server::OWNERS as usize;
+    let people = if is_everybody {
+        people
+    } else {
+        let viewer = actor.person().map(|person| person.id);
+        let few = server::these(owner.parse().ok().into_iter().chain(viewer).collect());
+        reply(services.people(&actor, few).await)?
+    };
+    Ok(server::filters(people, is_everybody, &services.catalogue()))
 }
 
 /// One credential with its story.
 #[server(prefix = "/_fn", endpoint = "credentials/get", input = Json)]
 pub async fn get_credential(key_id: String) -> Result<CredentialDetail, ApiError> {
     use super::server;
-    use crate::features::audit::{Subject, tell};
+    use crate::features::audit::{Subject, owners, tell};
     use crate::server_context::{actor, reply, services};
 
     let (actor, services) = (actor()?, services()?);
@@ -53,7 +63,7 @@ pub async fn get_credential(key_id: String) -> Result<CredentialDetail, ApiError
     )?;
     let record = reply(services.credential(&actor, key_id).await)?;
     let entries = reply(services.credential_story(&actor, key_id).await)?;
-    let people = reply(services.people(&actor, server::everybody()).await)?;
+    let people = reply(services.people(&actor, owners(&entries)).await)?;
     let now = services.now();
     let since = now - chrono::TimeDelta::days(server::USAGE_DAYS);
     let rows = reply(services.usage_of(&actor, key_id, since).await)?;
@@ -72,7 +82,7 @@ pub async fn credential_form() -> Result<FormFacts, ApiError> {
     let (actor, services) = (actor()?, services()?);
     let query = service::UserQuery {
         active_only: true,
-        ..server::everybody()
+        ..server::everybody(1000)
     };
     let people = reply(services.people(&actor, query).await)?;
     Ok(server::form_facts(

@@ -162,8 +162,10 @@ pub struct Owner {
 pub struct Filters {
     /// The scopes.
     pub scopes: Vec<(String, String)>,
-    /// Everybody who may own something.
+    /// Those who may own something: everybody, or a few of a large team.
     pub owners: Vec<(String, String)>,
+    /// Whether there are owners that are not offered here.
+    pub more_owners: bool,
 }
 
 /// What the forms for issuing and editing offer.

@@ -34,7 +34,8 @@ pub fn CredentialsPage() -> impl IntoView {
     let query = use_query_map();
     let params = Memo::new(move |_| query.with(|query| ListParams::read(|name| query.get(name))));
     let list = Resource::new_blocking(move || params.get(), list_credentials);
-    let filters = Resource::new_blocking(|| (), |()| credential_filters());
+    let owner = params.get_untracked().owner;
+    let filters = Resource::new_blocking(move || owner.clone(), credential_filters);
     let busy = RwSignal::new(false);
     view! {
         <Transition fallback=|| {
@@ -170,6 +171,9 @@ fn FilterBar(filters: Filters, params: Memo<ListParams>) -> impl IntoView {
     let sorts = Sort::ALL
         .iter()
         .map(|sort| (sort.as_str().to_owned(), sort.label().to_owned()));
+    let others = filters
+        .more_owners
+        .then_some("Others: search for their name");
     let [_, flow, access, scope, owner, sort] = start.fields().map(|(_, value)| value);
     view! {
         <form
@@ -210,10 +214,10 @@ fn FilterBar(filters: Filters, params: Memo<ListParams>) -> impl IntoView {
                 />
                 <kbd class="live-only">"/"</kbd>
             </label>
-            {choice("flow", "Any flow", flows.into(), &flow)}
-            {choice("access", "Any access", kinds.into(), &access)}
-            {choice("scope", "Any scope", filters.scopes, &scope)}
-            {choice("owner", "Any owner", filters.owners, &owner)}
+            {choice("flow", "Any flow", flows.into(), &flow, None)}
+            {choice("access", "Any access", kinds.into(), &access, None)}
+            {choice("scope", "Any scope", filters.scopes, &scope, None)}
+            {choice("owner", "Any owner", filters.owners, &owner, others)}
             {order(sorts.collect(), &sort)} <button class="btn until-live">"Apply"</button>
         </form>
     }
@@ -226,16 +230,18 @@ fn choice(
     any: &'static str,
     options: Vec<(String, String)>,
     chosen: &str,
+    // What to know about those that are not offered.
+    others: Option<&'static str>,
 ) -> AnyView {
     let options = [(String::new(), any.to_owned())]
         .into_iter()
         .chain(options)
         .collect();
-    select(name, any, options, chosen)
+    select(name, any, options, chosen, others)
 }
 
 fn order(options: Vec<(String, String)>, chosen: &str) -> AnyView {
-    select("sort", "Order", options, chosen)
+    select("sort", "Order", options, chosen, None)
 }
 
 fn select(
@@ -243,6 +249,7 @@ fn select(
     label: &'static str,
     options: Vec<(String, String)>,
     chosen: &str,
+    others: Option<&'static str>,
 ) -> AnyView {
     let options = options
         .into_iter()
@@ -251,7 +258,14 @@ fn select(
             view! { <option value=value selected=selected>{words}</option> }
         })
         .collect_view();
-    view! { <select class="input" name=name aria-label=label>{options}</select> }.into_any()
+    let others = others.map(|words| view! { <option disabled>{words}</option> });
+    view! {
+        <select class="input" name=name aria-label=label>
+            {options}
+            {others}
+        </select>
+    }
+    .into_any()
 }
 
 /// `/` leads to the search, unless somebody is typing elsewhere.

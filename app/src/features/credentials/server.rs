@@ -10,7 +10,7 @@ use domain::credential::{Credential, Mark as DomainMark};
 use domain::expiry::ExpiryChoice;
 use domain::key_id::KeyId;
 use domain::scope::Level;
-use domain::user::User;
+use domain::user::{User, UserId};
 use service::{
     CredentialCounts, CredentialFilter, CredentialPage, CredentialQuery, CredentialRecord,
     CredentialSort, CredentialTab, DecisionRow, IssuedCredential, KeySetRow, PageStart, Position,
@@ -30,11 +30,22 @@ use crate::words::sentence;
 /// Rows of a page of the list.
 const PAGE: u32 = 50;
 
-/// Everybody in the team, which is people, not thousands.
-pub(super) fn everybody() -> UserQuery {
+/// So many owners are offered as a filter. Nobody picks from more, and each page would carry them.
+pub(super) const OWNERS: u32 = 100;
+
+/// Everybody in the team, as far as there are no more.
+pub(super) fn everybody(limit: u32) -> UserQuery {
     UserQuery {
-        limit: 1000,
+        limit,
         ..UserQuery::default()
+    }
+}
+
+/// These few people.
+pub(super) fn these(ids: Vec<UserId>) -> UserQuery {
+    UserQuery {
+        ids: Some(ids),
+        ..everybody(OWNERS)
     }
 }
 
@@ -188,7 +199,7 @@ impl From<service::LastUse> for LastUse {
     }
 }
 
-pub(super) fn filters(people: Vec<User>, catalogue: &Catalogue) -> Filters {
+pub(super) fn filters(people: Vec<User>, is_everybody: bool, catalogue: &Catalogue) -> Filters {
     let scopes = catalogue.scopes().iter();
     Filters {
         scopes: scopes
@@ -204,6 +215,7 @@ pub(super) fn filters(people: Vec<User>, catalogue: &Catalogue) -> Filters {
             .into_iter()
             .map(|one| (one.id.to_string(), one.name.to_string()))
             .collect(),
+        more_owners: !is_everybody,
     }
 }
 

@@ -13,6 +13,7 @@ pub async fn people(store: &SharedStore) -> Result<Vec<(&'static str, PeopleQuer
         search: None,
         active_only: false,
         after: None,
+        ids: None,
         limit: u32::MAX,
     };
     let team = store.list_users(team).await?;

@@ -1,12 +1,13 @@
 //! The filters of the list of credentials as conditions.
 
 use domain::Instant;
+use domain::access::AccessKind;
 use domain::credential::{EXPIRING_WITHIN, State};
 use domain::scope::{Level, WireScope};
 use sqlx::QueryBuilder;
 
 use super::columns::millis;
-use super::{Db, POSITION};
+use super::{Db, push_has};
 use crate::{CredentialFilter, CredentialTab};
 
 /// What stands in `expires_key` for no end, and its opposite in `last_used_key` for no use.
@@ -31,29 +32,35 @@ pub(super) fn push_filter(query: &mut QueryBuilder<Db>, filter: &CredentialFilte
     }
     if let Some(scope) = &filter.scope {
         query.push(" AND ");
-        push_may(query, scope);
+        match filter.access {
+            Some(AccessKind::Custom) => push_custom_may(query, scope),
+            _ => push_may(query, scope),
+        }
     }
 }
 
-/// Whether a credential may do this. Scopes that may be written may be read, so both levels are first
-/// looked for in the column that is in the indexes.
+/// Whether a credential may do this.
 pub(super) fn push_may(query: &mut QueryBuilder<Db>, right: &WireScope) {
-    let scope = &right.scope;
     let everywhere = match right.level {
         Level::Read => "<> 'custom'",
         Level::Write => "= 'full'",
     };
-    query.push(format_args!(
-        "(c.access_kind {everywhere} OR ({POSITION}(c.readable_scopes, "
-    ));
-    query.push_bind(format!(",{scope},")).push(") > 0");
+    query.push(format_args!("(c.access_kind {everywhere} OR "));
+    push_custom_may(query, right);
+    query.push(")");
+}
+
+/// Whether a credential with custom access may do this. Scopes that may be written may be read, so
+/// both levels are first looked for in the column that is in the indexes.
+fn push_custom_may(query: &mut QueryBuilder<Db>, right: &WireScope) {
+    let scope = &right.scope;
+    query.push("(");
+    push_has(query, "c.readable_scopes", &format!(",{scope},"));
     if right.level == Level::Write {
-        query.push(format_args!(" AND {POSITION}(c.access_levels, "));
-        query
-            .push_bind(format!("\"{scope}\":\"write\""))
-            .push(") > 0");
+        query.push(" AND ");
+        push_has(query, "c.access_levels", &format!("\"{scope}\":\"write\""));
     }
-    query.push("))");
+    query.push(")");
 }
 
 pub(super) fn push_tab(query: &mut QueryBuilder<Db>, tab: CredentialTab, now: Instant) {

@@ -9,11 +9,14 @@ use sqlx::{QueryBuilder, Row as _};
 use super::columns::Columns;
 use super::credential_row::{to_credential, to_last_use, to_owner};
 use super::filter::{NEVER, push_filter};
-use super::{Connection, Db, POSITION, Row, Search, push_from, text};
+use super::{Connection, Db, Row, Search, push_from, push_has, text};
 use crate::{
     CredentialPage, CredentialQuery, CredentialRow, CredentialSort, PageStart, Position,
     StoreResult,
 };
+
+/// So many rows next to the beginning of a page may be looked at to plan a search.
+const NEAR: i64 = 1000;
 
 /// The way over an order.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,8 +38,6 @@ pub(super) async fn page(
     db: &mut Connection,
     wanted: &CredentialQuery,
 ) -> StoreResult<CredentialPage> {
-    let search = plan_search(db, wanted).await?;
-    let search = search.as_ref();
     let forwards = if wanted.descending {
         Way::Down
     } else {
@@ -47,6 +48,8 @@ pub(super) async fn page(
         PageStart::After(position) => (forwards, Some(position)),
         PageStart::Before(position) => (forwards.back(), Some(position)),
     };
+    let search = plan_search(db, wanted, way, from).await?;
+    let search = search.as_ref();
     let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
     let mut rows = rows(db, wanted, search, way, from).await?;
     let more_ahead = rows.len() > limit;
@@ -75,12 +78,32 @@ pub(super) async fn page(
     }
 }
 
-async fn plan_search(db: &mut Connection, wanted: &CredentialQuery) -> StoreResult<Option<Search>> {
+async fn plan_search(
+    db: &mut Connection,
+    wanted: &CredentialQuery,
+    way: Way,
+    from: Option<&Position>,
+) -> StoreResult<Option<Search>> {
     let Some(term) = wanted.filter.search.as_deref().and_then(text::search_term) else {
         return Ok(None);
     };
     let endpoints = endpoints_with(db, &term).await?;
-    Ok(Some(Search::plan(db, term, endpoints, wanted.sort).await?))
+    let push_near = |query: &mut QueryBuilder<Db>| {
+        query.push(" FROM (SELECT c.*");
+        push_from(query, wanted.sort, None);
+        push_place(
+            query,
+            wanted.sort,
+            None,
+            way,
+            from.map(|from| (from, false)),
+        );
+        query.push(" LIMIT ").push_bind(NEAR).push(") c WHERE TRUE");
+        push_filter(query, &wanted.filter, wanted.now);
+    };
+    Ok(Some(
+        Search::plan(db, term, endpoints, wanted, push_near).await?,
+    ))
 }
 
 /// The endpoints that have a term. There are few, so the statement leaps from one to the next in
@@ -96,8 +119,8 @@ async fn endpoints_with(db: &mut Connection, term: &str) -> StoreResult<Vec<Stri
          )
          SELECT endpoint FROM endpoints WHERE endpoint IS NOT NULL",
     );
-    query.push(format_args!(" AND {POSITION}(lower(endpoint), "));
-    query.push_bind(term.to_owned()).push(") > 0");
+    query.push(" AND ");
+    push_has(&mut query, "lower(endpoint)", term);
     Ok(query.build_query_scalar().fetch_all(db).await?)
 }
 
@@ -123,7 +146,7 @@ async fn rows(
     query.push(
         ") page JOIN credentials c ON c.key_id = page.key_id JOIN users u ON u.id = c.owner_id",
     );
-    push_order(&mut query, wanted.sort, way);
+    push_order(&mut query, wanted.sort, None, way);
     query
         .build()
         .fetch_all(db)
@@ -158,10 +181,25 @@ fn push_key_ids(
     query.push("SELECT c.key_id");
     push_from(query, wanted.sort, search);
     push_filter(query, &wanted.filter, wanted.now);
-    if let Some((position, inclusive)) = from {
-        push_from_position(query, wanted.sort, way, position, inclusive);
+    // After the filters, which cost less.
+    if let Some(search) = search {
+        search.push_condition(query);
     }
-    push_order(query, wanted.sort, way);
+    push_place(query, wanted.sort, search, way, from);
+}
+
+/// Where the walk begins, and which way it goes.
+fn push_place(
+    query: &mut QueryBuilder<Db>,
+    sort: CredentialSort,
+    search: Option<&Search>,
+    way: Way,
+    from: Option<(&Position, bool)>,
+) {
+    if let Some((position, inclusive)) = from {
+        push_from_position(query, sort, way, position, inclusive);
+    }
+    push_order(query, sort, search, way);
 }
 
 const fn column(sort: CredentialSort) -> &'static str {
@@ -173,10 +211,19 @@ const fn column(sort: CredentialSort) -> &'static str {
     }
 }
 
-fn push_order(query: &mut QueryBuilder<Db>, sort: CredentialSort, way: Way) {
+fn push_order(
+    query: &mut QueryBuilder<Db>,
+    sort: CredentialSort,
+    search: Option<&Search>,
+    way: Way,
+) {
     let column = column(sort);
+    let order = search.map_or_else(
+        || format!("c.{column}"),
+        |search| search.order(sort, column),
+    );
     let way = if way == Way::Up { "ASC" } else { "DESC" };
-    query.push(format_args!(" ORDER BY c.{column} {way}, c.key_id {way}"));
+    query.push(format_args!(" ORDER BY {order} {way}, c.key_id {way}"));
 }
 
 fn push_from_position(

@@ -6,7 +6,7 @@ use domain::user::{EmailAddress, User, UserId};
 use sqlx::QueryBuilder;
 
 use super::columns::{Columns, millis, optional_millis};
-use super::{Connection, Db, OrIfTaken as _, POSITION, Row, found, sessions, text};
+use super::{Connection, Db, OrIfTaken as _, Row, found, push_has, sessions, text};
 use crate::{
     Conflict, Login, OneTimeToken, PasswordTry, StoreError, StoreResult, TokenHash, UserQuery,
 };
@@ -136,6 +136,14 @@ pub(super) async fn list(db: &mut Connection, wanted: UserQuery) -> StoreResult<
     if wanted.active_only {
         query.push(" AND disabled_at IS NULL");
     }
+    if let Some(ids) = wanted.ids {
+        // Nobody has an empty id: it stands in a list of none.
+        query.push(" AND id IN (''");
+        for id in ids {
+            query.push(", ").push_bind(id.to_string());
+        }
+        query.push(")");
+    }
     push_search(&mut query, wanted.search.as_deref());
     if let Some((name, id)) = wanted.after {
         query
@@ -158,13 +166,11 @@ pub(super) async fn list(db: &mut Connection, wanted: UserQuery) -> StoreResult<
 /// Only people, as `u`, with a part of the name or address.
 pub(super) fn push_search(query: &mut QueryBuilder<Db>, search: Option<&str>) {
     if let Some(term) = search.and_then(text::search_term) {
-        query
-            .push(format_args!(" AND ({POSITION}(u.name_key, "))
-            .push_bind(term.clone());
-        query
-            .push(format_args!(") > 0 OR {POSITION}(u.email, "))
-            .push_bind(term)
-            .push(") > 0)");
+        query.push(" AND (");
+        push_has(query, "u.name_key", &term);
+        query.push(" OR ");
+        push_has(query, "u.email", &term);
+        query.push(")");
     }
 }
 
