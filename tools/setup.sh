@@ -143,7 +143,8 @@ python_signs() {
   return 1
 }
 
-# What the tests run Keyrack with: a browser, both gateways, a database server and what signs in Python.
+# What the tests run Keyrack with: a browser, both gateways, a database server, what signs in Python, a
+# clock that jumps.
 peers() {
   local missing=() services=()
   have chromium || [[ -x ${KEYRACK_CHROMIUM:-} ]] || missing+=(chromium)
@@ -152,6 +153,7 @@ peers() {
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || services+=(postgresql)
   missing+=("${services[@]}")
   python_signs || missing+=(python3-jwt python3-cryptography)
+  have faketime || missing+=(faketime)
   [[ ${#missing[@]} = 0 ]] && return
   debian "${missing[@]}"
   # The tests start their own: the packages' services are not wanted, now or after a reboot.

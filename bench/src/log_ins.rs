@@ -2,13 +2,15 @@
 //! token endpoint, and whether the time of a refusal tells who is on the team.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use domain::user::User;
 use service::{Actor, AddPerson, HEADER_ISSUER, Services};
+use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -55,12 +57,35 @@ fn person(name: &str, number: usize) -> AddPerson {
     }
 }
 
-/// How the log-ins of the crowd ended.
+/// How the log-ins of the crowd ended. It is a process of its own, as its memory is not the server's.
 #[derive(Default)]
 struct Crowd {
     done: AtomicU64,
     refused: AtomicU64,
     sent_away: AtomicU64,
+}
+
+/// Logs in to the server at an address until nobody listens to standard output any more.
+pub async fn be_the_crowd(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
+    let address: SocketAddr = arguments.next().context("where is the server?")?.parse()?;
+    let crowd = Arc::new(Crowd::default());
+    let mut tasks = JoinSet::new();
+    for number in 0..CROWD {
+        let (crowd, email) = (crowd.clone(), person("crowd", number).email);
+        tasks.spawn(async move { crowd.keep_logging_in(address, &email).await });
+    }
+    loop {
+        tokio::select! {
+            ended = tasks.join_next() => return ended.context("nobody came")??,
+            () = sleep(Duration::from_millis(200)) => {
+                let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+                println!(
+                    "{} were let in, {} refused, {} told to come back",
+                    count(&crowd.done), count(&crowd.refused), count(&crowd.sent_away),
+                );
+            }
+        }
+    }
 }
 
 impl Crowd {
@@ -98,25 +123,27 @@ pub async fn crowd(
     let idle = p99_of_each(address, endpoints)?;
     let before = resident_megabytes()?;
     let most = Arc::new(AtomicU64::new(before));
-    let crowd = Arc::new(Crowd::default());
-    let mut tasks = JoinSet::new();
-    for number in 0..CROWD {
-        let (crowd, email) = (crowd.clone(), person("crowd", number).email);
-        tasks.spawn(async move { crowd.keep_logging_in(address, &email).await });
-    }
+    let mut crowd = Command::new(std::env::current_exe()?)
+        .args(["crowd", &address.to_string()])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
     let watched = most.clone();
-    tasks.spawn(async move {
+    let watch = tokio::spawn(async move {
         loop {
             watched.fetch_max(resident_megabytes()?, Ordering::Relaxed);
             sleep(Duration::from_millis(20)).await;
         }
+        #[expect(unreachable_code, reason = "it says what the loop's errors are")]
+        anyhow::Ok(())
     });
     sleep(Duration::from_secs(1)).await;
     let busy = p99_of_each(address, endpoints)?;
-    if let Some(ended) = tasks.try_join_next() {
-        ended??;
-    }
-    tasks.shutdown().await;
+    crowd.start_kill()?;
+    let output = crowd.wait_with_output().await?;
+    let told = String::from_utf8(output.stdout)?;
+    let told = told.lines().last().context("the crowd did nothing")?;
+    watch.abort();
 
     println!(
         "\n{:<34} {:>9} {:>9} {:>7}   (the goal is under 2)",
@@ -128,13 +155,9 @@ pub async fn crowd(
     for (((name, _), idle), busy) in endpoints.iter().zip(idle).zip(busy) {
         println!("{name:<34} {idle:>9.2} {busy:>9.2} {:>7.2}", busy / idle);
     }
-    let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
     println!(
-        "{} were let in, {} refused, {} told to come back; memory grew by {} MB (the goal is at most {})",
-        count(&crowd.done),
-        count(&crowd.refused),
-        count(&crowd.sent_away),
-        count(&most) - before,
+        "{told}; memory grew by {} MB (the goal is at most {})",
+        most.load(Ordering::Relaxed) - before,
         HASHER_MEGABYTES * services.settings().password_hashers as u64,
     );
     Ok(())

@@ -42,6 +42,9 @@ async fn main() -> anyhow::Result<()> {
     if arguments.next_if(|first| first == "lists").is_some() {
         return lists::measure(arguments).await;
     }
+    if arguments.next_if(|first| first == "crowd").is_some() {
+        return log_ins::be_the_crowd(arguments).await;
+    }
     let count: usize = arguments.next().map_or(Ok(100_000), |text| text.parse())?;
     let folder = tempfile::tempdir()?;
     let url = arguments

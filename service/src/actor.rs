@@ -22,7 +22,7 @@ pub struct RequestFacts {
     /// The caller's address, as the server trusts it.
     pub address: Option<IpAddr>,
     /// The id under which the request is logged.
-    pub request_id: Option<String>,
+    pub request_id: Option<Arc<str>>,
 }
 
 /// A team member who is logged in.
@@ -262,7 +262,7 @@ fn event(
         address: facts
             .address
             .map(|address| address.to_canonical().to_string()),
-        request_id: facts.request_id.clone(),
+        request_id: facts.request_id.as_deref().map(str::to_owned),
         detail: detail.to_string(),
     }
 }

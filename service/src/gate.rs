@@ -15,7 +15,7 @@ use crate::actor::RequestFacts;
 use crate::denial::{Cause, Denial};
 use crate::error::{ServiceError, ServiceResult};
 use crate::limiter::{Quota, whole_seconds};
-use crate::live::Live;
+use crate::live::{Grant, Live};
 use crate::tokens::{Effective, Verified};
 use crate::usage::{Call, Kept};
 
@@ -51,22 +51,46 @@ pub struct GateRequest<'a> {
 /// A call that goes through, with what the gateway tells the API about the caller.
 #[derive(Debug)]
 pub struct Allowed {
-    live: Arc<Live>,
-    token: Option<Arc<Effective>>,
+    caller: Caller,
     quota: Option<Quota>,
+}
+
+/// Who calls, and by what.
+#[derive(Debug)]
+enum Caller {
+    Secret(Arc<Live>),
+    Token(Arc<Effective>),
+}
+
+impl Caller {
+    fn live(&self) -> &Live {
+        match self {
+            Self::Secret(live) => live,
+            Self::Token(token) => &token.live,
+        }
+    }
+
+    /// Everything that they may do: the token's scopes that the credential still has, or all of the
+    /// credential's.
+    fn grant(&self) -> &Grant {
+        match self {
+            Self::Secret(live) => &live.grant,
+            Self::Token(token) => &token.grant,
+        }
+    }
 }
 
 impl Allowed {
     /// Whose call it is.
     #[must_use]
     pub fn key_id(&self) -> KeyId {
-        self.live.stored.credential.key_id
+        self.caller.live().key_id()
     }
 
     /// The credential's name, in ASCII.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.live.header_name
+        &self.caller.live().header_name
     }
 
     /// What is left of the credential's limit on calls, if it has one that does more than report.
@@ -75,13 +99,10 @@ impl Allowed {
         self.quota
     }
 
-    /// Everything that the caller may do: the token's scopes that the credential still has, or
-    /// all of the credential's.
+    /// Everything that the caller may do.
     #[must_use]
     pub fn scope(&self) -> &str {
-        self.token
-            .as_ref()
-            .map_or(&self.live.scope_text, |token| &token.text)
+        &self.caller.grant().text
     }
 }
 
@@ -234,26 +255,25 @@ impl Services {
             ..Trace::default()
         };
         let now = self.now();
-        let (live, token) = match self.authenticate(request.presented, now).await {
+        let caller = match self.authenticate(request.presented, now).await {
             Ok(caller) => caller,
             Err(refusal) => {
-                let refused = Err(refusal);
-                self.note(request, &trace, &refused, now);
-                return refused;
+                self.note(request, &trace, Some(&refusal), now);
+                return Err(refusal);
             }
         };
-        let decided = Self::weigh(request, &live, token, &mut trace);
-        self.note(request, &trace, &decided, now);
-        decided
+        let decided = Self::weigh(request, &caller, &mut trace);
+        self.note(request, &trace, decided.as_ref().err(), now);
+        decided.map(|quota| Allowed { caller, quota })
     }
 
     /// Decides about the call of a caller who is known, by the catalogue that the caller was seen under.
     fn weigh<'a>(
         request: GateRequest<'_>,
-        live: &'a Arc<Live>,
-        token: Option<Arc<Effective>>,
+        caller: &'a Caller,
         trace: &mut Trace<'a>,
-    ) -> Result<Allowed, Refusal> {
+    ) -> Result<Option<Quota>, Refusal> {
+        let live = caller.live();
         trace.live = Some(live);
         let limits = &live.stored.credential.limits;
         if !limits.addresses.allows_caller(request.facts.address) {
@@ -266,7 +286,7 @@ impl Services {
         let scope = &needed.scope.name;
         let level = needed.level;
         trace.needed = Some(needed);
-        let scopes = token.as_ref().map_or(&live.scopes, |token| &token.scopes);
+        let scopes = &caller.grant().scopes;
         if !scopes.allows(scope, level) {
             let (required, have) = (scope.at(level), scopes.level_of(scope));
             return Err(Refusal::InsufficientScope { required, have });
@@ -278,19 +298,14 @@ impl Services {
             return Err(Refusal::AskedAgain);
         }
         // Last, so that calls which are refused anyway use nothing up.
-        let quota = match live.limiter.as_ref().map(|limiter| limiter.call()) {
-            None => None,
-            Some(Ok(quota)) => quota.filter(|_| !limits.only_reports(LimitKind::Calls)),
+        match live.limiter.as_ref().map(|limiter| limiter.call()) {
+            None => Ok(None),
+            Some(Ok(quota)) => Ok(quota.filter(|_| !limits.only_reports(LimitKind::Calls))),
             Some(Err(full)) => {
                 trace.limit(limits, LimitKind::Calls, Refusal::RateLimited(full))?;
-                None
+                Ok(None)
             }
-        };
-        Ok(Allowed {
-            live: live.clone(),
-            token,
-            quota,
-        })
+        }
     }
 
     /// Counts a decision for its credential, and keeps it for looking up: each refusal, each that a
@@ -299,10 +314,10 @@ impl Services {
         &self,
         request: GateRequest<'_>,
         trace: &Trace<'_>,
-        decided: &Result<Allowed, Refusal>,
+        refusal: Option<&Refusal>,
         now: Instant,
     ) {
-        let allowed = decided.is_ok();
+        let allowed = refusal.is_none();
         let mut is_kept = !allowed || trace.reported.is_some();
         if let (Some(live), Some(needed), false) = (trace.live, &trace.needed, trace.is_repeat) {
             let call = Call {
@@ -318,7 +333,7 @@ impl Services {
         if !is_kept {
             return;
         }
-        let refusal = decided.as_ref().err().or(trace.reported.as_ref());
+        let refusal = refusal.or(trace.reported.as_ref());
         // Whoever was refused before the catalogue was asked is told of by its template, too.
         let catalogue = trace
             .live
@@ -350,7 +365,7 @@ impl Services {
         &self,
         presented: Presented<'_>,
         now: Instant,
-    ) -> Result<(Arc<Live>, Option<Arc<Effective>>), Refusal> {
+    ) -> Result<Caller, Refusal> {
         match presented {
             Presented::Nothing => Err(Refusal::NoCredentials),
             Presented::Secret { key_id, secret } => {
@@ -360,15 +375,15 @@ impl Services {
                 let live = live
                     .map_err(Refusal::Unavailable)?
                     .map_err(Refusal::InvalidSecret)?;
-                Ok((live, None))
+                Ok(Caller::Secret(live))
             }
             Presented::Bearer(token) => {
                 let checked = self
                     .check_token(token, now)
                     .await
                     .map_err(Refusal::Unavailable)?;
-                let (_, live, effective) = checked.map_err(Refusal::InvalidToken)?;
-                Ok((live, Some(effective)))
+                let (_, effective) = checked.map_err(Refusal::InvalidToken)?;
+                Ok(Caller::Token(effective))
             }
         }
     }
@@ -379,7 +394,7 @@ impl Services {
         &self,
         token: &str,
         now: Instant,
-    ) -> ServiceResult<Result<(Arc<Verified>, Arc<Live>, Arc<Effective>), Denial>> {
+    ) -> ServiceResult<Result<(Arc<Verified>, Arc<Effective>), Denial>> {
         if !self.0.feed.is_fresh() {
             self.load_revoked_tokens().await?;
         }
@@ -391,18 +406,8 @@ impl Services {
             Ok(verified) => verified,
             Err(denial) => return Ok(Err(denial)),
         };
-        let denied = |cause| Ok(Err(Denial::new(Some(verified.key_id), cause)));
-        let Some(live) = self.0.live.find(verified.key_id).await? else {
-            return denied(Cause::UnknownKey);
-        };
-        if live.flow() == Flow::Legacy {
-            return denied(Cause::OtherFlow(Flow::Legacy));
-        }
-        if let Some(denial) = live.denial(now) {
-            return Ok(Err(denial));
-        }
-        let effective = verified.effective(&live);
-        Ok(Ok((verified, live, effective)))
+        let effective = verified.effective(&self.0.live, now).await?;
+        Ok(effective.map(|effective| (verified, effective)))
     }
 
     /// Reads which tokens are revoked.

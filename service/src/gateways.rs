@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use domain::Instant;
 use domain::address::AddressList;
 use domain::audit::{Action, ObjectKind, Outcome};
 use domain::draft::FieldError;
@@ -25,7 +26,7 @@ use crate::error::{ServiceError, ServiceResult};
 #[derive(Debug, Default)]
 pub(crate) struct Gateways {
     known: ArcSwap<Vec<GatewayRecord>>,
-    seen: Mutex<HashMap<GatewayId, GatewaySeen>>,
+    seen: Mutex<HashMap<GatewayId, (Instant, Option<IpAddr>)>>,
 }
 
 impl Gateways {
@@ -37,7 +38,13 @@ impl Gateways {
 
     pub(crate) fn take_seen(&self) -> Vec<(GatewayId, GatewaySeen)> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *seen).into_iter().collect()
+        let seen = std::mem::take(&mut *seen).into_iter();
+        seen.map(|(id, (at, peer))| {
+            let address = peer.map(|peer| peer.to_canonical().to_string());
+            let address = address.unwrap_or_default();
+            (id, GatewaySeen { at, address })
+        })
+        .collect()
     }
 }
 
@@ -75,14 +82,14 @@ impl GatewayDraft {
 }
 
 /// A gateway that has shown its token. Only [`Services::authenticate_gateway`] makes one.
-#[derive(Debug, Clone)]
-pub struct KnownGateway(Gateway);
+#[derive(Debug, Clone, Copy)]
+pub struct KnownGateway(GatewayKind);
 
 impl KnownGateway {
     /// How it asks.
     #[must_use]
     pub const fn kind(&self) -> GatewayKind {
-        self.0.kind
+        self.0
     }
 }
 
@@ -218,19 +225,13 @@ impl Services {
         let Some(GatewayRecord { gateway, .. }) = found else {
             return Ok(None);
         };
-        let seen = GatewaySeen {
-            at: self.now(),
-            address: peer
-                .map(|peer| peer.to_canonical().to_string())
-                .unwrap_or_default(),
-        };
         self.0
             .gateways
             .seen
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(gateway.id, seen);
-        Ok(Some(KnownGateway(gateway.clone())))
+            .insert(gateway.id, (self.now(), peer));
+        Ok(Some(KnownGateway(gateway.kind)))
     }
 
     async fn authorise_gateway(

@@ -1,5 +1,7 @@
 //! Asking about a token (RFC 7662) and ending one before its time (RFC 7009).
 
+use std::sync::Arc;
+
 use domain::audit::{Action, ObjectKind, Outcome};
 use domain::key_id::KeyId;
 use serde::Serialize;
@@ -11,30 +13,58 @@ use crate::actor::{Object, RequestFacts, program_event};
 use crate::error::{ServiceError, ServiceResult};
 use crate::gateways::Introspector;
 use crate::issuer::{Client, ClientProof, TokenError};
+use crate::tokens::{Effective, Verified};
+
+/// An active token.
+#[derive(Debug)]
+pub struct Introspection {
+    verified: Arc<Verified>,
+    effective: Arc<Effective>,
+}
 
 /// What a gateway learns of an active token (RFC 7662 section 2.2).
-#[derive(Debug, Clone, Serialize)]
-pub struct Introspection {
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct ActiveToken<'a> {
     /// `true`: of any other token nothing is said.
     pub active: bool,
     /// What it may still do: the token's scopes that its credential still has.
-    pub scope: String,
+    pub scope: &'a str,
     /// The credential's key id.
-    pub client_id: String,
+    pub client_id: &'a str,
     /// The same: a program acts for itself.
-    pub sub: String,
+    pub sub: &'a str,
     /// The resource that it is for.
-    pub aud: String,
+    pub aud: &'a str,
     /// This issuer.
-    pub iss: String,
+    pub iss: &'a str,
     /// When it ends, in seconds since 1970.
     pub exp: i64,
     /// When it was issued, in seconds since 1970.
     pub iat: i64,
     /// Its id.
-    pub jti: String,
+    pub jti: &'a str,
     /// `Bearer`.
     pub token_type: &'static str,
+}
+
+impl Introspection {
+    /// What is told of it.
+    #[must_use]
+    pub fn told(&self) -> ActiveToken<'_> {
+        let claims = &self.verified.claims;
+        ActiveToken {
+            active: true,
+            scope: &self.effective.grant.text,
+            client_id: &claims.client_id,
+            sub: &claims.sub,
+            aud: &claims.aud,
+            iss: &claims.iss,
+            exp: claims.exp,
+            iat: claims.iat,
+            jti: &claims.jti,
+            token_type: "Bearer",
+        }
+    }
 }
 
 impl Services {
@@ -44,21 +74,10 @@ impl Services {
         _by: &Introspector,
         token: &str,
     ) -> ServiceResult<Option<Introspection>> {
-        let Ok((verified, live, effective)) = self.check_token(token, self.now()).await? else {
-            return Ok(None);
-        };
-        let claims = &verified.claims;
-        Ok(Some(Introspection {
-            active: true,
-            scope: effective.text.clone(),
-            client_id: live.key_id().to_string(),
-            sub: claims.sub.clone(),
-            aud: claims.aud.clone(),
-            iss: claims.iss.clone(),
-            exp: claims.exp,
-            iat: claims.iat,
-            jti: claims.jti.clone(),
-            token_type: "Bearer",
+        let checked = self.check_token(token, self.now()).await?;
+        Ok(checked.ok().map(|(verified, effective)| Introspection {
+            verified,
+            effective,
         }))
     }
 

@@ -225,7 +225,7 @@ impl Services {
         if !limits.addresses.allows_caller(facts.address) {
             limit(LimitKind::Addresses, TokenError::AddressNotAllowed)?;
         }
-        let scopes = requested(request.scope, &live.scopes)?;
+        let scopes = requested(request.scope, &live.grant.scopes)?;
         let settings = &self.0.settings;
         let audience = match request.resource {
             None => settings.audiences.first(),

@@ -68,7 +68,7 @@ pub use denial::{Cause, Denial};
 pub use error::{ServiceError, ServiceResult};
 pub use gate::{Allowed, GateRequest, Presented, Refusal};
 pub use gateways::{GatewayDraft, Introspector, KnownGateway};
-pub use introspection::Introspection;
+pub use introspection::{ActiveToken, Introspection};
 pub use issuer::{ClientProof, IssuedToken, TokenError, TokenRequest};
 pub use kept::KeptForm;
 pub use key_sets::FETCHED_KEYS_LAST;

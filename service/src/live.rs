@@ -4,8 +4,8 @@
 //! forgets it at once; what changes it elsewhere is heard of through the feed of changes. While the
 //! feed can't be followed the cache is not used: a database that is down makes the gate refuse.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use domain::Instant;
 use domain::catalogue::Catalogue;
@@ -24,6 +24,9 @@ use crate::usage::Counter;
 
 /// As many credentials are kept, about 1 kB each; the ones unused for longest are forgotten.
 const CAPACITY: usize = 50_000;
+/// As many different grants are shared.
+const GRANTS: usize = 1_000;
+
 /// A credential as the gate sees it.
 #[derive(Debug)]
 pub(crate) struct Live {
@@ -32,9 +35,7 @@ pub(crate) struct Live {
     /// one request sees one catalogue.
     pub catalogue: Arc<Catalogue>,
     /// All that its access comes to under that catalogue; a scope that is gone grants nothing.
-    pub scopes: ScopeSet,
-    /// The same as a scope string, for a header.
-    pub scope_text: String,
+    pub grant: Arc<Grant>,
     /// The name in ASCII, percent-encoded where it was not, for a header.
     pub header_name: String,
     /// The registered public keys, ready to verify with.
@@ -69,6 +70,34 @@ impl Live {
     }
 }
 
+/// What somebody may do.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    pub scopes: ScopeSet,
+    /// The same as a scope string, for a header.
+    pub text: String,
+}
+
+/// The grants in use. Many credentials have the same, so all of them share one, which stays near the
+/// processor.
+#[derive(Debug)]
+pub(crate) struct Grants(Cache<String, Arc<Grant>>);
+
+impl Grants {
+    pub(crate) fn of(&self, scopes: ScopeSet) -> Arc<Grant> {
+        let text = scopes.to_string();
+        if let Some(known) = self.0.get(&text) {
+            return known;
+        }
+        let grant = Arc::new(Grant {
+            scopes,
+            text: text.clone(),
+        });
+        self.0.insert(text, grant.clone());
+        grant
+    }
+}
+
 /// The cache.
 #[derive(Debug)]
 pub(crate) struct LiveCredentials {
@@ -76,10 +105,13 @@ pub(crate) struct LiveCredentials {
     in_force: Arc<InForce>,
     feed: Arc<Feed>,
     limiters: Limiters,
+    pub grants: Grants,
     /// `None` is a key id that nobody has: looking it up again and again is as cheap as a real one.
     cache: Cache<KeyId, Option<Arc<Live>>>,
     /// Counts forgettings, so that a row read before one is not kept after it.
-    generation: Mutex<u64>,
+    generation: AtomicU64,
+    /// Held while something is kept or forgotten.
+    changing: Mutex<()>,
 }
 
 impl LiveCredentials {
@@ -94,8 +126,10 @@ impl LiveCredentials {
             in_force,
             feed,
             limiters,
+            grants: Grants(Cache::new(GRANTS)),
             cache: Cache::new(CAPACITY),
-            generation: Mutex::new(0),
+            generation: AtomicU64::new(0),
+            changing: Mutex::new(()),
         }
     }
 
@@ -109,10 +143,7 @@ impl LiveCredentials {
         {
             return Ok(known);
         }
-        let before = *self
-            .generation
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let before = self.generation();
         let catalogue = self.in_force.catalogue();
         let live = self
             .store
@@ -121,8 +152,7 @@ impl LiveCredentials {
             .map(|stored| {
                 let scopes = stored.credential.access.scopes(&catalogue);
                 Arc::new(Live {
-                    scope_text: scopes.to_string(),
-                    scopes,
+                    grant: self.grants.of(scopes),
                     header_name: ascii(stored.credential.name.as_str()),
                     verifying_keys: stored
                         .public_keys
@@ -136,11 +166,8 @@ impl LiveCredentials {
                     stored,
                 })
             });
-        let generation = self
-            .generation
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if *generation == before {
+        let _changing = self.changing.lock();
+        if self.generation() == before {
             self.cache.insert(key_id, live.clone());
         }
         Ok(live)
@@ -153,12 +180,20 @@ impl LiveCredentials {
 
     /// Drops what is known of a credential: it has changed.
     pub(crate) fn forget(&self, key_id: KeyId) {
-        let mut generation = self
-            .generation
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *generation += 1;
+        let _changing = self.changing.lock();
+        // In this order: whoever counts the forgetting does not find what is forgotten any more.
         self.cache.remove(&key_id);
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How often something was forgotten.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    /// Whether what was found, when so much had been forgotten, would be found again.
+    pub(crate) fn is_current(&self, live: &Live, generation: u64) -> bool {
+        self.generation() == generation && self.feed.is_fresh() && self.in_force.is(&live.catalogue)
     }
 }
 

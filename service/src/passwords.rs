@@ -1,13 +1,17 @@
 //! Hashing people's passwords: argon2id, slow on purpose, a few at a time. Before one is set it is found
 //! out, at the same place, whether it is an easy guess.
 
-use std::sync::Arc;
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fmt, thread};
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version, password_hash};
 use domain::password::Password;
+#[cfg(target_os = "linux")]
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use url::Url;
 
@@ -32,6 +36,8 @@ const WAITING_PER_HASHER: usize = 32;
 pub(crate) struct Hasher {
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
+    all_places: usize,
+    memory: Arc<Memory>,
     /// What a log-in of nobody is checked against, so that it takes as long as a real one.
     decoy: String,
 }
@@ -51,12 +57,15 @@ pub(crate) enum Checked {
 impl Hasher {
     pub(crate) fn new(hashers: usize) -> Self {
         let hashers = hashers.max(1);
+        let all_places = hashers * (1 + WAITING_PER_HASHER);
         Self {
             turns: Arc::new(Semaphore::new(hashers)),
-            places: Arc::new(Semaphore::new(hashers * (1 + WAITING_PER_HASHER))),
+            places: Arc::new(Semaphore::new(all_places)),
+            all_places,
+            memory: Arc::default(),
             // Nobody's password: the hash of bytes that are thrown away. It fails only when the
             // parameters above are out of range, which the tests would show.
-            decoy: hash(&random_bytes::<32>()).unwrap_or_default(),
+            decoy: hash(&random_bytes::<32>(), &mut Blocks::new()).unwrap_or_default(),
         }
     }
 
@@ -68,7 +77,7 @@ impl Hasher {
 
     /// The hash of a password, in PHC form.
     pub(crate) async fn hash(&self, password: Password) -> ServiceResult<String> {
-        let work = move || hash(password.expose().as_bytes());
+        let work = move |blocks: &mut Blocks| hash(password.expose().as_bytes(), blocks);
         self.run(self.place()?, work).await?
     }
 
@@ -79,11 +88,11 @@ impl Hasher {
         password: Password,
         context: Vec<String>,
     ) -> ServiceResult<Option<String>> {
-        let work = move || {
+        let work = move |blocks: &mut Blocks| {
             if is_guessable(password.expose(), &context) {
                 return Ok(None);
             }
-            hash(password.expose().as_bytes()).map(Some)
+            hash(password.expose().as_bytes(), blocks).map(Some)
         };
         self.run(self.place()?, work).await?
     }
@@ -97,14 +106,15 @@ impl Hasher {
     ) -> ServiceResult<Checked> {
         let somebody = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.decoy.clone());
-        let checked = self.run(place, move || check(&password, &stored)).await?;
+        let work = move |blocks: &mut Blocks| check(&password, &stored, blocks);
+        let checked = self.run(place, work).await?;
         Ok(if somebody { checked } else { Checked::Wrong })
     }
 
     async fn run<T: Send + 'static>(
         &self,
         place: Place,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&mut Blocks) -> T + Send + 'static,
     ) -> ServiceResult<T> {
         let turn = self
             .turns
@@ -113,12 +123,16 @@ impl Hasher {
             .await
             .map_err(|_| ServiceError::Busy)?;
         let (done, result) = oneshot::channel();
+        let (memory, places, all) = (self.memory.clone(), self.places.clone(), self.all_places);
         let work = move || {
             // Held until the work is done, even when the caller has gone away.
             let _held = (place, turn);
             stand_back();
+            let mut blocks = memory.take();
+            let result = work(&mut blocks);
+            memory.give_back(blocks, places.available_permits() + 1 < all);
             // Nobody waits for what they went away from.
-            let _ = done.send(work());
+            let _ = done.send(result);
         };
         thread::Builder::new()
             .name("password".to_owned())
@@ -128,12 +142,16 @@ impl Hasher {
     }
 }
 
-/// Puts this thread behind all others, for good: people can wait for their log-ins, programs and
-/// gateways on the same processors should not. On a machine with nothing else to do it costs nothing.
+/// Puts this thread behind all others: people can wait for their log-ins, programs and gateways on the same
+/// processors should not. It gets what they leave, and on Linux gives way as soon as one of them wakes.
 fn stand_back() {
-    // Linux takes it of the one thread. Where it may not be done, it need not.
+    // Where it may not be done, it need not.
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, 19);
+    let _ = set_thread_priority_and_policy(
+        thread_native_id(),
+        ThreadPriority::Min,
+        ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle),
+    );
 }
 
 impl Services {
@@ -155,41 +173,98 @@ impl Services {
     }
 }
 
-fn argon2() -> Result<Argon2<'static>, argon2::Error> {
-    let params = Params::new(MEMORY_KIB, PASSES, 1, None)?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+/// What one hash is made in.
+type Blocks = Vec<Block>;
+
+/// The memory for hashes. It goes from hand to hand in a crowd, and back to the system after it: to take
+/// 19 MiB anew for each hash would hold up all who ask the system for memory.
+#[derive(Default)]
+struct Memory(Mutex<Vec<Blocks>>);
+
+impl Memory {
+    fn take(&self) -> Blocks {
+        self.free().pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, blocks: Blocks, is_wanted: bool) {
+        let mut free = self.free();
+        free.push(blocks);
+        if !is_wanted {
+            *free = Vec::new();
+        }
+    }
+
+    fn free(&self) -> MutexGuard<'_, Vec<Blocks>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn hash(password: &[u8]) -> ServiceResult<String> {
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memory(…)")
+    }
+}
+
+/// What argon2id makes of a password and a salt.
+fn output(
+    password: &[u8],
+    salt: &[u8],
+    params: Params,
+    blocks: &mut Blocks,
+) -> password_hash::Result<Output> {
+    blocks.resize_with(params.block_count(), Block::new);
+    let mut output = [0; Output::MAX_LENGTH];
+    let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+    let output = output
+        .get_mut(..length)
+        .ok_or(password_hash::Error::OutputSize)?;
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into_with_memory(password, salt, output, blocks)?;
+    Ok(Output::new(output)?)
+}
+
+/// A new hash with today's parameters and a salt of its own.
+fn hash(password: &[u8], blocks: &mut Blocks) -> ServiceResult<String> {
     let salt = random_bytes::<16>();
-    let hash = argon2()
-        .map_err(|error| ServiceError::internal(error.to_string()))?
-        .hash_password_with_salt(password, &salt)
-        .map_err(|error| ServiceError::internal(error.to_string()))?;
-    Ok(hash.to_string())
+    let mut make = || -> password_hash::Result<PasswordHash> {
+        let params = Params::new(MEMORY_KIB, PASSES, 1, None)?;
+        Ok(PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(&params)?,
+            salt: Some(Salt::new(&salt)?),
+            hash: Some(output(password, &salt, params, blocks)?),
+        })
+    };
+    let made = make().map_err(|error| ServiceError::internal(error.to_string()))?;
+    Ok(made.to_string())
 }
 
-fn check(password: &Password, stored: &str) -> Checked {
-    let (Ok(argon2), Ok(stored)) = (argon2(), PasswordHash::new(stored)) else {
+fn check(password: &Password, stored: &str, blocks: &mut Blocks) -> Checked {
+    let Ok(stored) = PasswordHash::new(stored) else {
         return Checked::Wrong;
     };
-    if argon2
-        .verify_password(password.expose().as_bytes(), &stored)
-        .is_err()
-    {
+    let is_ours = stored.algorithm == Algorithm::Argon2id.ident()
+        && stored.version == Some(Version::V0x13.into());
+    let (Some(salt), Ok(params), true) = (stored.salt, Params::try_from(&stored), is_ours) else {
         return Checked::Wrong;
-    }
-    let today = Params::try_from(&stored)
-        .is_ok_and(|params| params.m_cost() >= MEMORY_KIB && params.t_cost() >= PASSES);
-    if today {
-        Checked::Right
-    } else {
+    };
+    let is_weak = params.m_cost() < MEMORY_KIB || params.t_cost() < PASSES;
+    let output = output(password.expose().as_bytes(), &salt, params, blocks);
+    // Outputs are compared in constant time.
+    if output.ok() != stored.hash || stored.hash.is_none() {
+        Checked::Wrong
+    } else if is_weak {
         Checked::RightButWeak
+    } else {
+        Checked::Right
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use argon2::PasswordHasher as _;
+
     use super::*;
 
     fn typed(text: &str) -> Password {

@@ -1,6 +1,7 @@
 //! Access tokens: JWTs after RFC 9068, signed with ES256.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -12,6 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta};
 use domain::Instant;
 use domain::audit::{Action, AuditEvent, ObjectKind, Outcome};
+use domain::credential::Flow;
 use domain::expiry::rfc3339;
 use domain::key_id::KeyId;
 use domain::role::Permission;
@@ -27,7 +29,7 @@ use crate::clock::random_bytes;
 use crate::crypto::{Keys, hash_token};
 use crate::denial::{Cause, Denial};
 use crate::error::{ServiceError, ServiceResult};
-use crate::live::Live;
+use crate::live::{Grant, Live, LiveCredentials};
 use crate::{Services, Settings};
 
 /// What signing keys are sealed in: the first thing that ever was, they have no context.
@@ -270,6 +272,8 @@ pub(crate) fn new_jti() -> String {
 #[derive(Debug)]
 pub(crate) struct Verified {
     pub key_id: KeyId,
+    /// All of it but the signature.
+    signed: Box<str>,
     pub expires_at: Instant,
     pub scopes: ScopeSet,
     pub claims: Claims,
@@ -278,23 +282,45 @@ pub(crate) struct Verified {
 }
 
 impl Verified {
-    /// The scopes that the credential still has, computed once for each state of it and for each
-    /// catalogue.
-    pub(crate) fn effective(&self, live: &Arc<Live>) -> Arc<Effective> {
-        if let Some(known) = self.effective.load_full()
-            && Arc::ptr_eq(&known.live, live)
-        {
-            return known;
-        }
-        let still = |item: &&WireScope| live.scopes.allows(&item.scope, item.level);
-        let scopes: ScopeSet = self.scopes.iter().filter(still).cloned().collect();
-        let effective = Arc::new(Effective {
-            live: live.clone(),
-            text: scopes.to_string(),
-            scopes,
-        });
-        self.effective.store(Some(effective.clone()));
-        effective
+    /// What it came to, if nothing can have changed since.
+    fn known(&self, credentials: &LiveCredentials) -> Option<Arc<Effective>> {
+        let known = self.effective.load_full()?;
+        let is_current = credentials.is_current(&known.live, known.generation);
+        is_current.then_some(known)
+    }
+
+    /// The token with its credential, and the scopes that this one still has; why not, if it has ended
+    /// or is not one for tokens.
+    pub(crate) async fn effective(
+        &self,
+        credentials: &LiveCredentials,
+        now: Instant,
+    ) -> ServiceResult<Result<Arc<Effective>, Denial>> {
+        let effective = if let Some(known) = self.known(credentials) {
+            known
+        } else {
+            let denied = |cause| Ok(Err(Denial::new(Some(self.key_id), cause)));
+            let generation = credentials.generation();
+            let Some(live) = credentials.find(self.key_id).await? else {
+                return denied(Cause::UnknownKey);
+            };
+            if live.flow() == Flow::Legacy {
+                return denied(Cause::OtherFlow(Flow::Legacy));
+            }
+            let still = |item: &&WireScope| live.grant.scopes.allows(&item.scope, item.level);
+            let grant = self.scopes.iter().filter(still).cloned().collect();
+            let effective = Arc::new(Effective {
+                grant: credentials.grants.of(grant),
+                live,
+                generation,
+            });
+            self.effective.store(Some(effective.clone()));
+            effective
+        };
+        Ok(match effective.live.denial(now) {
+            Some(denial) => Err(denial),
+            None => Ok(effective),
+        })
     }
 }
 
@@ -309,39 +335,48 @@ pub(crate) struct VerifiedTokens {
 /// The tokens that their clients revoked before their end, by `jti`. All of them are in memory: a
 /// token lives for minutes, and revoking one needs its client's credentials.
 #[derive(Debug, Default)]
-pub(crate) struct RevokedTokens(RwLock<HashMap<String, Instant>>);
+pub(crate) struct RevokedTokens {
+    ends: RwLock<HashMap<String, Instant>>,
+    /// How many they are. Mostly none: then nobody waits for the lock.
+    count: AtomicUsize,
+}
 
 impl RevokedTokens {
     fn has(&self, jti: &str) -> bool {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains_key(jti)
+        self.count.load(Ordering::SeqCst) > 0
+            && self
+                .ends
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .contains_key(jti)
+    }
+
+    fn change(&self, how: impl FnOnce(&mut HashMap<String, Instant>)) {
+        let mut ends = self.ends.write().unwrap_or_else(PoisonError::into_inner);
+        how(&mut ends);
+        self.count.store(ends.len(), Ordering::SeqCst);
     }
 
     /// Notes that a token is revoked; `until` is when it would have ended.
     pub(crate) fn note(&self, jti: String, until: Instant) {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(jti, until);
+        self.change(|ends| {
+            ends.insert(jti, until);
+        });
     }
 
     /// Forgets those that have ended anyway.
     pub(crate) fn forget_ended(&self, now: Instant) {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|_, until| *until > now);
+        self.change(|ends| ends.retain(|_, until| *until > now));
     }
 }
 
 /// What a token comes to under one state of its credential.
 #[derive(Debug)]
 pub(crate) struct Effective {
-    live: Arc<Live>,
-    pub scopes: ScopeSet,
-    pub text: String,
+    pub live: Arc<Live>,
+    pub grant: Arc<Grant>,
+    /// How much had been forgotten of credentials when this one was found.
+    generation: u64,
 }
 
 impl VerifiedTokens {
@@ -362,14 +397,18 @@ impl VerifiedTokens {
         settings: &Settings,
         now: Instant,
     ) -> Result<Arc<Verified>, Denial> {
-        let id = hash_token(token).0;
         let foreign = || Denial::new(None, Cause::ForeignToken);
-        let verified = if let Some(known) = self.tokens.get(&id) {
+        let (signed, signature) = token.rsplit_once('.').ok_or_else(foreign)?;
+        // Found by the signature, of which only a hash is kept; the rest is long, and compared.
+        let id = hash_token(signature).0;
+        let known = self.tokens.get(&id);
+        let verified = if let Some(known) = known.filter(|known| *known.signed == *signed) {
             known
         } else {
             let claims = signer.verify(token, settings).ok_or_else(foreign)?;
             let verified = Arc::new(Verified {
                 key_id: claims.client_id.parse().map_err(|_| foreign())?,
+                signed: signed.into(),
                 expires_at: DateTime::from_timestamp(claims.exp, 0).ok_or_else(foreign)?,
                 scopes: claims.scope.parse().map_err(|_| foreign())?,
                 claims,

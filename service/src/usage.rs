@@ -50,7 +50,18 @@ struct Counts {
     noted: i64,
     sampled: i64,
     sampled_token: i64,
-    hours: Vec<UsageRow>,
+    hours: Vec<Hour>,
+}
+
+/// The calls of one hour in one scope at one level.
+#[derive(Debug)]
+struct Hour {
+    /// The first second of it.
+    begins: i64,
+    scope: ScopeName,
+    level: Level,
+    allowed: u64,
+    refused: u64,
 }
 
 /// The counts of one credential; they outlive what else is remembered of it.
@@ -116,19 +127,16 @@ impl Recorder {
             let second = call.at.timestamp();
             let hour = second - second.rem_euclid(3600);
             let known = counts.hours.iter_mut().find(|row| {
-                row.hour.timestamp() == hour
-                    && row.level == call.level
-                    && row.scope == call.scope.as_str()
+                row.begins == hour && row.level == call.level && row.scope == *call.scope
             });
             let (allowed, refused) = (u64::from(call.allowed), u64::from(!call.allowed));
             if let Some(row) = known {
                 row.allowed += allowed;
                 row.refused += refused;
             } else {
-                counts.hours.push(UsageRow {
-                    key_id: live.key_id(),
-                    hour: DateTime::from_timestamp(hour, 0).unwrap_or(call.at),
-                    scope: call.scope.to_string(),
+                counts.hours.push(Hour {
+                    begins: hour,
+                    scope: call.scope.clone(),
                     level: call.level,
                     allowed,
                     refused,
@@ -193,7 +201,14 @@ impl Recorder {
         for counter in std::mem::take(&mut *lock(&self.waiting)) {
             let mut counts = lock(&counter.counts);
             counts.is_waiting = false;
-            rows.append(&mut counts.hours);
+            rows.extend(counts.hours.drain(..).map(|hour| UsageRow {
+                key_id: counter.key_id,
+                hour: DateTime::from_timestamp(hour.begins, 0).unwrap_or_default(),
+                scope: hour.scope.to_string(),
+                level: hour.level,
+                allowed: hour.allowed,
+                refused: hour.refused,
+            }));
             let public_key = counts.public_key.take();
             if let Some(last_use) = counts.last_use.take() {
                 uses.push(CredentialUse {
@@ -312,7 +327,7 @@ impl Services {
         };
         let method = METHODS.into_iter().find(|known| *known == kept.method);
         self.0.usage.note_decision(DecisionRow {
-            request_id,
+            request_id: request_id.to_string(),
             at: self.now(),
             key_id: kept.key_id,
             is_stranger: !kept.key_id.is_some_and(|key_id| self.0.live.knows(key_id)),

@@ -87,6 +87,17 @@ const fn is_segment_byte(byte: u8) -> bool {
         )
 }
 
+/// The answer of [`is_segment_byte`] for each byte; none for the last one, which is no character.
+const SEGMENT_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < u8::MAX {
+        table[byte as usize] = is_segment_byte(byte);
+        byte += 1;
+    }
+    table
+};
+
 /// The segments of a path that starts with `/`; `/` itself has none.
 pub(super) fn segments(path: &str) -> impl Iterator<Item = &str> {
     let rest = path.strip_prefix('/').unwrap_or(path);
@@ -146,7 +157,7 @@ fn check_segment(segment: &str) -> Result<(), PathFault> {
     match segment {
         "" => Err(PathFault::EmptySegment),
         "." | ".." => Err(PathFault::DotSegment),
-        _ if segment.bytes().all(is_segment_byte) => Ok(()),
+        _ if segment.bytes().all(|byte| SEGMENT_BYTES[usize::from(byte)]) => Ok(()),
         _ => Err(PathFault::Character),
     }
 }

@@ -173,11 +173,13 @@ async fn check_55_every_failed_log_in_waits_for_a_hash() {
             let app = app.clone();
             // From everywhere, as one address may fail ten times.
             let peer = format!("10.0.0.{number}:40000");
-            tries.spawn(async move { log_in(&app, &peer, email).await.status });
+            tries.spawn(async move { log_in(&app, &peer, email).await });
         }
         let busy = timeout(Duration::from_mins(1), tries.join_next()).await;
         let busy = busy.expect(email).unwrap().unwrap();
-        assert_eq!(busy, StatusCode::SERVICE_UNAVAILABLE, "{email}");
+        assert_eq!(busy.status, StatusCode::SERVICE_UNAVAILABLE, "{email}");
+        assert_eq!(busy.header("retry-after"), Some("2"));
+        assert!(text(&busy).contains("<a href=\"/login\">try again</a>"));
         let next = timeout(Duration::from_millis(500), tries.join_next()).await;
         assert!(next.is_err(), "{email} is answered without a hash");
         tries.shutdown().await;

@@ -1,12 +1,17 @@
 //! The system's clock jumps back and forth under a running server.
 
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
 use chrono::TimeDelta;
 use domain::expiry::rfc3339;
 use domain::role::Role;
 use http::StatusCode;
 use service::GatewayDraft;
 
-use crate::app::{Answer, READ, TestApp};
+use crate::app::{Answer, READ, TestApp, basic};
+use crate::commands::{Host, KEYRACK, refs};
 use crate::dashboard::Dashboard;
 
 /// Asks what a token is worth.
@@ -82,4 +87,59 @@ async fn check_92_whatever_the_clock_does_a_token_has_time_left() {
         let token = answer["access_token"].as_str().unwrap();
         app.ask_with_token(READ, token).await.ok();
     }
+}
+
+/// The library that puts itself between a process and the system's clock.
+fn faketime() -> PathBuf {
+    let libraries = fs::read_dir("/usr/lib").unwrap().map(Result::unwrap);
+    libraries
+        .map(|library| library.path().join("faketime/libfaketimeMT.so.1"))
+        .find(|path| path.exists())
+        .expect("faketime is installed: tools/setup.sh test")
+}
+
+#[test]
+fn check_92_a_process_under_a_clock_that_jumps_stays_right() {
+    let host = Host::new();
+    host.add_mara();
+    let issued = host.json(&refs(&Host::issue(&["--access", "full"])), "");
+    let [key_id, secret] = ["key_id", "secret"].map(|name| issued[name].as_str().unwrap());
+    let clock = host.path().join("clock");
+    let jump = |by: TimeDelta| {
+        let written = clock.with_extension("new");
+        fs::write(&written, format!("{:+}", by.num_seconds())).unwrap();
+        fs::rename(&written, &clock).unwrap();
+    };
+    jump(TimeDelta::zero());
+    let mut serve = Command::new(KEYRACK);
+    serve
+        .arg("serve")
+        .env("LD_PRELOAD", faketime())
+        .env("FAKETIME_TIMESTAMP_FILE", &clock)
+        .env("FAKETIME_NO_CACHE", "1")
+        // What waits goes on waiting.
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let mut server = host.spawn(&mut serve);
+    host.wait_until_ready();
+    let mut asked = Vec::new();
+    // The credential lives for a week.
+    for (by, status) in [
+        (TimeDelta::zero(), 200),
+        (TimeDelta::hours(1), 200),
+        (TimeDelta::hours(-1), 200),
+        (TimeDelta::days(8), 401),
+        (TimeDelta::hours(-1), 401),
+        (TimeDelta::days(-365), 401),
+        (TimeDelta::zero(), 401),
+    ] {
+        jump(by);
+        asked.push((by, host.ask_gate(&basic(key_id, secret)), status));
+    }
+    server.kill().unwrap();
+    let output = server.wait_with_output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+    for (by, answered, status) in asked {
+        assert_eq!(answered, status, "after {by}: {log}");
+    }
+    assert!(!log.contains("panicked"), "{log}");
 }

@@ -13,15 +13,16 @@ use tempfile::TempDir;
 
 use crate::app::{READ, basic};
 
+pub const KEYRACK: &str = env!("CARGO_BIN_EXE_keyrack");
 const PASSWORD: &str = "mice-juggle-seven-lamps";
 
-struct Host {
+pub struct Host {
     folder: TempDir,
     listen: String,
 }
 
 impl Host {
-    fn new() -> Self {
+    pub fn new() -> Self {
         // A port that was free a moment ago.
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         Self {
@@ -30,13 +31,16 @@ impl Host {
         }
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    fn start(&self, arguments: &[&str]) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_keyrack"))
-            .args(arguments)
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.spawn(Command::new(KEYRACK).args(arguments))
+    }
+
+    pub fn spawn(&self, command: &mut Command) -> Child {
+        command
             .current_dir(self.path())
             .env("KEYRACK_DATA_DIR", self.path())
             .env("KEYRACK_LISTEN", &self.listen)
@@ -47,7 +51,31 @@ impl Host {
             .unwrap()
     }
 
-    fn run(&self, arguments: &[&str], typed: &str) -> Output {
+    /// Waits until a server that was started listens.
+    pub fn wait_until_ready(&self) {
+        let began = Instant::now();
+        while !self.run(&["healthcheck"], "").status.success() {
+            assert!(
+                began.elapsed() < Duration::from_secs(30),
+                "the server does not become ready"
+            );
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub fn ask_gate(&self, authorization: &str) -> u16 {
+        let answer = ureq::get(format!("http://{}/v1/verify", self.listen))
+            .header("X-Original-Method", READ.0)
+            .header("X-Original-URI", READ.1)
+            .header("Authorization", authorization)
+            .config()
+            .http_status_as_error(false)
+            .build()
+            .call();
+        answer.unwrap().status().as_u16()
+    }
+
+    pub fn run(&self, arguments: &[&str], typed: &str) -> Output {
         let mut process = self.start(arguments);
         // Most commands read nothing, and may be over by now.
         let _ = process.stdin.take().unwrap().write_all(typed.as_bytes());
@@ -56,7 +84,7 @@ impl Host {
 
     /// What a command prints as JSON, if it succeeds.
     #[track_caller]
-    fn json(&self, arguments: &[&str], typed: &str) -> Value {
+    pub fn json(&self, arguments: &[&str], typed: &str) -> Value {
         let output = self.run(&[arguments, &["--json"]].concat(), typed);
         let problem = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {problem}");
@@ -65,14 +93,14 @@ impl Host {
 
     /// What a command says that fails, which prints no result.
     #[track_caller]
-    fn refusal(&self, arguments: &[&str]) -> String {
+    pub fn refusal(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments, "");
         assert!(!output.status.success(), "{arguments:?}");
         assert!(output.stdout.is_empty(), "{arguments:?}");
         String::from_utf8(output.stderr).unwrap()
     }
 
-    fn issue(more: &[&str]) -> Vec<String> {
+    pub fn issue(more: &[&str]) -> Vec<String> {
         let what =
             "credential issue --name worker --owner mara@example.com --flow legacy --expires 1w";
         let words = what.split(' ').chain(["--purpose", "Moves cash"]);
@@ -82,7 +110,7 @@ impl Host {
             .collect()
     }
 
-    fn add_mara(&self) {
+    pub fn add_mara(&self) {
         let who = "user add --email mara@example.com --role superuser --password-stdin --name Mara";
         let words: Vec<_> = who.split(' ').collect();
         let mara = self.json(&words, PASSWORD);
@@ -93,7 +121,7 @@ impl Host {
     }
 }
 
-fn refs(words: &[String]) -> Vec<&str> {
+pub fn refs(words: &[String]) -> Vec<&str> {
     words.iter().map(String::as_str).collect()
 }
 
@@ -198,22 +226,9 @@ fn a_server_that_is_asked_to_end_forgets_no_use() {
     assert!(host.refusal(&["healthcheck"]).contains("no server listens"));
 
     let mut server = host.start(&["serve"]);
-    let began = Instant::now();
-    while !host.run(&["healthcheck"], "").status.success() {
-        assert!(
-            began.elapsed() < Duration::from_secs(30),
-            "the server does not become ready"
-        );
-        sleep(Duration::from_millis(50));
-    }
+    host.wait_until_ready();
     // It writes every six seconds; this call falls between.
-    let answer = ureq::get(format!("http://{}/v1/verify", host.listen))
-        .header("X-Original-Method", READ.0)
-        .header("X-Original-URI", READ.1)
-        .header("Authorization", basic(key_id, secret))
-        .call()
-        .unwrap();
-    assert_eq!(answer.status(), 200);
+    assert_eq!(host.ask_gate(&basic(key_id, secret)), 200);
     let ended = Command::new("kill").arg(server.id().to_string()).status();
     assert!(ended.unwrap().success());
     assert!(server.wait().unwrap().success());

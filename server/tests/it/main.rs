@@ -9,6 +9,7 @@
 mod answer_times;
 mod app;
 mod audit_chain;
+mod bad_disk;
 mod canaries;
 mod catalogue;
 mod catalogue_watch;

@@ -199,6 +199,43 @@ async fn check_31_a_token_that_names_nobody_or_nothing_is_refused() {
     assert_eq!(check(&claims(), at(1_000_000_900)), ended);
 }
 
+/// Tokens that were verified are found by their signatures, so each part must be held against it.
+#[tokio::test]
+async fn check_31_the_signature_of_a_known_token_opens_nothing_else() {
+    let scene = Scene::new().await;
+    let tokens = VerifiedTokens::new();
+    let now = DateTime::from_timestamp(1_000_000_000, 0).unwrap();
+    let check = |token: &str| {
+        let checked = tokens.check(token, &scene.signer, &scene.settings, now);
+        checked.is_ok()
+    };
+    let good = scene.sign(&scene.header(), &claims());
+    let [header, payload, signature] = good.split('.').collect::<Vec<_>>()[..] else {
+        panic!("{good}")
+    };
+    let other = part(&but(&claims(), "scope", r#""accounts:write""#));
+    let bent = [
+        format!("{header}.{other}.{signature}"),
+        format!(
+            "{}.{payload}.{signature}",
+            part(&but(&scene.header(), "typ", ""))
+        ),
+        format!(".{payload}.{signature}"),
+        format!("{header}..{signature}"),
+        format!("{payload}.{signature}"),
+        format!(".{signature}"),
+        signature.to_owned(),
+        format!("{header}.{payload}."),
+        format!("{good}.{signature}"),
+    ];
+    for _ in 0..2 {
+        for bent in &bent {
+            assert!(!check(bent), "{bent}");
+        }
+        assert!(check(&good));
+    }
+}
+
 #[test]
 fn check_29_no_token_id_comes_twice_in_a_hundred_thousand() {
     let ids: HashSet<String> = (0..100_000).map(|_| new_jti()).collect();

@@ -16,7 +16,7 @@ use crate::harness::{Team, token};
 fn facts(address: &str, request_id: &str) -> RequestFacts {
     RequestFacts {
         address: Some(address.parse().unwrap()),
-        request_id: Some(request_id.to_owned()),
+        request_id: Some(request_id.into()),
     }
 }
 

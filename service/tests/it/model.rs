@@ -325,7 +325,8 @@ impl World {
         let told = self.services.introspect(&self.gateway, &held.token).await;
         let told = told.unwrap();
         prop_assert_eq!(told.is_some(), lives, "introspection after {:?}", step);
-        if let Some(told) = told {
+        if let Some(told) = &told {
+            let told = told.told();
             let word = if method == "GET" {
                 "journaling:read"
             } else {

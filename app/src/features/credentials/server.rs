@@ -347,6 +347,7 @@ pub(super) fn detail(
                 thumbprint: key.thumbprint,
                 algorithm: key.algorithm,
                 name: key.name,
+                kid: key.kid,
                 created_at: key.created_at,
                 expires_at: key.expires_at,
                 last_used_at: key.last_used_at,

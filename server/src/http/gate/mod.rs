@@ -248,7 +248,7 @@ fn addresses(
     proxies: &[IpNet],
 ) -> (Option<IpAddr>, Option<IpAddr>) {
     let mut hops = forwarded(headers);
-    let by_proxy = headers.contains_key(&GATEWAY) && peer.is_some_and(|peer| is_in(proxies, peer));
+    let by_proxy = peer.is_some_and(|peer| is_in(proxies, peer)) && headers.contains_key(&GATEWAY);
     let gateway = by_proxy.then(|| hops.next().flatten()).flatten();
     (gateway.or(peer), hops.next().flatten())
 }

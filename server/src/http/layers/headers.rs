@@ -65,9 +65,13 @@ pub async fn secure(State(state): State<AppState>, request: Request, next: Next)
     response
 }
 
+/// Room for what is set here and an id for the request.
+const HEADERS: usize = 9;
+
 /// What the layer sets. What is there already stays.
 pub fn set(state: &AppState, response: &mut Response, referrer: HeaderValue) {
     let headers = response.headers_mut();
+    headers.reserve(HEADERS);
     let mut default = |name: HeaderName, value: HeaderValue| {
         headers.entry(name).or_insert(value);
     };

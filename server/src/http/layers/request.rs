@@ -1,6 +1,7 @@
 //! Gives each request an id and its caller's address, writes one log line about it, refuses TRACE.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -9,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 use service::RequestFacts;
+use tracing::Level;
 
 use crate::http::oauth::INTROSPECTION_PATH;
 use crate::state::AppState;
@@ -38,34 +40,24 @@ where
     F: Future<Output = Response>,
 {
     let id = new_id();
-    let peer = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|peer| peer.0.ip());
-    let address =
-        peer.map(|peer| client_address(peer, request.headers(), &state.http.trusted_proxies));
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let address = peer.map(|peer| {
+        let peer = peer.0.ip();
+        client_address(peer, request.headers(), &state.http.trusted_proxies)
+    });
     let facts = RequestFacts {
         address,
         request_id: Some(id.clone()),
     };
-    let began = Instant::now();
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
+    let line = Line::of(&request);
     // TRACE echoes what it gets, cookies included (ASVS 13.4.4).
-    let mut response = if method == Method::TRACE {
+    let mut response = if request.method() == Method::TRACE {
         StatusCode::METHOD_NOT_ALLOWED.into_response()
     } else {
         answer(request, facts).await
     };
-    // The path template, never the path: that may hold what nobody should read in a log.
-    let route = route.as_ref().map_or("other", MatchedPath::as_str);
-    let status = response.status().as_u16();
-    let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let address = address.map(tracing::field::display);
-    if route.starts_with("/v1/verify") || ["/healthz", INTROSPECTION_PATH].contains(&route) {
-        tracing::debug!(request_id = id, %method, route, status, micros, address, "request");
-    } else {
-        tracing::info!(request_id = id, %method, route, status, micros, address, "request");
+    if let Some(line) = line {
+        line.write(&id, &response, address);
     }
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
@@ -73,18 +65,61 @@ where
     response
 }
 
+/// What the log says of a request.
+struct Line {
+    method: Method,
+    route: Option<MatchedPath>,
+    level: Level,
+    began: Instant,
+}
+
+impl Line {
+    /// Nothing, if nobody reads it.
+    fn of(request: &Request) -> Option<Self> {
+        let route = request.extensions().get::<MatchedPath>();
+        let is_much = route.map(MatchedPath::as_str).is_some_and(|route| {
+            route.starts_with("/v1/verify") || ["/healthz", INTROSPECTION_PATH].contains(&route)
+        });
+        let level = if is_much { Level::DEBUG } else { Level::INFO };
+        let is_read = !is_much || tracing::enabled!(Level::DEBUG);
+        is_read.then(|| Self {
+            method: request.method().clone(),
+            route: route.cloned(),
+            level,
+            began: Instant::now(),
+        })
+    }
+
+    fn write(&self, request_id: &str, response: &Response, address: Option<IpAddr>) {
+        // The path template, never the path: that may hold what nobody should read in a log.
+        let route = self.route.as_ref().map_or("other", MatchedPath::as_str);
+        let method = &self.method;
+        let status = response.status().as_u16();
+        let micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let address = address.map(tracing::field::display);
+        if self.level == Level::DEBUG {
+            tracing::debug!(request_id, %method, route, status, micros, address, "request");
+        } else {
+            tracing::info!(request_id, %method, route, status, micros, address, "request");
+        }
+    }
+}
+
 /// 96 random bits in hexadecimal.
-fn new_id() -> String {
+fn new_id() -> Arc<str> {
     let mut digits = [0; 24];
-    // Two digits for each byte: there is room.
+    // Two digits for each byte: there is room, and digits are text.
     let _ = hex::encode_to_slice(service::clock::random_bytes::<12>(), &mut digits);
-    String::from_utf8_lossy(&digits).into_owned()
+    std::str::from_utf8(&digits).unwrap_or_default().into()
 }
 
 /// The caller's address: the peer, or, behind trusted proxies, the last address in
 /// `X-Forwarded-For` that none of them has.
 fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut address = peer.to_canonical();
+    if !is_in(trusted, address) {
+        return address;
+    }
     for hop in forwarded(headers) {
         let Some(hop) = hop.filter(|_| is_in(trusted, address)) else {
             break;

@@ -63,7 +63,7 @@ async fn respond(state: &AppState, request: Request, facts: &RequestFacts) -> Re
         Ok(known) => {
             state.metrics.introspections.inc();
             match known {
-                Some(introspection) => Json(introspection).into_response(),
+                Some(introspection) => Json(introspection.told()).into_response(),
                 None => Json(json!({ "active": false })).into_response(),
             }
         }

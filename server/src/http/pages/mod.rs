@@ -21,9 +21,9 @@ use app::form::{Answer, FormOutcome, ShownOnce};
 use app::server_context::{explain, render_answer};
 use axum::Router;
 use axum::extract::{FromRef as _, FromRequestParts};
-use axum::response::{IntoResponse, Redirect, Response};
-use http::StatusCode;
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use http::request::Parts;
+use http::{StatusCode, header};
 use leptos::config::LeptosOptions;
 use service::{Actor, RequestFacts, ServiceError};
 
@@ -175,6 +175,15 @@ pub fn failed(error: &ServiceError) -> Response {
     );
     let text = "The server can't reach its database. Try again in a moment.";
     (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+}
+
+/// An answer for a crowd that logs in, most of whom can only be sent away: making the log-in page again for
+/// each would cost the programs beside them more than the log-ins. What was typed is behind Back.
+#[must_use]
+pub fn crowded() -> Response {
+    let page = Html(include_str!("crowded.html"));
+    let headers = [(header::RETRY_AFTER, "2")];
+    (StatusCode::SERVICE_UNAVAILABLE, headers, page).into_response()
 }
 
 #[cfg(test)]
