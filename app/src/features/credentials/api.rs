@@ -29,7 +29,7 @@ pub async fn list_credentials(params: ListParams) -> Result<CredentialList, ApiE
 }
 
 /// What the list can be filtered by, with the owner that it is filtered by now among the owners.
-#[server(prefix = "/_fn", endpoint = "credentials/filters")]
+#[server(prefix = "/_fn", endpoint = "credentials/filters", input = Json)]
 pub async fn credential_filters(owner: String) -> Result<Filters, ApiError> {
     use super::server;
     use crate::server_context::{actor, reply, services};

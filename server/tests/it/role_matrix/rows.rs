@@ -204,7 +204,11 @@ pub const FUNCTIONS: &[(&str, &str, Permission)] = &[
         r#"{"before":null}"#,
         Permission::See,
     ),
-    ("/_fn/credentials/filters", "owner=", Permission::See),
+    (
+        "/_fn/credentials/filters",
+        r#"{"owner":""}"#,
+        Permission::See,
+    ),
     ("/_fn/credentials/form", "", Permission::See),
     (
         "/_fn/credentials/get",
