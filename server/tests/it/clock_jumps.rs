@@ -11,7 +11,7 @@ use http::StatusCode;
 use service::GatewayDraft;
 
 use crate::app::{Answer, READ, TestApp, basic};
-use crate::commands::{Host, KEYRACK, refs};
+use crate::commands::{Host, KEYRACK};
 use crate::dashboard::Dashboard;
 
 /// Asks what a token is worth.
@@ -100,10 +100,7 @@ fn faketime() -> PathBuf {
 
 #[test]
 fn check_92_a_process_under_a_clock_that_jumps_stays_right() {
-    let host = Host::new();
-    host.add_mara();
-    let issued = host.json(&refs(&Host::issue(&["--access", "full"])), "");
-    let [key_id, secret] = ["key_id", "secret"].map(|name| issued[name].as_str().unwrap());
+    let (host, [key_id, secret]) = Host::with_credential();
     let clock = host.path().join("clock");
     let jump = |by: TimeDelta| {
         let written = clock.with_extension("new");
@@ -133,7 +130,7 @@ fn check_92_a_process_under_a_clock_that_jumps_stays_right() {
         (TimeDelta::zero(), 401),
     ] {
         jump(by);
-        asked.push((by, host.ask_gate(&basic(key_id, secret)), status));
+        asked.push((by, host.ask_gate(&basic(&key_id, &secret)), status));
     }
     server.kill().unwrap();
     let output = server.wait_with_output().unwrap();

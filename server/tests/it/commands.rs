@@ -51,6 +51,15 @@ impl Host {
             .unwrap()
     }
 
+    /// A host with a superuser and one legacy credential with full access: its key id and secret.
+    pub fn with_credential() -> (Self, [String; 2]) {
+        let host = Self::new();
+        host.add_mara();
+        let issued = host.json(&refs(&Self::issue(&["--access", "full"])), "");
+        let proof = ["key_id", "secret"].map(|name| issued[name].as_str().unwrap().to_owned());
+        (host, proof)
+    }
+
     /// Waits until a server that was started listens.
     pub fn wait_until_ready(&self) {
         let began = Instant::now();
@@ -219,19 +228,16 @@ fn scopes_without_custom_access_are_refused() {
 
 #[test]
 fn a_server_that_is_asked_to_end_forgets_no_use() {
-    let host = Host::new();
-    host.add_mara();
-    let issued = host.json(&refs(&Host::issue(&["--access", "full"])), "");
-    let [key_id, secret] = ["key_id", "secret"].map(|name| issued[name].as_str().unwrap());
+    let (host, [key_id, secret]) = Host::with_credential();
     assert!(host.refusal(&["healthcheck"]).contains("no server listens"));
 
     let mut server = host.start(&["serve"]);
     host.wait_until_ready();
     // It writes every six seconds; this call falls between.
-    assert_eq!(host.ask_gate(&basic(key_id, secret)), 200);
+    assert_eq!(host.ask_gate(&basic(&key_id, &secret)), 200);
     let ended = Command::new("kill").arg(server.id().to_string()).status();
     assert!(ended.unwrap().success());
     assert!(server.wait().unwrap().success());
-    let shown = host.json(&["credential", "show", key_id], "");
+    let shown = host.json(&["credential", "show", &key_id], "");
     assert!(shown["last_used_at"].is_string(), "{shown}");
 }

@@ -140,3 +140,61 @@ pub(crate) fn owners(entries: &[domain::audit::AuditEntry]) -> service::UserQuer
         ..service::UserQuery::default()
     }
 }
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use chrono::DateTime;
+    use domain::audit::{
+        Action, ActorKind, AuditEntry, AuditEvent, ChainHash, ObjectKind, Outcome,
+    };
+
+    use super::*;
+
+    fn entry(detail: &str) -> AuditEntry {
+        let event = AuditEvent {
+            at: DateTime::UNIX_EPOCH,
+            actor_kind: ActorKind::System,
+            actor_id: None,
+            actor_name: "keyrack".to_owned(),
+            action: Action::CredentialEdited,
+            object_kind: ObjectKind::Credential,
+            object_id: None,
+            object_name: "worker".to_owned(),
+            outcome: Outcome::Done,
+            address: None,
+            request_id: None,
+            detail: detail.to_owned(),
+        };
+        AuditEntry {
+            seq: 1,
+            event,
+            hash: ChainHash::START,
+        }
+    }
+
+    #[test]
+    fn the_owners_of_entries_are_those_who_have_one_and_who_had_one() {
+        let id = |number: u32| format!("00000000-0000-7000-8000-{number:012}");
+        let entries = [
+            entry("{}"),
+            entry(r#"{"owner":null,"name":"\"owner\""}"#),
+            entry(&format!(r#"{{"owner":"{}"}}"#, id(1))),
+            entry(&format!(
+                r#"{{"owner":{{"from":"{}","to":"{}"}}}}"#,
+                id(2),
+                id(3)
+            )),
+            entry(r#"{"owner":"nobody"}"#),
+        ];
+        let wanted = owners(&entries);
+        let mut ids: Vec<_> = wanted
+            .ids
+            .unwrap()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        ids.sort();
+        assert_eq!(ids, [1, 2, 3].map(id));
+        assert_eq!((wanted.limit, owners(&[]).limit), (3, 0));
+    }
+}

@@ -227,8 +227,6 @@ pub struct PublicKey {
     pub algorithm: String,
     /// What it is called; often nothing.
     pub name: String,
-    /// The `kid` by which assertions may name it.
-    pub kid: Option<String>,
     /// When it was added.
     pub created_at: DateTime<Utc>,
     /// When it ends.

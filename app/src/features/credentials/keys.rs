@@ -72,9 +72,6 @@ fn secrets(credential: &CredentialDetail) -> AnyView {
 
 fn public_key(key: PublicKey, remove: Option<AnyView>) -> AnyView {
     let name = (!key.name.is_empty()).then(|| view! { <b>{key.name}</b> });
-    let kid = key
-        .kid
-        .map(|kid| view! { <span class="quiet">"kid " <code>{kid}</code></span> });
     let end = key
         .expires_at
         .map(|at| view! { ", until " <Moment at=at time=true /> });
@@ -88,7 +85,6 @@ fn public_key(key: PublicKey, remove: Option<AnyView>) -> AnyView {
             {name}
             <code>{key.thumbprint.clone()}</code>
             <CopyButton text=key.thumbprint what="thumbprint" />
-            {kid}
             <span class="quiet">"added " <Moment at=key.created_at /> {end} {used}</span>
             {remove}
         </li>
@@ -160,26 +156,4 @@ fn add(page: &str, outcome: Option<&FormOutcome>) -> AnyView {
         </Dialog>
     }
     .into_any()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::features::sample;
-
-    #[test]
-    fn a_key_tells_the_name_that_assertions_use() {
-        let key = |kid: Option<&str>| PublicKey {
-            thumbprint: "t".to_owned(),
-            algorithm: "ES256".to_owned(),
-            name: "Edge".to_owned(),
-            kid: kid.map(str::to_owned),
-            created_at: chrono::DateTime::UNIX_EPOCH,
-            expires_at: None,
-            last_used_at: None,
-        };
-        let html = |kid| sample::html(move || public_key(key(kid), None));
-        assert!(html(Some("<2026>")).contains("kid <code>&lt;2026&gt;</code>"));
-        assert!(!html(None).contains("kid"));
-    }
 }

@@ -347,7 +347,6 @@ pub(super) fn detail(
                 thumbprint: key.thumbprint,
                 algorithm: key.algorithm,
                 name: key.name,
-                kid: key.kid,
                 created_at: key.created_at,
                 expires_at: key.expires_at,
                 last_used_at: key.last_used_at,
