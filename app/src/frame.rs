@@ -157,8 +157,9 @@ pub fn Bare(
     .into_any()
 }
 
+/// The name of the place, which leads to its first page.
 #[component]
-fn Brand(
+pub(crate) fn Brand(
     /// `external` where the browser is to load the next page.
     #[prop(optional)]
     rel: Option<&'static str>,

@@ -3,6 +3,8 @@
 
 pub mod clock;
 pub mod components;
+#[cfg(feature = "ssr")]
+mod crowded;
 pub mod error;
 pub mod features;
 mod fetch;
@@ -30,6 +32,9 @@ use crate::features::credentials::Back;
 use crate::form::AnsweredPage;
 use crate::frame::{Frame, NotFound};
 use crate::viewer::Viewer;
+
+#[cfg(feature = "ssr")]
+pub use crowded::crowded;
 
 /// The document around [`App`], on the server only.
 #[must_use]

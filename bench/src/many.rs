@@ -14,7 +14,7 @@ use crate::http::request;
 use crate::set_up::{WRITERS, proof, token};
 
 /// How often a running server writes usage down.
-const WRITTEN_EVERY: Duration = Duration::from_secs(6);
+const WRITTEN_EVERY: Duration = Duration::from_secs(15);
 
 /// Credentials that call the gate: half by secret, half by token.
 pub struct InUse {

@@ -10,6 +10,7 @@ use domain::draft::CredentialDraft;
 use domain::user::UserId;
 use leptos::config::LeptosOptions;
 use serde_json::json;
+use server::http::Front;
 use server::metrics::Metrics;
 use server::outbound::HttpOutbound;
 use server::state::{AppState, GateMode, GateSettings, HttpSettings, Shared};
@@ -137,13 +138,14 @@ pub async fn start(services: &Services, bare: Router) -> anyhow::Result<SocketAd
         metrics: Arc::new(Metrics::default()),
         leptos: LeptosOptions::builder().output_name("keyrack").build(),
     });
-    let router = server::http::router(state).merge(bare);
+    let mut front = Front::new(state);
+    front.router = front.router.merge(bare);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     std::mem::forget(server::serve::Background::start(services));
     tokio::spawn(server::serve::serve(
         listener,
-        router,
+        front,
         std::future::pending(),
     ));
     Ok(address)

@@ -1,5 +1,7 @@
 // Getting in and out: set-up, log-in, the first password of a new person, log-out.
+import type { APIRequestContext } from "@playwright/test";
 import { mara, noor } from "../support/keyrack.js";
+import { look } from "../support/look.js";
 import { expect, ready, test, visit } from "../support/page.js";
 import { logIn, logOut, post, sendLogIn, setUp, toast } from "../support/steps.js";
 
@@ -111,3 +113,39 @@ test.describe("a one-time link", () => {
     await expect(other.getByRole("alert")).toBeVisible();
   });
 });
+
+test.describe("in a crowd", () => {
+  test.use({ people: { mara }, settings: { KEYRACK_PASSWORDS_HASHERS: "1", KEYRACK_TRUSTED_PROXIES: "127.0.0.1" } });
+
+  test("somebody is told to come back, and then logs in", async ({ page, keyrack, request }) => {
+    test.setTimeout(120_000);
+    let goesOn = true;
+    // More than there are places for: one at work and 128 who wait.
+    const crowd = Array.from({ length: 150 }, async (_, member) => {
+      for (let time = 0; goesOn; time++) await logInAs(request, keyrack.url, `${member}.${time}`);
+    });
+    await expect(async () => {
+      await visit(page, "/login");
+      await sendLogIn(page, mara.email, "a password that is wrong");
+      await expect(page.getByRole("heading", { level: 1 })).toHaveText("Many people are logging in right now", {
+        timeout: 1000,
+      });
+    }).toPass();
+    goesOn = false;
+    await Promise.all(crowd);
+    await look(page, "crowded");
+    await page.getByRole("link", { name: "Try again" }).click();
+    await ready(page);
+    await sendLogIn(page, mara.email, mara.password);
+    await expect(page).toHaveURL(/\/credentials$/);
+  });
+});
+
+/** Tries to log in as nobody, from an address that nobody else has, as a proxy in front would tell it. */
+async function logInAs(request: APIRequestContext, url: string, number: string): Promise<void> {
+  const answer = await request.post(`${url}/login`, {
+    headers: { Origin: url, "X-Forwarded-For": `2001:db8::${number.replace(".", ":")}` },
+    form: { email: `${number}@example.com`, password: "a password of nobody", next: "" },
+  });
+  expect([422, 503]).toContain(answer.status());
+}

@@ -3,7 +3,8 @@ import type { Page } from "@playwright/test";
 import { mara, noor } from "../support/keyrack.js";
 import { issueMany } from "../support/credentials.js";
 import { expect, ready, test, visit } from "../support/page.js";
-import { logIn } from "../support/steps.js";
+import { look } from "../support/look.js";
+import { logIn, post } from "../support/steps.js";
 
 test.use({ people: { mara, noor } });
 
@@ -131,4 +132,32 @@ test("a slash leads to the search", async ({ page, keyrack }) => {
   await page.keyboard.press("/");
   await expect(page.getByLabel("Search credentials")).toBeFocused();
   await expect(page.getByLabel("Search credentials")).toHaveValue("");
+});
+
+test("in a team of more than 100 the owners are found by the search", async ({ page, keyrack }) => {
+  await keyrack.issue({ name: "of-mara" });
+  await keyrack.issue({ name: "of-noor", owner: noor.email });
+  await logIn(page, mara);
+  const owners = page.getByLabel("Any owner");
+  await expect(owners.getByRole("option")).toHaveText(["Any owner", mara.name, noor.name]);
+
+  for (const batch of ["ada", "bo"]) {
+    const people = Array.from({ length: 50 }, (_, index) => `${batch}${number(index)}@example.com`).join("\n");
+    expect(await post(page, "/users", { people, role: "developer" })).toBe(200);
+  }
+  await visit(page, "/credentials");
+  const others = "Others: search for their name";
+  await expect(owners.getByRole("option")).toHaveText(["Any owner", mara.name, others]);
+  await expect(owners.getByRole("option", { name: others })).toBeDisabled();
+  await owners.selectOption(mara.name);
+  await expectNames(page, ["of-mara"]);
+  await owners.selectOption("");
+  await page.getByLabel("Search credentials").fill(noor.name);
+  await expectNames(page, ["of-noor"]);
+
+  // The address of a list of somebody else's says whose it is.
+  await visit(page, `/credentials?owner=${await keyrack.idOf(noor)}`);
+  await expectNames(page, ["of-noor"]);
+  await expect(owners.locator("option:checked")).toHaveText(noor.name);
+  await look(page, "credentials-large-team");
 });

@@ -82,8 +82,8 @@ function watch(page: Page): () => void {
   page.on("response", (response) => {
     const request = response.request();
     const mayRefuse = request.isNavigationRequest() || request.method() === "POST";
-    // Statuses of a gateway say that a provider of single sign-on can't be trusted or asked.
-    const worst = request.url().includes("/sso/") ? 503 : 499;
+    // A provider of single sign-on that can't be trusted or asked is no fault of the page, nor is a crowd.
+    const worst = /\/sso\/|\/login$/.test(request.url()) ? 503 : 499;
     if (mayRefuse && response.status() >= 400 && response.status() <= worst) refused.add(request.url());
   });
   return () => {

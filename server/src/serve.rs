@@ -1,15 +1,16 @@
 //! The running server: listeners, connections with time limits, background work, an orderly end.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::response::IntoResponse;
+use axum::extract::{ConnectInfo, State};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::FutureExt as _;
-use http::StatusCode;
+use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -20,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
-use tower::ServiceExt as _;
+use tower::Service;
 
 use crate::http::layers::limits::{HEADER_BYTES, HEADER_TIME};
 use crate::metrics::Metrics;
@@ -33,7 +34,11 @@ const GRACE: std::time::Duration = std::time::Duration::from_secs(10);
 /// hyper serves the connections, not `axum::serve`, which sets no limit on how slowly a client may
 /// send its headers. HTTP/1.1 alone, whose limit holds from the first moment of a connection:
 /// gateways speak it, and browsers reach a proxy that does.
-pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Output = ()>) {
+pub async fn serve<S>(listener: TcpListener, service: S, end: impl Future<Output = ()>)
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
     let graceful = GracefulShutdown::new();
     let mut builder = http1::Builder::new();
     builder
@@ -57,12 +62,12 @@ pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Outpu
         };
         // Small answers go out at once.
         let _ = stream.set_nodelay(true);
-        let router = router.clone();
+        let service = service.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request
                 .extensions_mut()
                 .insert(ConnectInfo::<SocketAddr>(peer));
-            router.clone().oneshot(request)
+            service.clone().call(request)
         });
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {

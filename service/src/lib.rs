@@ -76,6 +76,7 @@ pub use limiter::{Quota, whole_seconds};
 pub use outbound::{InvalidUrl, Outbound, OutboundError, OutboundUrl};
 pub use passkeys::PasskeyQuestion;
 pub use password_links::{Invitation, PasswordLink};
+pub use password_try::is_password_locked;
 pub use people::AddPerson;
 pub use proof::ProofWay;
 pub use public_keys::PublicKeyDraft;

@@ -4,6 +4,7 @@
 
 use domain::password::Password;
 use domain::user::{EmailAddress, User};
+use storage::PersonRecord;
 
 use crate::Services;
 use crate::actor::RequestFacts;
@@ -12,6 +13,12 @@ use crate::passwords::Checked;
 
 /// The most wrong passwords of a person in a row (NIST SP 800-63B-4 section 3.2.2).
 const MOST_FAILURES: u32 = 100;
+
+/// Whether a person's password is locked: nobody logs in with it any more.
+#[must_use]
+pub fn is_password_locked(person: &PersonRecord) -> bool {
+    person.has_password && person.password_failures >= u64::from(MOST_FAILURES)
+}
 
 /// What the audit log says about the last of them.
 pub(crate) const LOCKED: &str = "100 wrong passwords in a row";

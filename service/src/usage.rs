@@ -20,14 +20,14 @@ use crate::live::Live;
 /// At most so many credentials between two writes; further ones are noted with their next call.
 const MOST: usize = 50_000;
 /// At most so many decisions between two writes.
-const MOST_DECISIONS: usize = 3_000;
+const MOST_DECISIONS: usize = 7_500;
 /// At most so many more about those behind whom no credential stands: they can cause as many as they
 /// like, and push out nobody but each other.
-const MOST_OF_STRANGERS: usize = 100;
+const MOST_OF_STRANGERS: usize = 250;
 /// How many counts are written in one transaction.
 const ROWS_AT_ONCE: usize = 500;
 /// How often they are written: with many credentials in use, twice as often costs nearly twice as much.
-const EVERY: Duration = Duration::from_secs(6);
+const EVERY: Duration = Duration::from_secs(15);
 /// How long decisions are kept.
 const DECISIONS_KEPT: TimeDelta = TimeDelta::days(7);
 /// At most so many decisions are kept.

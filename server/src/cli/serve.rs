@@ -11,10 +11,11 @@ use tokio::net::TcpListener;
 use crate::catalogue::watch::Watch;
 use crate::cli::output;
 use crate::config::Config;
+use crate::http::Front;
 use crate::metrics::Metrics;
 use crate::serve::Background;
 use crate::state::Shared;
-use crate::{http, serve, telemetry};
+use crate::{serve, telemetry};
 
 /// Serves until the operating system asks for the end.
 pub async fn run(config: Config) -> anyhow::Result<()> {
@@ -39,7 +40,7 @@ pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()
         metrics: metrics.clone(),
         leptos: leptos_options(&config),
     };
-    let router = http::router(state.into());
+    let front = Front::new(state.into());
     // Before the configuration is taken apart.
     let warnings = config.warnings();
     services.catch_up().await?;
@@ -80,7 +81,7 @@ pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()
             "Set up Keyrack (this link works once, for 24 hours): {link}"
         ));
     }
-    serve::serve(listener, router, serve::asked_to_end()).await;
+    serve::serve(listener, front, serve::asked_to_end()).await;
     background.end().await;
     tracing::info!("Keyrack has ended");
     Ok(())

@@ -2,6 +2,7 @@
 
 pub mod authorization;
 mod device;
+mod front;
 pub mod gate;
 pub mod health;
 pub mod layers;
@@ -34,8 +35,10 @@ use tower_http::timeout::TimeoutLayer;
 use crate::state::AppState;
 use layers::limits::{ANSWER_TIME, BODY_BYTES};
 
-/// Everything that the server answers.
-pub fn router(state: AppState) -> Router {
+pub use front::Front;
+
+/// Every route.
+fn router(state: AppState) -> Router {
     let around = ServiceBuilder::new()
         .layer(from_fn_with_state(state.clone(), layers::headers::secure))
         .layer(TimeoutLayer::with_status_code(
@@ -52,8 +55,7 @@ pub fn router(state: AppState) -> Router {
         .merge(dashboard(&state))
         .layer(around)
         .layer(from_fn_with_state(state.clone(), layers::request::describe))
-        // These are asked before calls of the API: a layer costs more than a decision.
-        .merge(gate::routes())
+        // It is asked before calls of the API: a layer costs more than an answer.
         .merge(oauth::introspection())
         .with_state(state)
 }

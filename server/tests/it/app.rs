@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, HeaderName, Request, StatusCode, header};
@@ -21,6 +20,7 @@ use ipnet::IpNet;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use leptos::config::LeptosOptions;
 use serde_json::{Value, json};
+use server::http::Front;
 use server::http::layers::proxy::HeaderLogIn;
 use server::mail::Mailer;
 use server::metrics::Metrics;
@@ -71,7 +71,7 @@ pub struct TestApp {
     pub host: Actor,
     pub owner: User,
     pub state: AppState,
-    pub router: Router,
+    pub front: Front,
 }
 
 /// An issued credential.
@@ -225,7 +225,7 @@ impl TestApp {
             metrics: metrics.clone(),
             leptos: LeptosOptions::builder().output_name("keyrack").build(),
         });
-        let router = server::http::router(state.clone());
+        let front = Front::new(state.clone());
         Self {
             services,
             clock,
@@ -234,7 +234,7 @@ impl TestApp {
             host,
             owner,
             state,
-            router,
+            front,
         }
     }
 
@@ -326,7 +326,7 @@ impl TestApp {
         let mail = Some(mailer);
         let shared = Shared::clone(&self.state);
         self.state = Shared { mail, ..shared }.into();
-        self.router = server::http::router(self.state.clone());
+        self.front = Front::new(self.state.clone());
         self
     }
 
@@ -338,7 +338,7 @@ impl TestApp {
     pub async fn call_from(&self, peer: &str, mut request: Request<Body>) -> Answer {
         let peer: SocketAddr = peer.parse().unwrap();
         request.extensions_mut().insert(ConnectInfo(peer));
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.front.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
         Answer {
@@ -413,7 +413,7 @@ impl TestApp {
         let address = listener.local_addr().unwrap();
         tokio::spawn(server::serve::serve(
             listener,
-            self.router.clone(),
+            self.front.clone(),
             std::future::pending(),
         ));
         address

@@ -233,7 +233,7 @@ fn a_server_that_is_asked_to_end_forgets_no_use() {
 
     let mut server = host.start(&["serve"]);
     host.wait_until_ready();
-    // It writes every six seconds; this call falls between.
+    // It writes every fifteen seconds; this call falls between.
     assert_eq!(host.ask_gate(&basic(&key_id, &secret)), 200);
     let ended = Command::new("kill").arg(server.id().to_string()).status();
     assert!(ended.unwrap().success());

@@ -9,6 +9,8 @@ use domain::expiry::rfc3339;
 use domain::role::Role;
 use service::AddPerson;
 
+use server::http::Front;
+
 use crate::app::{Answer, Key, PUBLIC_KEY, PUBLIC_URL, TestApp};
 use crate::role_matrix::FUNCTIONS;
 
@@ -498,7 +500,7 @@ async fn pages_load_while_another_router_is_made() {
     let state = dashboard.app.state.clone();
     let making = tokio::spawn(async move {
         loop {
-            let _ = server::http::router(state.clone());
+            let _ = Front::new(state.clone());
             tokio::task::yield_now().await;
         }
     });

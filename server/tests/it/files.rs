@@ -3,6 +3,7 @@
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use leptos::config::LeptosOptions;
+use server::http::Front;
 use server::state::Shared;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -30,7 +31,7 @@ async fn hashed_files_are_kept_for_ever_and_come_compressed() {
         leptos: leptos.build(),
         ..Shared::clone(&app.state)
     };
-    app.router = server::http::router(shared.into());
+    app.front = Front::new(shared.into());
 
     let plain = fetch(&app, "/pkg/keyrack.Ab12.wasm", "identity").await.ok();
     assert_eq!(plain.body, b"plain");

@@ -40,6 +40,22 @@ async fn fail(app: &TestApp, times: u32) {
     }
 }
 
+/// The session that a log-in began.
+fn cookie(inside: &Answer) -> String {
+    let cookie = inside.headers[header::SET_COOKIE].to_str().unwrap();
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+/// What the page of a locked person says.
+const LOCKED: &str = "Locked after too many wrong ones";
+
+async fn page_of_mara(app: &TestApp, cookie: &str) -> String {
+    let page = Request::get(format!("/users/{}", app.owner.id)).header(header::COOKIE, cookie);
+    let page = app.call(page.body(Body::empty()).unwrap()).await;
+    assert_eq!(page.status, StatusCode::OK);
+    text(&page)
+}
+
 /// How many events there are with an action, an outcome and a reason.
 fn count(log: &[AuditEvent], action: Action, outcome: Outcome, reason: &str) -> usize {
     let reason = format!("{{\"reason\":\"{reason}\"}}");
@@ -52,9 +68,7 @@ fn count(log: &[AuditEvent], action: Action, outcome: Outcome, reason: &str) -> 
 #[tokio::test(flavor = "multi_thread")]
 async fn check_61_a_hundred_wrong_passwords_in_a_row_lock_it_exactly_and_not_the_person() {
     let app = Arc::new(TestApp::new().await);
-    let inside = log_in(&app, "192.0.2.1:40000", PASSWORD).await;
-    let cookie = inside.headers[header::SET_COOKIE].to_str().unwrap();
-    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let cookie = cookie(&log_in(&app, "192.0.2.1:40000", PASSWORD).await);
 
     fail(&app, MOST - 5).await;
     let mut tries = JoinSet::new();
@@ -86,9 +100,7 @@ async fn check_61_a_hundred_wrong_passwords_in_a_row_lock_it_exactly_and_not_the
     app.clock.advance(TimeDelta::minutes(30));
     let right = log_in(&app, "192.0.2.1:40000", PASSWORD).await;
     assert_eq!(right.status, StatusCode::UNPROCESSABLE_ENTITY);
-    let account = Request::get("/account").header(header::COOKIE, &cookie);
-    let account = app.call(account.body(Body::empty()).unwrap()).await;
-    assert_eq!(account.status, StatusCode::OK);
+    assert!(page_of_mara(&app, &cookie).await.contains(LOCKED));
 
     // A link that somebody hands over, or a mail brings, helps.
     let (services, host) = (&app.services, &app.host);
@@ -108,6 +120,8 @@ async fn check_61_a_hundred_wrong_passwords_in_a_row_lock_it_exactly_and_not_the
     reset.await.unwrap();
     let inside = log_in(&app, "192.0.2.1:40000", PASSWORD).await;
     assert_eq!(inside.status, StatusCode::SEE_OTHER);
+    let page = page_of_mara(&app, &self::cookie(&inside)).await;
+    assert!(!page.contains(LOCKED));
 }
 
 #[tokio::test(flavor = "multi_thread")]

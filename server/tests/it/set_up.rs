@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use domain::outbound::OutboundRule;
+use server::http::Front;
 use server::outbound::HttpOutbound;
 use server::state::Shared;
 use service::{MasterKey, Services, Settings};
@@ -30,7 +31,7 @@ async fn fresh() -> Dashboard {
     let services = app.services.clone();
     let shared = Shared::clone(&app.state);
     app.state = Shared { services, ..shared }.into();
-    app.router = server::http::router(app.state.clone());
+    app.front = Front::new(app.state.clone());
     dashboard
 }
 

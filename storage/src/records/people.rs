@@ -40,6 +40,8 @@ pub struct PersonRecord {
     pub user: User,
     /// Whether they have chosen a password.
     pub has_password: bool,
+    /// How many wrong passwords were tried since the last right one.
+    pub password_failures: u64,
     /// The issuer of the identity by which they logged in last by single sign-on, if they have one.
     pub issuer: Option<String>,
     /// Until when the link works that they were given, if they have one that does.

@@ -574,6 +574,8 @@ pub async fn check_61_a_right_or_a_new_password_forgets_the_failed_tries(fixture
         }
     };
     lock().await;
+    let person = store.find_person(mara.id, at(0)).await.unwrap().unwrap();
+    assert_eq!(person.password_failures, 2);
     // Tries are counted for one person only, and a log-in without the password leaves them.
     assert_eq!(try_password(fixture, &jon, 2).await, Some(1));
     store.record_login(mara.id, at(1), event()).await.unwrap();

@@ -73,6 +73,8 @@ pub struct PeopleList {
 pub struct PersonDetail {
     /// Their own facts.
     pub person: PersonRow,
+    /// Is their password locked, after too many wrong ones?
+    pub password_locked: bool,
     /// The last entries of the audit log about them.
     pub story: Vec<StoryEntry>,
     /// What can be given to others, if the viewer may: key id and name of the first of their
@@ -137,7 +139,9 @@ pub async fn get_person(id: String) -> Result<PersonDetail, ApiError> {
     let (services, actor) = (services()?, actor()?);
     let unknown = |_| service::ServiceError::NotFound("person");
     let id: domain::user::UserId = reply(id.parse().map_err(unknown))?;
-    let person = PersonRow::new(reply(services.person(&actor, id).await)?, &services);
+    let record = reply(services.person(&actor, id).await)?;
+    let password_locked = service::is_password_locked(&record);
+    let person = PersonRow::new(record, &services);
     let entries = reply(services.person_story(&actor, id).await)?;
     let mut story = tell(entries, &services.catalogue(), &[], Subject::Named);
     let here = format!("/users/{id}");
@@ -180,6 +184,7 @@ pub async fn get_person(id: String) -> Result<PersonDetail, ApiError> {
     }
     Ok(PersonDetail {
         person,
+        password_locked,
         story,
         owned,
         heirs,

@@ -54,7 +54,7 @@ fn contents(detail: Result<PersonDetail, ApiError>, outcome: Option<FormOutcome>
     view! {
         <PageHead title=person.name.clone() lead=person.email.clone() back=("/users", "Users") />
         <div class="stack narrow">
-            {facts(person)}
+            {facts(person, detail.password_locked)}
             {credentials(&detail, outcome.clone())}
             {manages.then(|| manage(person, outcome))}
             <Sessions person=person.id.clone() />
@@ -68,11 +68,17 @@ fn contents(detail: Result<PersonDetail, ApiError>, outcome: Option<FormOutcome>
     .into_any()
 }
 
-fn facts(person: &PersonRow) -> AnyView {
+fn facts(person: &PersonRow, password_locked: bool) -> AnyView {
     let last_login = person.last_login_at.map_or_else(
         || "Never".into_any(),
         |at| view! { <Moment at=at time=true /> " (" <Time at=at /> ")" }.into_any(),
     );
+    let locked = password_locked.then(|| {
+        view! {
+            <dt>"Password"</dt>
+            <dd>"Locked after too many wrong ones, until they choose another"</dd>
+        }
+    });
     view! {
         <section class="card section" aria-label="Facts">
             <dl class="facts">
@@ -85,6 +91,7 @@ fn facts(person: &PersonRow) -> AnyView {
                 <dd>{person.role.label()}</dd>
                 <dt>"Logs in"</dt>
                 <dd>{person.source.clone()}</dd>
+                {locked}
                 <dt>"Second factor"</dt>
                 <dd>{if person.second_factor { "Yes" } else { "None" }}</dd>
                 <dt>"Added"</dt>

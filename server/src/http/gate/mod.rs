@@ -14,13 +14,11 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use axum::response::Response;
-use axum::routing::any;
 use futures_util::FutureExt as _;
 use futures_util::future::poll_immediate;
 use ipnet::IpNet;
@@ -60,23 +58,18 @@ const CALLS: &str = "calls";
 /// Room for the headers of an answer.
 const HEADERS: usize = 8;
 
-/// What answers a gateway.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route(PATH, any(verify))
-        // Envoy appends the path of the call.
-        .route("/v1/verify/", any(verify))
-        .route("/v1/verify/{*path}", any(verify))
+/// Whether a gateway asks, by whatever method. Envoy appends the path of the call.
+pub fn is_asked(path: &str) -> bool {
+    path.strip_prefix(PATH)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Its own layers: an id for the request, a line in the log, an answer though something panics. It
+/// Answers a gateway. Its own layers: an id for the request, a line in the log, an answer though something panics. It
 /// reads no body, has a time limit of its own, and answers gateways, which read the status: the
 /// dashboard's other layers are not worth its time.
-async fn verify(State(state): State<AppState>, request: Request) -> Response {
-    describe_around(&state, request, |request, facts| {
-        answer(&state, request, facts)
-    })
-    .await
+pub async fn verify(state: &AppState, request: Request<()>) -> Response {
+    let answer = |request, facts| answer(state, request, facts);
+    describe_around(state, request, Some(PATH), answer).await
 }
 
 /// A question, with what is known of it by the time that it is answered.
@@ -88,15 +81,14 @@ struct Question {
     is_repeat: bool,
 }
 
-async fn answer(state: &AppState, request: Request, facts: RequestFacts) -> Response {
+async fn answer(state: &AppState, request: Request<()>, facts: RequestFacts) -> Response {
     let Shared {
         services,
         http,
         metrics,
         ..
     } = &**state;
-    // The body is the call's, if the gateway sent it at all: it decides nothing.
-    let (parts, _body) = request.into_parts();
+    let (parts, ()) = request.into_parts();
     let mut question = Question {
         facts,
         mode: http.gate.mode,
@@ -282,6 +274,30 @@ mod tests {
     const GATEWAY_AT: &str = "203.0.113.9";
     const PROXY_AT: &str = "10.0.0.1";
     const CALLER: Option<&str> = Some("192.0.2.1");
+
+    #[test]
+    fn what_gateways_ask_is_no_other_path() {
+        for path in [
+            "/v1/verify",
+            "/v1/verify/",
+            "/v1/verify/v1/accounts",
+            "/v1/verify//",
+        ] {
+            assert!(is_asked(path), "{path}");
+        }
+        for path in [
+            "/v1/verifyx",
+            "/v1/verif",
+            "//v1/verify",
+            "/v1/verify%2F",
+            "/v1/Verify",
+            "/x/v1/verify",
+            "*",
+            "",
+        ] {
+            assert!(!is_asked(path), "{path}");
+        }
+    }
 
     /// The peer, whether it shows a token, `X-Forwarded-For`; the gateway and the caller.
     type Row = (

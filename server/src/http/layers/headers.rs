@@ -16,6 +16,9 @@ use crate::state::AppState;
 /// What everything but a page may load: nothing.
 const NOTHING: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
+/// What a page without scripts may load: its style and its icon.
+pub const PLAIN_PAGE: &str = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; \
+    base-uri 'none'; form-action 'none'";
 /// Two years, the least that browsers' preload lists take.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 /// Whatever is in an address is for this origin only.

@@ -12,7 +12,6 @@ use ipnet::IpNet;
 use service::RequestFacts;
 use tracing::Level;
 
-use crate::http::oauth::INTROSPECTION_PATH;
 use crate::state::AppState;
 
 /// The header with the id of a request; anybody on the team can look it up.
@@ -26,15 +25,16 @@ pub async fn describe(State(state): State<AppState>, request: Request, next: Nex
         request.extensions_mut().insert(facts);
         next.run(request)
     };
-    describe_around(&state, request, answer).await
+    describe_around(&state, request, None, answer).await
 }
 
-/// What the layer does, around any answer. What gateways ask is logged at debug only: it is counted,
-/// and it is much.
-pub async fn describe_around<F>(
+/// What the layer does, around any answer. What gateways ask, at `their_route`, is logged at debug
+/// only: it is counted, and it is much.
+pub async fn describe_around<B, F>(
     state: &AppState,
-    request: Request,
-    answer: impl FnOnce(Request, RequestFacts) -> F,
+    request: http::Request<B>,
+    their_route: Option<&'static str>,
+    answer: impl FnOnce(http::Request<B>, RequestFacts) -> F,
 ) -> Response
 where
     F: Future<Output = Response>,
@@ -49,7 +49,7 @@ where
         address,
         request_id: Some(id.clone()),
     };
-    let line = Line::of(&request);
+    let line = Line::of(&request, their_route);
     // TRACE echoes what it gets, cookies included (ASVS 13.4.4).
     let mut response = if request.method() == Method::TRACE {
         StatusCode::METHOD_NOT_ALLOWED.into_response()
@@ -68,32 +68,30 @@ where
 /// What the log says of a request.
 struct Line {
     method: Method,
-    route: Option<MatchedPath>,
+    /// The path template, never the path: that may hold what nobody should read in a log.
+    route: String,
     level: Level,
     began: Instant,
 }
 
 impl Line {
     /// Nothing, if nobody reads it.
-    fn of(request: &Request) -> Option<Self> {
-        let route = request.extensions().get::<MatchedPath>();
-        let is_much = route.map(MatchedPath::as_str).is_some_and(|route| {
-            route.starts_with("/v1/verify") || ["/healthz", INTROSPECTION_PATH].contains(&route)
-        });
+    fn of<B>(request: &http::Request<B>, their_route: Option<&str>) -> Option<Self> {
+        let matched = request.extensions().get::<MatchedPath>();
+        let route = their_route.or_else(|| matched.map(MatchedPath::as_str));
+        let is_much = their_route.is_some() || route == Some("/healthz");
         let level = if is_much { Level::DEBUG } else { Level::INFO };
         let is_read = !is_much || tracing::enabled!(Level::DEBUG);
         is_read.then(|| Self {
             method: request.method().clone(),
-            route: route.cloned(),
+            route: route.unwrap_or("other").to_owned(),
             level,
             began: Instant::now(),
         })
     }
 
     fn write(&self, request_id: &str, response: &Response, address: Option<IpAddr>) {
-        // The path template, never the path: that may hold what nobody should read in a log.
-        let route = self.route.as_ref().map_or("other", MatchedPath::as_str);
-        let method = &self.method;
+        let Self { method, route, .. } = self;
         let status = response.status().as_u16();
         let micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let address = address.map(tracing::field::display);

@@ -33,10 +33,8 @@ pub fn routes() -> Router<AppState> {
 }
 
 async fn introspect(State(state): State<AppState>, request: Request) -> Response {
-    describe_around(&state, request, |request, facts| {
-        introspect_safely(&state, request, facts)
-    })
-    .await
+    let answer = |request, facts| introspect_safely(&state, request, facts);
+    describe_around(&state, request, Some(INTROSPECTION_PATH), answer).await
 }
 
 async fn introspect_safely(state: &AppState, request: Request, facts: RequestFacts) -> Response {

@@ -59,7 +59,7 @@ async fn log_in(context: Context, session: Session, mut form: Form) -> Result<Re
     };
     match begun {
         Ok(response) => Ok(response),
-        Err(ServiceError::Busy) => Ok(super::crowded()),
+        Err(ServiceError::Busy) => Ok(super::crowded(&context.state)),
         Err(error) => Ok(context.refuse("/login", "/login", typed, error).await),
     }
 }

@@ -15,6 +15,8 @@ mod second_factors;
 pub mod sso;
 mod users;
 
+use std::sync::OnceLock;
+
 use app::error::ApiError;
 use app::flash::Flash;
 use app::form::{Answer, FormOutcome, ShownOnce};
@@ -178,12 +180,21 @@ pub fn failed(error: &ServiceError) -> Response {
 }
 
 /// An answer for a crowd that logs in, most of whom can only be sent away: making the log-in page again for
-/// each would cost the programs beside them more than the log-ins. What was typed is behind Back.
+/// each would cost the programs beside them more than the log-ins.
 #[must_use]
-pub fn crowded() -> Response {
-    let page = Html(include_str!("crowded.html"));
-    let headers = [(header::RETRY_AFTER, "2")];
-    (StatusCode::SERVICE_UNAVAILABLE, headers, page).into_response()
+pub fn crowded(state: &AppState) -> Response {
+    static PAGE: OnceLock<String> = OnceLock::new();
+    let page = PAGE.get_or_init(|| app::crowded(state.leptos.clone()));
+    let headers = [
+        (header::RETRY_AFTER, "2"),
+        (header::CONTENT_SECURITY_POLICY, layers::headers::PLAIN_PAGE),
+    ];
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        headers,
+        Html(page.as_str()),
+    )
+        .into_response()
 }
 
 #[cfg(test)]

@@ -126,6 +126,7 @@ fn to_record(row: &Row) -> StoreResult<PersonRecord> {
     Ok(PersonRecord {
         user: to_user(row)?,
         has_password: columns.get::<Option<String>>("password_hash")?.is_some(),
+        password_failures: columns.count("password_failures")?,
         issuer: columns.get("issuer")?,
         link_ends_at: columns.optional_instant("link_ends_at")?,
         has_second_factor: columns.get("has_second_factor")?,
