@@ -2,6 +2,7 @@
 //! out, at the same place, whether it is an easy guess.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use std::{fmt, thread};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
@@ -31,6 +32,10 @@ const PASSES: u32 = 2;
 /// As many may wait for their turn for each that is at work, which is a few seconds; more are told to come
 /// back. They cost little, and those who come back all come at once.
 const WAITING_PER_HASHER: usize = 128;
+
+/// How long the thread of the last in a crowd stays. The allocator gives memory that has been free for a
+/// second back to the system when a thread ends, and may not do so for hours otherwise.
+const UNTIL_GIVEN_BACK: Duration = Duration::from_millis(1200);
 
 /// Hashes and checks passwords, so many at once and no more.
 #[derive(Debug)]
@@ -127,13 +132,18 @@ impl Hasher {
         let (memory, places, all) = (self.memory.clone(), self.places.clone(), self.all_places);
         let work = move || {
             // Held until the work is done, even when the caller has gone away.
-            let _held = (place, turn);
+            let held = (place, turn);
             stand_back();
             let mut blocks = memory.take();
             let result = work(&mut blocks);
-            memory.give_back(blocks, places.available_permits() + 1 < all);
+            memory.give_back(blocks);
             // Nobody waits for what they went away from.
             let _ = done.send(result);
+            drop(held);
+            if places.available_permits() == all {
+                memory.clear();
+                thread::sleep(UNTIL_GIVEN_BACK);
+            }
         };
         thread::Builder::new()
             .name("password".to_owned())
@@ -187,12 +197,12 @@ impl Memory {
         self.free().pop().unwrap_or_default()
     }
 
-    fn give_back(&self, blocks: Blocks, is_wanted: bool) {
-        let mut free = self.free();
-        free.push(blocks);
-        if !is_wanted {
-            *free = Vec::new();
-        }
+    fn give_back(&self, blocks: Blocks) {
+        self.free().push(blocks);
+    }
+
+    fn clear(&self) {
+        *self.free() = Vec::new();
     }
 
     fn free(&self) -> MutexGuard<'_, Vec<Blocks>> {

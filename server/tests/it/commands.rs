@@ -226,6 +226,50 @@ fn scopes_without_custom_access_are_refused() {
     );
 }
 
+/// What a process holds in memory but for its files, in megabytes.
+#[cfg(target_os = "linux")]
+fn resident(process: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
+    let kilobytes = line.unwrap().trim().strip_suffix(" kB").unwrap();
+    kilobytes.parse::<u64>().unwrap() / 1024
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_memory_that_log_ins_take_goes_back_to_the_system() {
+    let host = Host::new();
+    host.add_mara();
+    let mut server = host.start(&["serve"]);
+    host.wait_until_ready();
+    let before = resident(&server);
+    let logged_in = ureq::post(format!("http://{}/login", host.listen))
+        .header("Origin", format!("http://{}", host.listen))
+        .config()
+        .max_redirects(0)
+        .build()
+        .send_form([
+            ("email", "mara@example.com"),
+            ("password", PASSWORD),
+            ("next", ""),
+        ]);
+    assert_eq!(logged_in.unwrap().status(), 303);
+    let began = Instant::now();
+    while resident(&server) > before + 8 {
+        let waited = began.elapsed();
+        assert!(
+            waited < Duration::from_secs(30),
+            "{before} MB, then {}",
+            resident(&server)
+        );
+        sleep(Duration::from_millis(100));
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
 #[test]
 fn a_server_that_is_asked_to_end_forgets_no_use() {
     let (host, [key_id, secret]) = Host::with_credential();
