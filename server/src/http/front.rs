@@ -3,11 +3,11 @@
 use std::convert::Infallible;
 use std::task::{Context, Poll};
 
-use axum::Router;
 use axum::body::{Bytes, HttpBody};
+use axum::http::Request;
 use axum::response::Response;
 use axum::routing::future::RouteFuture;
-use axum::{BoxError, http::Request};
+use axum::{BoxError, Router};
 use futures_util::future::{BoxFuture, Either};
 use tower::Service;
 

@@ -64,9 +64,9 @@ pub fn is_asked(path: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Answers a gateway. Its own layers: an id for the request, a line in the log, an answer though something panics. It
-/// reads no body, has a time limit of its own, and answers gateways, which read the status: the
-/// dashboard's other layers are not worth its time.
+/// Answers a gateway. Around it are an id for the request, a line in the log, and an answer though something
+/// panics. It has a time limit of its own and answers gateways, which read the status: the dashboard's
+/// other layers are not worth its time.
 pub async fn verify(state: &AppState, request: Request<()>) -> Response {
     let answer = |request, facts| answer(state, request, facts);
     describe_around(state, request, Some(PATH), answer).await
