@@ -445,6 +445,13 @@ impl Answer {
         self
     }
 
+    /// The cookie that it sets, as a browser sends it back, or nothing.
+    #[track_caller]
+    pub fn cookie(&self) -> Option<String> {
+        let cookie = self.header("set-cookie")?;
+        cookie.split(';').next().map(str::to_owned)
+    }
+
     /// The only value of a header, or nothing.
     #[track_caller]
     pub fn header(&self, name: &str) -> Option<&str> {

@@ -68,8 +68,7 @@ impl Dashboard {
             "{}",
             String::from_utf8_lossy(&answer.body)
         );
-        let cookie = answer.headers[header::SET_COOKIE].to_str().unwrap();
-        cookie.split(';').next().unwrap().to_owned()
+        answer.cookie().unwrap()
     }
 
     pub async fn get(&self, path: &str, cookie: Option<&str>) -> Answer {

@@ -142,9 +142,7 @@ impl Office {
 
     async fn log_in(&self, email: &str) -> String {
         let fields = [("email", email), ("password", PASSWORD), ("next", "")];
-        let answer = self.post("/login", "", &fields).await;
-        let cookie = answer.headers[header::SET_COOKIE].to_str().unwrap();
-        cookie.split(';').next().unwrap().to_owned()
+        self.post("/login", "", &fields).await.cookie().unwrap()
     }
 }
 

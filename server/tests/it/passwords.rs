@@ -40,12 +40,6 @@ async fn fail(app: &TestApp, times: u32) {
     }
 }
 
-/// The session that a log-in began.
-fn cookie(inside: &Answer) -> String {
-    let cookie = inside.headers[header::SET_COOKIE].to_str().unwrap();
-    cookie.split(';').next().unwrap().to_owned()
-}
-
 /// What the page of a locked person says.
 const LOCKED: &str = "Locked after too many wrong ones";
 
@@ -68,7 +62,8 @@ fn count(log: &[AuditEvent], action: Action, outcome: Outcome, reason: &str) -> 
 #[tokio::test(flavor = "multi_thread")]
 async fn check_61_a_hundred_wrong_passwords_in_a_row_lock_it_exactly_and_not_the_person() {
     let app = Arc::new(TestApp::new().await);
-    let cookie = cookie(&log_in(&app, "192.0.2.1:40000", PASSWORD).await);
+    let inside = log_in(&app, "192.0.2.1:40000", PASSWORD).await;
+    let cookie = inside.cookie().unwrap();
 
     fail(&app, MOST - 5).await;
     let mut tries = JoinSet::new();
@@ -120,7 +115,7 @@ async fn check_61_a_hundred_wrong_passwords_in_a_row_lock_it_exactly_and_not_the
     reset.await.unwrap();
     let inside = log_in(&app, "192.0.2.1:40000", PASSWORD).await;
     assert_eq!(inside.status, StatusCode::SEE_OTHER);
-    let page = page_of_mara(&app, &self::cookie(&inside)).await;
+    let page = page_of_mara(&app, &inside.cookie().unwrap()).await;
     assert!(!page.contains(LOCKED));
 }
 
@@ -213,16 +208,15 @@ async fn check_88_an_invited_superuser_does_not_make_the_last_one_dispensable() 
     let dashboard = Dashboard::new().await;
     let app = &dashboard.app;
     let inside = log_in(app, "192.0.2.1:40000", PASSWORD).await;
-    let cookie = inside.headers[header::SET_COOKIE].to_str().unwrap();
-    let cookie = cookie.split(';').next().unwrap();
+    let cookie = inside.cookie().unwrap();
     let body = form(&[("people", "jonas@example.com"), ("role", "superuser")]);
-    let invited = dashboard.post("/users", Some(cookie), &body).await;
+    let invited = dashboard.post("/users", Some(&cookie), &body).await;
     assert_eq!(invited.status, StatusCode::OK, "{}", text(&invited));
     for (path, body) in [
         ("/users/{id}/role", "role=support"),
         ("/users/{id}/disable", ""),
     ] {
-        let refused = dashboard.post(path, Some(cookie), body).await;
+        let refused = dashboard.post(path, Some(&cookie), body).await;
         assert_eq!(refused.status, StatusCode::CONFLICT, "{path}");
         let page = text(&refused);
         assert!(

@@ -84,9 +84,8 @@ impl Browser {
     async fn send(&mut self, request: http::request::Builder, body: Body) -> Answer {
         let request = request.header(header::COOKIE, &self.cookie);
         let answer = self.app.call(request.body(body).unwrap()).await;
-        if let Some(cookie) = answer.headers.get(header::SET_COOKIE) {
-            let cookie = cookie.to_str().unwrap().split(';').next().unwrap();
-            cookie.clone_into(&mut self.cookie);
+        if let Some(cookie) = answer.cookie() {
+            self.cookie = cookie;
         }
         answer
     }

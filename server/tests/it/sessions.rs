@@ -9,9 +9,7 @@ use crate::dashboard::{Dashboard, PASSWORD, form, text};
 
 /// The session that an answer gives, if it gives one.
 fn given(answer: &Answer) -> Option<String> {
-    let cookie = answer.headers.get(header::SET_COOKIE)?.to_str().unwrap();
-    let cookie = cookie.split(';').next().unwrap().to_owned();
-    Some(cookie).filter(|cookie| cookie != "__Host-keyrack=")
+    answer.cookie().filter(|cookie| cookie != "__Host-keyrack=")
 }
 
 impl Dashboard {
