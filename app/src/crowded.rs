@@ -14,11 +14,8 @@ pub fn crowded(options: LeptosOptions) -> String {
             <!DOCTYPE html>
             <html lang="en">
                 <head>
-                    <meta charset="utf-8" />
-                    <meta name="viewport" content="width=device-width, initial-scale=1" />
-                    <meta name="color-scheme" content="light dark" />
+                    {crate::head()}
                     <title>"Many people are logging in · Keyrack"</title>
-                    <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                     <HashedStylesheet options=options id="style" />
                 </head>
                 <body>

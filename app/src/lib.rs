@@ -36,6 +36,18 @@ use crate::viewer::Viewer;
 #[cfg(feature = "ssr")]
 pub use crowded::crowded;
 
+/// What the head of every document has.
+fn head() -> impl IntoView {
+    view! {
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <meta name="robots" content="noindex" />
+        <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+    }
+    .into_any()
+}
+
 /// The document around [`App`], on the server only.
 #[must_use]
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -45,13 +57,9 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
         <!DOCTYPE html>
         <html lang="en">
             <head>
-                <meta charset="utf-8" />
-                <meta name="viewport" content="width=device-width, initial-scale=1" />
-                <meta name="color-scheme" content="light dark" />
-                <meta name="robots" content="noindex" />
+                {head()}
                 {page.map(|page| view! { <meta name="page" content=page /> })}
                 <script nonce=use_nonce()>{theme::HEAD_SCRIPT}</script>
-                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <HashedStylesheet options=options.clone() id="style" />
                 <AutoReload options=options.clone() />
                 <HydrationScripts options=options />
