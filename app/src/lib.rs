@@ -3,11 +3,11 @@
 
 pub mod clock;
 pub mod components;
-#[cfg(feature = "ssr")]
-mod crowded;
 pub mod error;
 pub mod features;
 mod fetch;
+#[cfg(feature = "ssr")]
+mod fixed;
 pub mod flash;
 pub mod form;
 mod frame;
@@ -34,7 +34,7 @@ use crate::frame::{Frame, NotFound};
 use crate::viewer::Viewer;
 
 #[cfg(feature = "ssr")]
-pub use crowded::crowded;
+pub use fixed::{crowded, not_found};
 
 /// What the head of every document has.
 fn head() -> impl IntoView {
@@ -72,6 +72,16 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     }
     .into_any()
 }
+
+/// The pages that strangers may see, by the paths of their routes below; every other page needs somebody
+/// who is logged in.
+pub const OPEN_PAGES: [&str; 5] = [
+    "/setup",
+    "/login",
+    "/login/second-factor",
+    "/forgot",
+    "/welcome",
+];
 
 /// The pages.
 #[component]

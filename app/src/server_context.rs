@@ -13,7 +13,6 @@ use leptos_axum::ResponseOptions;
 use service::{Actor, RequestFacts, ServiceError, Services, whole_seconds};
 
 use crate::error::ApiError;
-use crate::features::entry::SetUpIsOver;
 use crate::form::{Answer, AnsweredPage};
 use crate::viewer::CurrentUser;
 use crate::words::sentence;
@@ -126,11 +125,6 @@ pub(crate) fn current_user() -> Option<CurrentUser> {
 /// The time of the use cases' clock; outside a request (when routes are listed) it does not matter.
 pub(crate) fn now() -> DateTime<Utc> {
     use_context::<Services>().map_or(DateTime::UNIX_EPOCH, |services| services.now())
-}
-
-/// Whether the server said that set-up is over.
-pub(crate) fn is_set_up() -> bool {
-    extension::<SetUpIsOver>().is_some()
 }
 
 /// Something that the server left in the request.

@@ -18,7 +18,7 @@ for (const wasm of [true, false]) {
       await expect(page.getByRole("banner")).toContainText("Mara Okafor");
 
       expect(await visit(page, link)).toBe(404);
-      await expect(page.getByRole("alert")).toContainText("There is no such page");
+      await expect(page.getByRole("heading", { level: 1 })).toHaveText("There is no such page");
       await expect(page.getByLabel("Your name")).toHaveCount(0);
       const fields = { name: "Somebody Else", email: "else@example.com", password: mara.password };
       const token = new URL(link).searchParams.get("token") ?? "";

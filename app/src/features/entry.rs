@@ -10,7 +10,7 @@ use super::passkeys::{Ceremony, PasskeyButton};
 use super::proof::CodeProof;
 use crate::components::{Field, Input, Notice, PasswordField, PostForm, Tone};
 use crate::form::{FormOutcome, FormState, use_answer};
-use crate::frame::{Bare, NotFound};
+use crate::frame::Bare;
 use crate::url::with_query;
 
 const PASSWORD_HINT: &str = "At least 15 characters. A few unrelated words are easy to remember.";
@@ -24,21 +24,6 @@ impl MailIsOn {
     fn current() -> Self {
         SharedValue::new(|| use_context::<Self>().unwrap_or_default()).into_inner()
     }
-}
-
-/// What the server puts into a request for set-up when there is somebody already.
-#[derive(Debug, Clone, Copy)]
-pub struct SetUpIsOver;
-
-#[cfg(feature = "ssr")]
-fn is_set_up() -> bool {
-    crate::server_context::is_set_up()
-}
-
-/// In the browser the server's value is read from the document.
-#[cfg(not(feature = "ssr"))]
-fn is_set_up() -> bool {
-    false
 }
 
 /// A field of the query that goes along with the form: typed values win, for after a POST the
@@ -69,14 +54,11 @@ fn Email(#[prop(optional)] autofocus: bool) -> impl IntoView {
     .into_any()
 }
 
-/// Makes the first superuser, with the one-time link that the server printed. Afterwards there is no such
-/// page.
+/// Makes the first superuser, with the one-time link that the server printed. Afterwards the server has no
+/// such page.
 #[component]
 pub fn SetUpPage() -> impl IntoView {
     let outcome = use_answer().outcome;
-    if SharedValue::new(is_set_up).into_inner() {
-        return NotFound().into_any();
-    }
     view! {
         <Bare
             title="Set up Keyrack"

@@ -12,23 +12,31 @@ use futures_util::future::{BoxFuture, Either};
 use tower::Service;
 
 use super::gate;
+use super::nowhere::is_twisted;
 use crate::state::AppState;
 
 /// Everything that the server answers. What gateways ask goes to the gate at once: to be found and boxed by
-/// a router costs about as much as a decision. All else goes by the routes.
+/// a router costs about as much as a decision. All else goes by the routes, if there is one way to read its
+/// path: what could be taken for another path after routing never gets there.
 #[derive(Clone, Debug)]
 pub struct Front {
     state: AppState,
     /// Where all else goes.
     pub router: Router,
+    nowhere: Router,
 }
 
 impl Front {
     /// The front of a server.
     #[must_use]
     pub fn new(state: AppState) -> Self {
-        let router = super::router(state.clone());
-        Self { state, router }
+        let router = super::router(&state);
+        let nowhere = super::nowhere(&state);
+        Self {
+            state,
+            router,
+            nowhere,
+        }
     }
 }
 
@@ -46,8 +54,14 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if !gate::is_asked(request.uri().path()) {
-            return Either::Right(self.router.call(request));
+        let path = request.uri().path();
+        if !gate::is_asked(path) {
+            let router = if is_twisted(path) {
+                &mut self.nowhere
+            } else {
+                &mut self.router
+            };
+            return Either::Right(router.call(request));
         }
         let state = self.state.clone();
         // The body is the call's, if the gateway sent it at all: it decides nothing.

@@ -6,6 +6,7 @@ mod front;
 pub mod gate;
 pub mod health;
 pub mod layers;
+mod nowhere;
 pub mod oauth;
 pub mod pages;
 mod rate_limit;
@@ -13,19 +14,23 @@ mod rate_limit;
 use std::any::Any;
 use std::sync::LazyLock;
 
-use app::features::entry::{MailIsOn, SetUpIsOver};
+use app::features::entry::MailIsOn;
 use axum::Router;
-use axum::extract::{FromRef as _, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use futures_util::future::BoxFuture;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, StatusCode};
 use leptos::config::LeptosOptions;
 use leptos::nonce::use_nonce;
 use leptos::prelude::{provide_context, use_context};
 use leptos::server_fn::axum::server_fn_paths;
-use leptos_axum::{AxumRouteListing, LeptosRoutes as _, ResponseOptions, generate_route_list};
+use leptos_axum::{
+    AxumRouteListing, LeptosRoutes as _, ResponseOptions, generate_route_list,
+    render_app_async_with_context,
+};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -38,8 +43,29 @@ use layers::limits::{ANSWER_TIME, BODY_BYTES};
 pub use front::Front;
 
 /// Every route.
-fn router(state: AppState) -> Router {
-    let around = ServiceBuilder::new()
+fn router(state: &AppState) -> Router {
+    let routes = Router::new()
+        .merge(oauth::routes())
+        .merge(health::routes())
+        .merge(pages::sso::back_channel())
+        .merge(dashboard(state))
+        .merge(files(&state.leptos))
+        .fallback(nowhere::not_found);
+    around(routes, state)
+        // It is asked before calls of the API: a layer costs more than an answer.
+        .merge(oauth::introspection())
+        .with_state(state.clone())
+}
+
+/// What is answered to paths that no router should see.
+fn nowhere(state: &AppState) -> Router {
+    let nothing = Router::new().fallback(nowhere::not_found);
+    around(nothing, state).with_state(state.clone())
+}
+
+/// What happens to every request and answer, whoever asks for whatever.
+fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
+    let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(state.clone(), layers::headers::secure))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -48,65 +74,67 @@ fn router(state: AppState) -> Router {
         .layer(map_request(layers::limits::body_in_time))
         .layer(RequestBodyLimitLayer::new(BODY_BYTES))
         .layer(CatchPanicLayer::custom(panicked));
-    Router::new()
-        .merge(oauth::routes())
-        .merge(health::routes())
-        .merge(pages::sso::back_channel())
-        .merge(dashboard(&state))
-        .layer(around)
+    routes
+        .layer(layers)
         .layer(from_fn_with_state(state.clone(), layers::request::describe))
-        // It is asked before calls of the API: a layer costs more than an answer.
-        .merge(oauth::introspection())
-        .with_state(state)
 }
 
 /// The pages of the app. Listed once, before any page is rendered: while Leptos lists, it stops the
 /// resources of the whole process, and a page that loads one just then would wait for ever.
 static PAGES: LazyLock<Vec<AxumRouteListing>> = LazyLock::new(|| generate_route_list(app::App));
 
-/// What people see: pages, the forms that they send, the functions that pages call.
+/// What people see: pages, the forms that they send, the functions that pages call. Its layers lie around
+/// routes alone, methods included: what is not found, or not by that method, has neither session nor person.
 fn dashboard(state: &AppState) -> Router<AppState> {
     let context = page_context(state);
-    let options = LeptosOptions::from_ref(state);
     let shell = {
-        let options = options.clone();
+        let options = state.leptos.clone();
         move || app::shell(options.clone())
     };
-    let functions = {
-        let (services, headers) = (state.services.clone(), state.http.legacy_headers());
-        move |request: Request| {
-            let (services, headers) = (services.clone(), headers.clone());
-            async move {
-                // The framework's own answer echoes the path and names the framework.
-                if !server_fn_paths().any(|(path, _)| path == request.uri().path()) {
-                    return StatusCode::NOT_FOUND.into_response();
-                }
-                let context = move || {
-                    provide_context(services.clone());
-                    provide_context(headers.clone());
-                };
-                leptos_axum::handle_server_fns_with_context(context, request)
-                    .await
-                    .into_response()
-            }
-        }
-    };
-    pages::routes()
-        .layer(from_fn_with_state(state.clone(), layers::proof::ask))
-        .route("/_fn/{*function}", post(functions))
-        .leptos_routes_with_context(state, PAGES.clone(), context, shell)
-        .fallback(not_found)
-        .layer(from_fn_with_state(state.clone(), end_set_up))
-        .layer(from_fn_with_state(
+    let is_open = |page: &AxumRouteListing| app::OPEN_PAGES.contains(&page.path());
+    let (open_pages, pages) = PAGES.iter().cloned().partition(is_open);
+    let open_page = render_app_async_with_context(context.clone(), shell.clone());
+    let open = pages::open_routes()
+        .leptos_routes_with_handler(open_pages, open_page)
+        .route_layer(from_fn_with_state(state.clone(), end_set_up));
+    let closed = pages::routes()
+        .route_layer(from_fn_with_state(state.clone(), layers::proof::ask))
+        .route("/_fn/{*function}", post(functions(state)))
+        .leptos_routes_with_context(state, pages, context, shell)
+        .route_layer(from_fn_with_state(
             state.clone(),
             layers::session::authenticate,
-        ))
-        .layer(layers::session::cookies(&state.services))
-        .layer(from_fn_with_state(
+        ));
+    open.merge(closed)
+        .route_layer(layers::session::cookies(&state.services))
+        .route_layer(from_fn_with_state(
             state.clone(),
             layers::origin::same_origin,
         ))
-        .merge(files(&options))
+        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+}
+
+/// The functions that pages call.
+fn functions(
+    state: &AppState,
+) -> impl Fn(Request) -> BoxFuture<'static, Response> + Clone + Send + Sync + use<> {
+    let (services, headers) = (state.services.clone(), state.http.legacy_headers());
+    move |request| {
+        let (services, headers) = (services.clone(), headers.clone());
+        Box::pin(async move {
+            // The framework's own answer echoes the path and names the framework.
+            if !server_fn_paths().any(|(path, _)| path == request.uri().path()) {
+                return StatusCode::NOT_FOUND.into_response();
+            }
+            let context = move || {
+                provide_context(services.clone());
+                provide_context(headers.clone());
+            };
+            leptos_axum::handle_server_fns_with_context(context, request)
+                .await
+                .into_response()
+        })
+    }
 }
 
 /// Hashed files never change; the few others are asked for again.
@@ -156,34 +184,15 @@ fn set_page_policy() {
 }
 
 /// Set-up is a page until there is somebody, and then no more than any other address.
-async fn end_set_up(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+async fn end_set_up(State(state): State<AppState>, request: Request, next: Next) -> Response {
     if request.uri().path() != "/setup" {
         return next.run(request).await;
     }
     match state.services.is_set_up().await {
         Ok(false) => next.run(request).await,
-        Ok(true) => {
-            // The page says so, whatever was sent.
-            *request.method_mut() = Method::GET;
-            request.extensions_mut().insert(SetUpIsOver);
-            not_found(State(state), request).await
-        }
+        Ok(true) => nowhere::not_found(State(state), request).await,
         Err(error) => pages::failed(&error),
     }
-}
-
-/// Any other address: a page that says so, for people who are logged in.
-async fn not_found(State(state): State<AppState>, request: Request) -> Response {
-    if request.method() != Method::GET {
-        return StatusCode::NOT_FOUND.into_response();
-    }
-    let options = LeptosOptions::from_ref(&state);
-    let render = leptos_axum::render_app_async_with_context(page_context(&state), move || {
-        app::shell(options.clone())
-    });
-    let mut response = render(request).await;
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    response
 }
 
 fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {

@@ -2,26 +2,21 @@
 //! parts that the page "Gateways" offers, a Keyrack behind, and an API that says what reached it.
 
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use ::app::features::gateways::configuration;
-use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::{Json, Router};
 use domain::gateway::GatewayKind;
 use domain::limits::LimitsDraft;
 use domain::scope::Level;
-use serde_json::{Value, json};
+use serde_json::json;
 use server::state::GateMode;
 use service::GatewayDraft;
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::app::{Answer, Needs, TestApp, default_catalogue};
 use crate::faulty::Health;
+use crate::proxies::{Proxy, alike, fill, start_echo};
 use crate::wire;
 
 const NGINX: &str = include_str!("../../../docs/gateways/nginx.conf");
@@ -33,15 +28,7 @@ struct Gateway {
     address: SocketAddr,
     /// How many calls the API got.
     calls: Arc<AtomicU32>,
-    process: Child,
-    _folder: tempfile::TempDir,
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+    _proxy: Proxy,
 }
 
 impl Gateway {
@@ -91,29 +78,18 @@ impl Gateway {
     }
 
     async fn run(app: TestApp, mode: GateMode, site: &str) -> Self {
-        let (api, calls) = start_api().await;
-        // Another process may take the free port before the gateway does.
-        for _ in 0..5 {
-            let folder = tempfile::tempdir().unwrap();
-            let address = free_address().await;
-            let mut process = match mode {
-                GateMode::Nginx => start_nginx(folder.path(), address, site, api),
-                GateMode::Caddy => start_caddy(folder.path(), address, site, api),
-                GateMode::Traefik | GateMode::Envoy => unreachable!("not in Debian"),
-            };
-            if is_up(&mut process, address).await {
-                return Self {
-                    app,
-                    address,
-                    calls,
-                    process,
-                    _folder: folder,
-                };
-            }
-            let _ = process.kill();
-            let _ = process.wait();
+        let (api, calls) = start_echo().await;
+        let site = fill(site, &[("127.0.0.1:8080", &api.to_string())]);
+        let proxy = match mode {
+            GateMode::Nginx => Proxy::nginx(&site).await,
+            _ => Proxy::caddy(&site).await,
+        };
+        Self {
+            app,
+            address: proxy.address,
+            calls,
+            _proxy: proxy,
         }
-        panic!("{mode:?} does not start");
     }
 
     /// Sends a call as a client would.
@@ -142,170 +118,11 @@ impl Gateway {
     }
 }
 
-/// An API that answers with what it got.
-async fn start_api() -> (SocketAddr, Arc<AtomicU32>) {
-    async fn echo(
-        State(calls): State<Arc<AtomicU32>>,
-        request: Request,
-    ) -> (StatusCode, Json<Value>) {
-        calls.fetch_add(1, Ordering::SeqCst);
-        let (parts, body) = request.into_parts();
-        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        let headers: Vec<_> = parts
-            .headers
-            .iter()
-            .map(|(name, value)| {
-                (
-                    name.as_str().to_owned(),
-                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                )
-            })
-            .collect();
-        let seen = json!({
-            "method": parts.method.as_str(),
-            "target": parts.uri.to_string(),
-            "headers": headers,
-            "body": String::from_utf8_lossy(&body),
-        });
-        // The API's own refusals stay its own.
-        let status = if parts.uri.query() == Some("refuse") {
-            403
-        } else {
-            200
-        };
-        (StatusCode::from_u16(status).unwrap(), Json(seen))
-    }
-    let calls = Arc::<AtomicU32>::default();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let router = Router::new().fallback(echo).with_state(calls.clone());
-    tokio::spawn(server::serve::serve(
-        listener,
-        router,
-        std::future::pending(),
-    ));
-    (address, calls)
-}
-
-async fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap()
-}
-
-async fn is_up(process: &mut Child, address: SocketAddr) -> bool {
-    for _ in 0..200 {
-        if process.try_wait().unwrap().is_some() {
-            return false;
-        }
-        if TcpStream::connect(address).await.is_ok() {
-            return true;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    false
-}
-
-/// The documented file with this test's addresses. Each text must be there, or the file has
-/// changed and the test no longer runs what people copy.
-fn fill(file: &str, replacements: &[(&str, &str)]) -> String {
-    replacements
-        .iter()
-        .fold(file.to_owned(), |text, (from, to)| {
-            assert_eq!(text.matches(from).count(), 1, "{from}");
-            text.replace(from, to)
-        })
-}
-
 /// The file with everything from one text up to another one replaced.
 fn replace_part(file: &str, from: &str, to: &str, part: &str) -> String {
     let (before, rest) = file.split_once(from).unwrap();
     let end = rest.rfind(to).unwrap();
     format!("{before}{part}\n{}", &rest[end..])
-}
-
-fn start_nginx(folder: &Path, listen: SocketAddr, site: &str, api: SocketAddr) -> Child {
-    let site = fill(
-        site,
-        &[
-            ("listen 443 ssl;", &format!("listen {listen};")),
-            (
-                "    ssl_certificate     /etc/nginx/tls/api.example.com.crt;\n",
-                "",
-            ),
-            (
-                "    ssl_certificate_key /etc/nginx/tls/api.example.com.key;\n",
-                "",
-            ),
-            ("127.0.0.1:8080", &api.to_string()),
-        ],
-    );
-    // One process without a master: killing it leaves nothing behind.
-    let main = format!(
-        "daemon off; master_process off; pid nginx.pid; error_log stderr crit; events {{}}\n\
-         http {{ access_log off; client_body_temp_path body; proxy_temp_path proxy;\n\
-         fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;\n{site}}}\n"
-    );
-    let path = folder.join("nginx.conf");
-    std::fs::write(&path, main).unwrap();
-    let mut command = Command::new("nginx");
-    // Debian puts nginx where only root looks.
-    let search = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
-    command
-        .env("PATH", search)
-        .arg("-p")
-        .arg(folder)
-        .arg("-c")
-        .arg(path);
-    spawn(command, "nginx")
-}
-
-fn start_caddy(folder: &Path, listen: SocketAddr, site: &str, api: SocketAddr) -> Child {
-    let site = fill(
-        site,
-        &[
-            (
-                "api.example.com {",
-                &format!("http://:{} {{", listen.port()),
-            ),
-            ("127.0.0.1:8080", &api.to_string()),
-        ],
-    );
-    let path = folder.join("Caddyfile");
-    let globals = "{\n\tadmin off\n\tauto_https off\n\tdefault_bind 127.0.0.1\n}\n";
-    std::fs::write(&path, format!("{globals}{site}")).unwrap();
-    let mut command = Command::new("caddy");
-    command
-        .args(["run", "--adapter", "caddyfile", "--config"])
-        .arg(path);
-    command
-        .env("XDG_DATA_HOME", folder)
-        .env("XDG_CONFIG_HOME", folder)
-        .env("HOME", folder);
-    spawn(command, "caddy")
-}
-
-fn spawn(mut command: Command, package: &str) -> Child {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command.spawn().unwrap_or_else(|error| {
-        panic!("{package} can't be started ({error}): install Debian's package {package}")
-    })
-}
-
-/// The values of every header that some API could take for this one.
-fn alike<'a>(seen: &'a Value, name: &str) -> Vec<&'a str> {
-    let headers = seen["headers"].as_array().unwrap();
-    let is_alike = |header: &&Value| header[0].as_str().unwrap().replace(['_', '.'], "-") == name;
-    headers
-        .iter()
-        .filter(is_alike)
-        .map(|header| header[1].as_str().unwrap())
-        .collect()
 }
 
 /// What a client would send to pass for somebody else, or for another call.

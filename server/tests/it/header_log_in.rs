@@ -6,7 +6,9 @@ use domain::audit::{Action, Outcome};
 use domain::groups::RoleMap;
 use domain::role::Role;
 use http::{HeaderName, HeaderValue};
+use server::http::Front;
 use server::http::layers::proxy::HeaderLogIn;
+use server::state::{HttpSettings, Shared};
 use service::SsoSettings;
 
 use crate::app::{Answer, PUBLIC_URL, TestApp};
@@ -186,4 +188,48 @@ async fn no_group_and_no_address_are_told() {
     let answer = get(&app, "", &headers).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     assert!(text(&answer).contains("e-mail address"), "{answer:?}");
+}
+
+/// A forged header, or one proxy that knows of other groups than another, is a log-in like any other: it
+/// changes the person's role, and no session takes that over which began by other words.
+#[tokio::test(flavor = "multi_thread")]
+async fn check_93_an_older_session_has_no_role_but_that_of_its_own_header() {
+    let app = open().await;
+    let older = session(&get(&app, "", &ADA).await.ok());
+    let mut promoted = ADA;
+    promoted[3].1 = "admins";
+    let newer = session(&get(&app, "", &promoted).await.ok());
+
+    // Nothing but a page begins anew, and nothing else takes the role over.
+    let role = format!("/users/{}/disable", app.owner.id);
+    let answer = send(&app, PROXY, Method::POST, &role, &older, &ADA).await;
+    assert_eq!(answer.header("location"), Some("/login"));
+    let answer = send(&app, PROXY, Method::GET, "/audit", &older, &ADA).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    // The person is what the last log-in made of them, and the other session isn't that any more.
+    let ada = app.services.person_by_email(&app.host, "ada@example.com");
+    assert_eq!(ada.await.unwrap().role, Role::Operations);
+    let answer = send(&app, PROXY, Method::POST, &role, &newer, &promoted).await;
+    assert_eq!(answer.header("location"), Some("/login"));
+    let owner = app.services.person_by_email(&app.host, "mara@example.com");
+    assert!(owner.await.unwrap().is_active());
+
+    let log = app.audit_log().await;
+    let of = |action| log.iter().filter(|event| event.action == action).count();
+    assert_eq!(of(Action::UserRoleMapped), 2, "up and down");
+    assert_eq!(of(Action::LogIn), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_93_a_header_session_ends_when_headers_are_no_longer_read() {
+    let mut app = open().await;
+    let cookie = session(&get(&app, "", &ADA).await.ok());
+    let shared = Shared::clone(&app.state);
+    let http = HttpSettings {
+        header_log_in: None,
+        ..shared.http
+    };
+    app.front = Front::new(Shared { http, ..shared }.into());
+    let answer = get(&app, &cookie, &ADA).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
 }

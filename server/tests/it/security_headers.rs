@@ -10,6 +10,9 @@ use crate::faulty::Health;
 
 /// What everything but a page may load.
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
+/// What a page without scripts may load.
+const NO_SCRIPT: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
+    frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 const YEAR: u64 = 365 * 24 * 60 * 60;
 
 /// The headers that are the same for every answer.
@@ -63,8 +66,6 @@ async fn checks_79_and_80_every_answer_carries_the_security_headers() {
         ("/login", 200),
         ("/credentials/new", 200),
         ("/account", 200),
-        ("/nowhere", 404),
-        ("/v1/nowhere", 404),
         ("/credentials/KRAAAAAAAAAAAAAAAAAAAA", 404),
     ] {
         let answer = dashboard.get(path, Some(&cookie)).await;
@@ -79,7 +80,14 @@ async fn checks_79_and_80_every_answer_carries_the_security_headers() {
             "{path}"
         );
     }
+    for cookie in [None, Some(cookie.as_str())] {
+        let answer = dashboard.get("/nowhere", cookie).await;
+        assert_eq!(answer.status.as_u16(), 404);
+        carries_the_headers(&answer, "the page for what is not found");
+        assert_eq!(answer.header("content-security-policy"), Some(NO_SCRIPT));
+    }
     for (path, status) in [
+        ("/v1/nowhere", 404),
         ("/healthz", 200),
         ("/audit/export.csv", 200),
         ("/_fn/users/list", 405),

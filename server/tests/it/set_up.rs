@@ -75,7 +75,7 @@ async fn check_64_set_up_is_a_page_until_there_is_somebody_and_then_not_found() 
         assert_eq!(gone.status, StatusCode::NOT_FOUND);
         let page = text(&gone);
         assert!(page.contains("There is no such page"), "{page}");
-        assert!(page.contains("href=\"/login\""), "{page}");
+        assert!(page.contains("href=\"/\""), "{page}");
         assert!(!page.contains("Create the superuser"), "{page}");
     }
     assert!(dashboard.app.audit_log().await.len() < 10);

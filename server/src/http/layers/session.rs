@@ -5,10 +5,9 @@ use std::net::SocketAddr;
 
 use app::error::ApiError;
 use app::server_context::explain;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::groups::RoleMap;
 use domain::role::Role;
 use domain::user::User;
 use http::header::SET_COOKIE;
@@ -138,10 +137,7 @@ async fn renew(
         session.save().await
     };
     renewed.await.map_err(ServiceError::internal)?;
-    let actor = match session.id() {
-        Some(id) => services.actor_of_session(hash(&id), facts.clone()).await?,
-        None => None,
-    };
+    let actor = find_actor(services, session, facts).await?;
     actor.ok_or(ServiceError::LogInEnded)
 }
 
@@ -184,9 +180,11 @@ pub fn end_cookie() -> (http::HeaderName, HeaderValue) {
     (SET_COOKIE, HeaderValue::from_static(END))
 }
 
-/// Finds out who asks, and turns strangers away from everything but the public pages.
+/// Finds out who asks, and turns strangers away. It lies around the routes that need somebody and around
+/// nothing else: only there a proxy's headers are read and a session has a person.
 pub async fn authenticate(
     State(state): State<AppState>,
+    route: MatchedPath,
     session: Session,
     mut request: Request,
     next: Next,
@@ -196,27 +194,19 @@ pub async fn authenticate(
         .get::<RequestFacts>()
         .cloned()
         .unwrap_or_default();
-    if let Some(rules) = &state.http.header_log_in
-        && !is_public(request.uri().path())
-    {
-        let said = match said(rules, &request) {
-            Ok(said) => said,
-            Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
-        };
-        let followed = follow_proxy(&state.services, &rules.roles, &session, said, &facts);
-        if let Err(answer) = followed.await {
-            return answer;
-        }
-    }
-    let actor = match session.id() {
-        None => None,
-        Some(id) => {
-            let services = &state.services;
-            match services.actor_of_session(hash(&id), facts.clone()).await {
-                Ok(actor) => actor,
-                Err(error) => return pages::failed(&error),
-            }
-        }
+    let rules = state.http.header_log_in.as_ref();
+    let said = match said(rules, &request) {
+        Ok(said) => said,
+        Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+    };
+    let actor = match find_actor(&state.services, &session, &facts).await {
+        Ok(actor) => actor,
+        Err(error) => return pages::failed(&error),
+    };
+    let followed = follow_proxy(&state.services, rules, &session, actor, said, &facts);
+    let actor = match followed.await {
+        Ok(actor) => actor,
+        Err(answer) => return answer,
     };
     let actor = match actor {
         Some(actor) if is_page(&request) => {
@@ -231,36 +221,47 @@ pub async fn authenticate(
         }
         other => other,
     };
-    let is_known = actor.is_some();
-    if let Some(actor) = &actor
-        && actor
-            .person()
-            .is_some_and(|person| person.lacks_second_factor)
-        && !is_for_second_factor(request.uri().path())
+    let Some(actor) = actor else {
+        return turn_away(&request);
+    };
+    let person = actor.person();
+    if person.is_some_and(|person| person.lacks_second_factor)
+        && !is_for_second_factor(route.as_str())
     {
         return lead_to_second_factor(&request);
     }
-    if let Some(actor) = actor {
-        request.extensions_mut().insert(actor);
-        // The idle limit counts from the last request; once a minute is often enough to say so.
-        let now = state.services.now().timestamp();
-        let seen: Option<i64> = session.get(SEEN).await.ok().flatten();
-        // A log-out ends the session: keeping it alive would send its cookie once more.
-        if request.uri().path() != "/logout"
-            && seen.is_none_or(|seen| now - seen >= 60)
-            && session.insert(SEEN, now).await.is_err()
-        {
-            tracing::warn!("a session could not be kept alive");
-        }
+    request.extensions_mut().insert(actor);
+    // The idle limit counts from the last request; once a minute is often enough to say so.
+    let now = state.services.now().timestamp();
+    let seen: Option<i64> = session.get(SEEN).await.ok().flatten();
+    // A log-out ends the session: keeping it alive would send its cookie once more.
+    if route.as_str() != "/logout"
+        && seen.is_none_or(|seen| now - seen >= 60)
+        && session.insert(SEEN, now).await.is_err()
+    {
+        tracing::warn!("a session could not be kept alive");
     }
-    let path = request.uri().path();
-    if is_known || is_public(path) {
-        return next.run(request).await;
+    next.run(request).await
+}
+
+/// Who acts by the session that came along, if it is somebody's.
+async fn find_actor(
+    services: &Services,
+    session: &Session,
+    facts: &RequestFacts,
+) -> ServiceResult<Option<Actor>> {
+    match session.id() {
+        Some(id) => services.actor_of_session(hash(&id), facts.clone()).await,
+        None => Ok(None),
     }
-    if is_page(&request) {
-        return Redirect::to(&pages::log_in_address(here(&request))).into_response();
+}
+
+/// What strangers get in place of what they asked for.
+fn turn_away(request: &Request) -> Response {
+    if is_page(request) {
+        return Redirect::to(&pages::log_in_address(here(request))).into_response();
     }
-    if path.starts_with("/_fn/") {
+    if request.uri().path().starts_with("/_fn/") {
         let error = axum::Json(ApiError::Unauthenticated);
         return (StatusCode::UNAUTHORIZED, error).into_response();
     }
@@ -276,25 +277,28 @@ struct Said {
     device: String,
 }
 
-fn said(rules: &HeaderLogIn, request: &Request) -> Result<Said, BadHeader> {
+fn said(rules: Option<&HeaderLogIn>, request: &Request) -> Result<Said, BadHeader> {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let named = rules.read(peer.map(|peer| peer.0.ip()), request.headers())?;
+    let peer = peer.map(|peer| peer.0.ip());
+    let named = rules.map(|rules| rules.read(peer, request.headers()));
     Ok(Said {
-        named,
+        named: named.unwrap_or(Ok(Named::Nobody))?,
         is_page: is_page(request),
         device: device(request.headers()),
     })
 }
 
-/// Brings the session in line with what a trusted proxy says: what it said before ends together with
-/// the session, and somebody new gets a new one.
+/// Who acts, in line with what a trusted proxy says of this request. A session that began with a header is
+/// good only together with the same header, and only while its person has the role that came of it: all
+/// else is the end of it, and whoever is named then logs in anew, with all that belongs to it.
 async fn follow_proxy(
     services: &Services,
-    roles: &RoleMap,
+    rules: Option<&HeaderLogIn>,
     session: &Session,
+    actor: Option<Actor>,
     said: Said,
     facts: &RequestFacts,
-) -> Result<(), Response> {
+) -> Result<Option<Actor>, Response> {
     let named = match said.named {
         Named::Nobody => None,
         Named::Somebody(named) => Some(named),
@@ -305,20 +309,23 @@ async fn follow_proxy(
         }
     };
     let failed = |error| pages::failed(&ServiceError::internal(error));
-    let now = named.as_ref().map(fingerprint);
     let before: Option<String> = session.get(HEADER).await.map_err(failed)?;
-    if now == before {
-        return Ok(());
+    let given: Option<Role> = session.get(ROLE).await.map_err(failed)?;
+    let person = actor.as_ref().and_then(Actor::person);
+    let has = person.map(|person| person.role);
+    let now = named.as_ref().map(fingerprint);
+    if now == before && (now.is_none() || has == given) {
+        return Ok(actor);
     }
     // A new visitor has none yet.
     if session.id().is_some() {
         session.flush().await.map_err(failed)?;
     }
-    let Some(named) = named else { return Ok(()) };
-    if !said.is_page {
-        return Ok(());
-    }
-    let user = services.log_in_by_header(named, roles, facts).await;
+    let (Some(rules), Some(named), true) = (rules, named, said.is_page) else {
+        return Ok(None);
+    };
+    let fingerprint = fingerprint(&named);
+    let user = services.log_in_by_header(named, &rules.roles, facts).await;
     let user = user.map_err(|error| {
         let error = explain(error, Some(facts));
         let status = StatusCode::from_u16(error.status());
@@ -333,11 +340,13 @@ async fn follow_proxy(
     };
     let begun = async {
         begin(session, &user, log_in).await?;
-        session.insert(HEADER, now).await?;
+        session.insert(HEADER, fingerprint).await?;
         // The id, by which the actor is found, comes with the row.
         session.save().await
     };
-    begun.await.map_err(failed)
+    begun.await.map_err(failed)?;
+    let actor = find_actor(services, session, facts).await;
+    actor.map_err(|error| pages::failed(&error))
 }
 
 /// What a proxy said, as one text: if any of it changes, it is somebody else, or with other rights.
@@ -345,17 +354,16 @@ fn fingerprint(named: &HeaderIdentity) -> String {
     hex::encode(hash_token(&format!("{named:?}")).0)
 }
 
-/// What somebody may see who must make a second factor before anything else.
-fn is_for_second_factor(path: &str) -> bool {
+/// Which routes are for somebody who must make a second factor before anything else.
+fn is_for_second_factor(route: &str) -> bool {
     let functions = [
         "/_fn/account/second-factors",
         "/_fn/account/proof",
         "/_fn/sessions/list",
     ];
-    is_public(path)
-        || matches!(path, "/account" | "/logout")
-        || path.starts_with("/account/")
-        || functions.contains(&path)
+    matches!(route, "/account" | "/logout")
+        || route.starts_with("/account/")
+        || functions.contains(&route)
 }
 
 fn lead_to_second_factor(request: &Request) -> Response {
@@ -367,20 +375,4 @@ fn lead_to_second_factor(request: &Request) -> Response {
             .to_owned(),
     };
     (StatusCode::FORBIDDEN, axum::Json(error)).into_response()
-}
-
-/// What strangers may see.
-fn is_public(path: &str) -> bool {
-    matches!(
-        path,
-        "/login"
-            | "/login/second-factor"
-            | "/login/second-factor/passkey"
-            | "/setup"
-            | "/welcome"
-            | "/forgot"
-            | "/favicon.svg"
-            | "/robots.txt"
-    ) || path.starts_with("/pkg/")
-        || path.starts_with("/sso/")
 }

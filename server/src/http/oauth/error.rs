@@ -39,6 +39,8 @@ pub enum OAuthFailure {
     ForeignToken,
     /// The caller has authenticated, but is no gateway.
     NoGateway,
+    /// No endpoint has this address.
+    NoEndpoint,
     /// Too many failures of this client from this address.
     Throttled(Duration),
     /// The client has used up its limit on tokens.
@@ -114,6 +116,11 @@ impl OAuthFailure {
                 StatusCode::FORBIDDEN,
                 "access_denied",
                 "Only gateways of the kind token introspection may ask this",
+            ),
+            Self::NoEndpoint => (
+                StatusCode::NOT_FOUND,
+                "invalid_request",
+                "There is no such endpoint: the metadata lists those that there are",
             ),
             Self::RateLimited(_) => (
                 StatusCode::TOO_MANY_REQUESTS,
@@ -210,6 +217,7 @@ mod tests {
             OAuthFailure::AddressNotAllowed,
             OAuthFailure::ForeignToken,
             OAuthFailure::NoGateway,
+            OAuthFailure::NoEndpoint,
             OAuthFailure::Throttled(Duration::ZERO),
             OAuthFailure::RateLimited(Quota {
                 limit: 1,

@@ -15,6 +15,7 @@ mod token;
 
 use axum::Router;
 use axum::http::HeaderValue;
+use axum::response::Response;
 use axum::routing::{get, post};
 
 use crate::state::AppState;
@@ -56,4 +57,9 @@ pub fn routes() -> Router<AppState> {
             "/v1/.well-known/oauth-authorization-server",
             get(metadata::metadata),
         )
+}
+
+/// What programs hear at an address that no endpoint has.
+pub fn no_endpoint(request_id: Option<&str>) -> Response {
+    error::OAuthFailure::NoEndpoint.respond(request_id)
 }

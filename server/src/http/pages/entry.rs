@@ -17,14 +17,17 @@ use crate::http::device::device;
 use crate::http::layers::session;
 use crate::state::AppState;
 
-pub fn routes() -> Router<AppState> {
+pub fn open_routes() -> Router<AppState> {
     Router::new()
         .route("/setup", post(set_up))
         .route("/login", post(log_in))
         .route("/login/second-factor", post(finish_log_in))
-        .route("/logout", post(log_out))
         .route("/welcome", post(welcome))
         .route("/forgot", post(forgot))
+}
+
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/logout", post(log_out))
 }
 
 async fn set_up(context: Context, mut form: Form) -> Result<Response, Response> {

@@ -32,11 +32,18 @@ use service::{Actor, RequestFacts, ServiceError};
 use crate::http::layers;
 use crate::state::AppState;
 
-/// Every form.
+/// The way in: what strangers may send. Identity headers and sessions say nothing here.
+pub fn open_routes() -> Router<AppState> {
+    Router::new()
+        .merge(entry::open_routes())
+        .merge(sso::open_routes())
+        .merge(passkeys::open_routes())
+}
+
+/// Every form that needs somebody.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .merge(entry::routes())
-        .merge(sso::routes())
         .merge(account::routes())
         .merge(proof::routes())
         .merge(second_factors::routes())
@@ -72,8 +79,8 @@ impl FromRequestParts<AppState> for Context {
 }
 
 impl Context {
-    /// Who sent the form. The session layer has turned strangers away from the forms that need
-    /// somebody; should it ever not, they stop here.
+    /// Who sent the form. The session layer has turned strangers away; should it ever not, they stop
+    /// here.
     fn actor(&self) -> Result<Actor, Response> {
         self.parts
             .extensions

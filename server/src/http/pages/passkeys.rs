@@ -19,7 +19,10 @@ pub fn routes() -> Router<AppState> {
         .route("/account/passkeys/remove", post(remove))
         .route("/account/passkeys/new", post(ask_for_new))
         .route("/account/passkeys/question", post(ask))
-        .route("/login/second-factor/passkey", post(ask_at_log_in))
+}
+
+pub fn open_routes() -> Router<AppState> {
+    Router::new().route("/login/second-factor/passkey", post(ask_at_log_in))
 }
 
 async fn add(context: Context, mut form: Form) -> Result<Response, Response> {

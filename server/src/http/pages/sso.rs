@@ -22,7 +22,7 @@ const TICKET: &str = "__Host-keyrack-sso";
 const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Lax";
 
 /// Where browsers leave for a provider, and come back.
-pub fn routes() -> Router<AppState> {
+pub fn open_routes() -> Router<AppState> {
     Router::new()
         .route("/sso/{provider}", get(begin))
         .route("/sso/{provider}/callback", get(finish))
