@@ -28,6 +28,10 @@ pub struct Metrics {
     pub tokens_revoked: Counter,
     /// 1 while the catalogue's file can't be used and an earlier version is in force.
     pub catalogue_file_unusable: Gauge,
+    /// 1 while the database can be read, as the gate needs it.
+    pub database_readable: Gauge,
+    /// 1 while the database takes writes, as people need it.
+    pub database_writable: Gauge,
     registry: Registry,
 }
 
@@ -39,6 +43,17 @@ impl Default for Metrics {
             "catalogue_file_unusable",
             "Whether the catalogue's file can't be used and an earlier version is in force",
             catalogue_file_unusable.clone(),
+        );
+        let (database_readable, database_writable) = (Gauge::default(), Gauge::default());
+        registry.register(
+            "database_readable",
+            "Whether the database can be read, as the gate needs it",
+            database_readable.clone(),
+        );
+        registry.register(
+            "database_writable",
+            "Whether the database takes writes, as people need it",
+            database_writable.clone(),
         );
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
@@ -62,6 +77,8 @@ impl Default for Metrics {
             introspections: counter("introspections", "Tokens introspected by gateways"),
             tokens_revoked: counter("tokens_revoked", "Tokens revoked by their clients"),
             catalogue_file_unusable,
+            database_readable,
+            database_writable,
             registry,
         }
     }

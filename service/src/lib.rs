@@ -273,9 +273,14 @@ impl Services {
         }
     }
 
-    /// Whether the store answers.
-    pub async fn is_ready(&self) -> ServiceResult<()> {
+    /// Whether the store can be read, which the gate needs.
+    pub async fn can_read(&self) -> ServiceResult<()> {
         Ok(self.0.store.ping().await?)
+    }
+
+    /// Whether the store can be written, which people need.
+    pub async fn can_write(&self) -> ServiceResult<()> {
+        Ok(self.0.store.can_write(self.now()).await?)
     }
 
     fn store(&self) -> &SharedStore {

@@ -358,8 +358,14 @@ impl Services {
     /// What was decided about a request, by its id. Every role may ask.
     pub async fn decision(&self, actor: &Actor, request_id: &str) -> ServiceResult<DecisionRow> {
         Self::see(actor)?;
-        // What was decided a moment ago is found as well.
-        self.flush_usage().await?;
+        // What was decided a moment ago is found as well. Looking up must not depend on that: it is
+        // wanted most when something is wrong.
+        if let Err(error) = self.flush_usage().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "what was decided last could not be written before a look-up"
+            );
+        }
         self.store()
             .find_decision(request_id.trim().replace('\0', ""))
             .await?

@@ -32,6 +32,12 @@ pub enum StoreError {
     /// The schema is not this program's.
     #[error("the database schema does not fit this version of Keyrack: {0}")]
     Schema(String),
+    /// The database can be read, but was told to take no writes.
+    #[error("the database is read-only")]
+    ReadOnly(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database can be read, but there is no room for what was written.
+    #[error("the disk of the database is full")]
+    Full(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database did not answer, or answered with an error.
     #[error("the database is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),

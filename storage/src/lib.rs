@@ -40,6 +40,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Whether the database answers, for readiness.
     async fn ping(&self) -> StoreResult<()>;
 
+    /// Whether the database takes writes, for readiness: known from the last write if that was made a
+    /// moment ago, and found out by a small one otherwise. Not audited: it changes nothing.
+    async fn can_write(&self, now: Instant) -> StoreResult<()>;
+
     /// Brings the schema up to this version. Refuses a schema that is newer than the program.
     async fn migrate(&self) -> StoreResult<()>;
 

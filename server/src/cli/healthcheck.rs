@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::cli::output;
 use crate::config::Config;
 
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -24,11 +25,14 @@ pub async fn run(config: &Config) -> anyhow::Result<()> {
     }
     let asked = tokio::time::timeout(PATIENCE, ask(address)).await;
     let answer = asked.context("the server does not answer")??;
-    if answer.starts_with("HTTP/1.1 200 ") {
-        Ok(())
-    } else {
-        bail!("the server is not ready")
+    if !answer.starts_with("HTTP/1.1 200 ") {
+        bail!("the server is not ready");
     }
+    // It may be ready for less than everything, and says so.
+    if let Some((_, text)) = answer.split_once("\r\n\r\n") {
+        output::line(text.trim_end());
+    }
+    Ok(())
 }
 
 async fn ask(address: std::net::SocketAddr) -> anyhow::Result<String> {

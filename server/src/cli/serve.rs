@@ -52,6 +52,8 @@ pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()
         tokio_util::task::AbortOnDropHandle::new(tokio::spawn(watch.keep_looking()))
     });
     let background = Background::start(&services);
+    let look = crate::http::health::keep_looking(services.clone(), metrics.clone());
+    let _look = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(look));
     let _metrics = match config.metrics_listen {
         None => None,
         Some(address) => {

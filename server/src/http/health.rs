@@ -1,6 +1,7 @@
 //! Whether the process lives, and whether it can do its work: for load balancers and start-up
-//! scripts. Both say nothing about why; that is in the log.
+//! scripts. The cause of what is wrong is in the log.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,10 +10,15 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 
+use service::{ServiceError, Services, StoreError};
+
+use crate::metrics::Metrics;
 use crate::state::AppState;
 
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How often the node looks by itself.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// `/healthz` and `/readyz`.
 pub fn routes() -> Router<AppState> {
@@ -22,29 +28,85 @@ pub fn routes() -> Router<AppState> {
 }
 
 async fn live() -> impl IntoResponse {
-    answer(StatusCode::OK, "alive\n")
+    answer(StatusCode::OK, "alive\n".to_owned())
 }
 
+/// A node that can read is ready, although nothing can be written: the gate needs no more, and a load
+/// balancer that took every node away for it would turn a full disk into an outage of the API. What is
+/// not possible is said in the answer, in the log and by a metric.
 async fn ready(State(state): State<AppState>) -> impl IntoResponse {
-    match tokio::time::timeout(PATIENCE, state.services.is_ready()).await {
-        Ok(Ok(())) => answer(StatusCode::OK, "ready\n"),
-        Ok(Err(error)) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
-            answer(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the database does not answer\n",
-            )
+    match look(&state.services).await {
+        Readiness::Ready => answer(StatusCode::OK, "ready\n".to_owned()),
+        Readiness::ReadsOnly(why) => {
+            let text = format!("ready to check calls, but nothing can be changed: {why}\n");
+            answer(StatusCode::OK, text)
         }
-        Err(_) => {
-            tracing::warn!("not ready: the database takes too long to answer");
-            answer(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the database does not answer\n",
-            )
+        Readiness::Down => {
+            let text = "the database does not answer\n".to_owned();
+            answer(StatusCode::SERVICE_UNAVAILABLE, text)
         }
     }
 }
 
-fn answer(status: StatusCode, text: &'static str) -> impl IntoResponse {
+/// What a node can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Readiness {
+    /// All of it.
+    Ready,
+    /// What only reads; and why no more.
+    ReadsOnly(&'static str),
+    /// Nothing.
+    Down,
+}
+
+async fn look(services: &Services) -> Readiness {
+    match tokio::time::timeout(PATIENCE, services.can_read()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
+            return Readiness::Down;
+        }
+        Err(_) => {
+            tracing::warn!("not ready: the database takes too long to answer");
+            return Readiness::Down;
+        }
+    }
+    let problem = match tokio::time::timeout(PATIENCE, services.can_write()).await {
+        Ok(Ok(())) => return Readiness::Ready,
+        Ok(Err(error)) => error,
+        Err(late) => ServiceError::internal(late),
+    };
+    tracing::warn!(
+        error = &problem as &dyn std::error::Error,
+        "calls are checked, but nothing can be changed"
+    );
+    Readiness::ReadsOnly(match problem {
+        ServiceError::Unavailable(StoreError::ReadOnly(_)) => "the database is read-only",
+        ServiceError::Unavailable(StoreError::Full(_)) => "the disk of the database is full",
+        _ => "the database takes no writes",
+    })
+}
+
+/// Looks every ten seconds, whether anybody asks or not, for the log and the metrics.
+pub async fn keep_looking(services: Services, metrics: Arc<Metrics>) {
+    let mut last = Readiness::Ready;
+    loop {
+        let now = look(&services).await;
+        if now == Readiness::Ready && last != now {
+            tracing::info!("the database takes writes again");
+        }
+        last = now;
+        let is_ready = |ready: bool| i64::from(ready);
+        metrics
+            .database_readable
+            .set(is_ready(now != Readiness::Down));
+        metrics
+            .database_writable
+            .set(is_ready(now == Readiness::Ready));
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn answer(status: StatusCode, text: String) -> impl IntoResponse {
     (status, [(header::CACHE_CONTROL, "no-store")], text)
 }

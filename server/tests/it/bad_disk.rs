@@ -2,10 +2,11 @@
 //! was not is said clearly, and the audit log is whole.
 
 use std::fs;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 use serde_json::Value;
 
+use crate::app::basic;
 use crate::commands::{Host, KEYRACK, refs};
 
 const ISSUED: &[&str] = &["--access", "full", "--json"];
@@ -29,15 +30,53 @@ fn credentials(host: &Host) -> usize {
     listed
 }
 
-/// Issues a credential where no file may grow beyond so many bytes.
-fn issue_within(host: &Host, bytes: u64) -> Output {
+/// Runs a command whose files may not grow beyond so many bytes. Only the soft limit is set, which can be
+/// lifted again.
+fn within(host: &Host, bytes: &str, arguments: &[&str]) -> Child {
     let mut shell = Command::new("sh");
     // A write beyond the limit is an error, as on a full disk, and no signal.
     shell
-        .args(["-c", "trap '' XFSZ; exec prlimit --fsize=\"$0\" \"$@\""])
-        .args([&bytes.to_string(), KEYRACK])
-        .args(Host::issue(ISSUED));
-    host.spawn(&mut shell).wait_with_output().unwrap()
+        .args(["-c", "trap '' XFSZ; exec prlimit --fsize=\"$0\": \"$@\""])
+        .args([bytes, KEYRACK])
+        .args(arguments);
+    host.spawn(&mut shell)
+}
+
+/// Issues a credential where no file may grow beyond so many bytes.
+fn issue_within(host: &Host, bytes: u64) -> Output {
+    let issue = Host::issue(ISSUED);
+    let process = within(host, &bytes.to_string(), &refs(&issue));
+    process.wait_with_output().unwrap()
+}
+
+fn limit(process: &Child, bytes: &str) {
+    let mut limit = Command::new("prlimit");
+    limit.args(["--pid", &process.id().to_string()]);
+    let limited = limit.arg(format!("--fsize={bytes}:")).status();
+    assert!(limited.unwrap().success());
+}
+
+#[test]
+fn a_disk_that_was_full_for_a_moment_stops_no_later_write() {
+    let (host, [key_id, secret]) = Host::with_credential();
+    let mut server = within(&host, "unlimited", &["serve"]);
+    host.wait_until_ready();
+    assert_eq!(host.get("/readyz"), (200, "ready\n".to_owned()));
+    for _ in 0..2 {
+        assert_eq!(host.log_in(), 303);
+        limit(&server, "0");
+        assert_eq!(host.log_in(), 503);
+        let (status, text) = host.get("/readyz");
+        assert_eq!(status, 200);
+        assert!(text.contains("nothing can be changed"), "{text}");
+        assert_eq!(host.ask_gate(&basic(&key_id, &secret)), 200);
+        limit(&server, "unlimited");
+        assert_eq!(host.get("/readyz"), (200, "ready\n".to_owned()));
+    }
+    assert_eq!(host.log_in(), 303);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    credentials(&host);
 }
 
 #[test]

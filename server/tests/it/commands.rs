@@ -72,6 +72,34 @@ impl Host {
         }
     }
 
+    /// What a server answers to a path.
+    pub fn get(&self, path: &str) -> (u16, String) {
+        let answer = ureq::get(format!("http://{}{path}", self.listen))
+            .config()
+            .http_status_as_error(false)
+            .build()
+            .call();
+        let mut answer = answer.unwrap();
+        let text = answer.body_mut().read_to_string().unwrap();
+        (answer.status().as_u16(), text)
+    }
+
+    /// Logs the superuser in.
+    pub fn log_in(&self) -> u16 {
+        let answer = ureq::post(format!("http://{}/login", self.listen))
+            .header("Origin", format!("http://{}", self.listen))
+            .config()
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .build()
+            .send_form([
+                ("email", "mara@example.com"),
+                ("password", PASSWORD),
+                ("next", ""),
+            ]);
+        answer.unwrap().status().as_u16()
+    }
+
     pub fn ask_gate(&self, authorization: &str) -> u16 {
         let answer = ureq::get(format!("http://{}/v1/verify", self.listen))
             .header("X-Original-Method", READ.0)
@@ -245,17 +273,7 @@ fn the_memory_that_log_ins_take_goes_back_to_the_system() {
     let mut server = host.start(&["serve"]);
     host.wait_until_ready();
     let before = resident(&server);
-    let logged_in = ureq::post(format!("http://{}/login", host.listen))
-        .header("Origin", format!("http://{}", host.listen))
-        .config()
-        .max_redirects(0)
-        .build()
-        .send_form([
-            ("email", "mara@example.com"),
-            ("password", PASSWORD),
-            ("next", ""),
-        ]);
-    assert_eq!(logged_in.unwrap().status(), 303);
+    assert_eq!(host.log_in(), 303);
     let began = Instant::now();
     while resident(&server) > before + 8 {
         let waited = began.elapsed();

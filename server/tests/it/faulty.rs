@@ -36,6 +36,8 @@ pub enum Health {
 pub struct FaultyStore {
     inner: SharedStore,
     health: AtomicU8,
+    /// What is wrong with writing, if anything: only a look at it is refused.
+    refused_writes: Mutex<Option<fn() -> StoreError>>,
     /// What it was asked to do.
     calls: Mutex<Vec<&'static str>>,
 }
@@ -45,8 +47,14 @@ impl FaultyStore {
         Self {
             inner,
             health: AtomicU8::new(Health::Well as u8),
+            refused_writes: Mutex::default(),
             calls: Mutex::default(),
         }
+    }
+
+    /// What a look at the writer finds.
+    pub fn refuse_writes(&self, problem: Option<fn() -> StoreError>) {
+        *self.refused_writes.lock().unwrap() = problem;
     }
 
     pub fn set(&self, health: Health) {
@@ -70,7 +78,11 @@ impl FaultyStore {
             tokio::time::sleep(Duration::from_hours(1)).await;
         }
         assert_ne!(health, Health::Panicking as u8, "SECRET-CAUSE: a bug");
-        Ok(())
+        let refused = *self.refused_writes.lock().unwrap();
+        match refused {
+            Some(problem) if call == "can_write" => Err(problem()),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -88,6 +100,7 @@ macro_rules! around {
 
 around! {
     fn ping() -> ();
+    fn can_write(now: Instant) -> ();
     fn migrate() -> ();
     fn is_migrated() -> bool;
     fn backup(to: &Path, audit: AuditEvent) -> ();

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use serde_json::json;
+use service::StoreError;
 
 use crate::app::{Answer, ISSUER, PUBLIC_URL, TestApp};
 use crate::faulty::Health;
@@ -134,4 +135,29 @@ async fn readiness_needs_the_database_and_liveness_does_not() {
         assert!(!String::from_utf8_lossy(&ready.body).contains("SECRET-CAUSE"));
         assert_eq!(ready.header("cache-control"), Some("no-store"));
     }
+}
+
+#[tokio::test]
+async fn a_node_that_can_only_read_is_ready_for_the_gate_and_says_what_is_not_possible() {
+    let app = TestApp::new().await;
+    let full = || StoreError::Full("SECRET-CAUSE".into());
+    let read_only = || StoreError::ReadOnly("SECRET-CAUSE".into());
+    let other = || StoreError::Unavailable("SECRET-CAUSE".into());
+    for (problem, words) in [
+        (
+            full as fn() -> StoreError,
+            "the disk of the database is full",
+        ),
+        (read_only, "the database is read-only"),
+        (other, "the database takes no writes"),
+    ] {
+        app.store.refuse_writes(Some(problem));
+        let ready = get(&app, "/readyz").await;
+        let text = String::from_utf8(ready.body).unwrap();
+        let expected = format!("ready to check calls, but nothing can be changed: {words}\n");
+        assert_eq!((ready.status.as_u16(), text), (200, expected));
+    }
+    app.store.refuse_writes(None);
+    let ready = get(&app, "/readyz").await;
+    assert_eq!(ready.body, b"ready\n");
 }

@@ -34,7 +34,20 @@ fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> S
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        unavailable(error)
+        let database = error.as_database_error();
+        let code = database.and_then(sqlx::error::DatabaseError::code);
+        match code.as_deref() {
+            // SQLSTATE read_only_sql_transaction, disk_full.
+            Some("25006") => Self::ReadOnly(error.into()),
+            Some("53100") => Self::Full(error.into()),
+            // A result code of SQLite, whose last byte tells the kind: SQLITE_READONLY, SQLITE_FULL.
+            Some(code) if code.len() < 5 => match code.parse().map(|code: u16| code & 0xff) {
+                Ok(8) => Self::ReadOnly(error.into()),
+                Ok(13) => Self::Full(error.into()),
+                _ => unavailable(error),
+            },
+            _ => unavailable(error),
+        }
     }
 }
 

@@ -169,12 +169,15 @@ impl Handle {
     async fn migrate(&self) -> StoreResult<()> {
         // SQLite has no lock of its own for this: a second process waits for the transaction, and
         // then finds everything done.
-        let mut transaction = self.writer.begin_with(BEGIN).await?;
-        migrations::migrator(migrations::SQLITE)
-            .run_direct(None, &mut *transaction, false)
-            .await
-            .map_err(migrations::schema_error)?;
-        Ok(transaction.commit().await?)
+        store::transaction(&self.writer, |db| {
+            Box::pin(async move {
+                migrations::migrator(migrations::SQLITE)
+                    .run_direct(None, db, false)
+                    .await
+                    .map_err(migrations::schema_error)
+            })
+        })
+        .await
     }
 
     async fn is_migrated(&self) -> StoreResult<bool> {
@@ -311,6 +314,55 @@ mod tests {
         assert_eq!(row.get::<i64, _>(0), 42);
         assert_eq!(row.get::<String, _>(1), "{}");
         assert_eq!(row.get::<String, _>(2), "");
+    }
+
+    #[tokio::test]
+    async fn a_full_database_stops_no_later_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let handle = handle(folder.path()).await;
+        let write = |sql: &'static str| {
+            store::transaction(&handle.writer, move |db| {
+                Box::pin(async move {
+                    sqlx::query(sql).execute(db).await?;
+                    Ok(())
+                })
+            })
+        };
+        write("CREATE TABLE t (a)").await.unwrap();
+        let mut db = handle.writer.acquire().await.unwrap();
+        let limit = "PRAGMA max_page_count = 1";
+        sqlx::query(limit).execute(&mut *db).await.unwrap();
+        drop(db);
+        let full = write("INSERT INTO t VALUES (zeroblob(1000000))").await;
+        assert!(matches!(full, Err(StoreError::Full(_))), "{full:?}");
+        write("INSERT INTO t VALUES (zeroblob(1000000))")
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_transaction_stops_no_later_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let handle = handle(folder.path()).await;
+        let writer = handle.writer.clone();
+        let panicked = tokio::spawn(async move {
+            store::transaction(&writer, |db| {
+                Box::pin(async move {
+                    sqlx::query("CREATE TABLE t (a)").execute(db).await?;
+                    panic!("a bug")
+                })
+            })
+            .await
+            .map(|(): ()| ())
+        });
+        assert!(panicked.await.unwrap_err().is_panic());
+        let again = store::transaction(&handle.writer, |db| {
+            Box::pin(async move {
+                sqlx::query("CREATE TABLE t (a)").execute(db).await?;
+                Ok(())
+            })
+        });
+        again.await.unwrap();
     }
 
     #[tokio::test]

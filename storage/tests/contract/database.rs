@@ -1,13 +1,17 @@
 //! The database around the store: schema, files, backups, restarts, news from other processes.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use domain::audit::ChainVerifier;
+use domain::role::Role;
+use domain::scope::Level;
 use storage::{CredentialFilter, StoreError};
 
 use crate::fixture::{Fixture, at, credential, event, key_id, new, session};
@@ -279,6 +283,79 @@ pub async fn a_backup_overwrites_nothing(fixture: &Fixture) {
         .unwrap_err();
     assert!(!unaudited.exists());
     assert!(fixture.audit_log().await.is_empty());
+}
+
+pub async fn a_look_at_the_writer_writes_only_now_and_then(fixture: &Fixture) {
+    let store = &fixture.store;
+    for moment in 0..3 {
+        store.can_write(at(moment)).await.unwrap();
+    }
+    // The migration was no write of this store: the first look was.
+    let looked_at = store.setting_or_insert("last_look", "never").await;
+    assert_eq!(looked_at.unwrap(), at(0).timestamp_millis().to_string());
+}
+
+/// A disk of eight megabytes.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Nothing where nobody may mount one; there `server/tests/it/bad_disk.rs` is alone.
+    fn mount(at: PathBuf) -> Option<Self> {
+        fs::create_dir(&at).unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]);
+        let mounted = mount.arg(&at).stderr(Stdio::null()).status();
+        mounted.is_ok_and(|done| done.success()).then_some(Self(at))
+    }
+
+    /// Leaves no room.
+    fn fill(&self) -> PathBuf {
+        let ballast = self.0.join("ballast");
+        let mut file = fs::File::create(&ballast).unwrap();
+        while file.write_all(&[0; 4096]).is_ok() {}
+        ballast
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+pub async fn a_disk_that_was_full_for_a_moment_stops_no_later_write(fixture: &Fixture) {
+    let Some(disk) = SmallDisk::mount(fixture.folder().join("small")) else {
+        return;
+    };
+    let url = format!("sqlite://{}", disk.0.join("keyrack.db").display());
+    let store = storage::connect(&url).await.unwrap();
+    store.migrate().await.unwrap();
+    let owner = crate::fixture::person(1, Role::Superuser);
+    let hash = Some("hash".to_owned());
+    let added = store.add_user(owner.clone(), hash, None, event());
+    added.await.unwrap();
+    let mine = new(&credential(1, owner.id));
+    store.issue_credential(mine, event()).await.unwrap();
+    let usage = || vec![crate::gate::usage(1, 0, "data", Level::Read, (1, 1))];
+    for _ in 0..2 {
+        store.can_write(at(0)).await.unwrap();
+        let ballast = disk.fill();
+        // What the server writes by itself is enough to meet it.
+        let refused = store.add_usage(usage()).await;
+        assert!(matches!(refused, Err(StoreError::Full(_))), "{refused:?}");
+        let refused = store.append_audit(event()).await;
+        assert!(matches!(refused, Err(StoreError::Full(_))), "{refused:?}");
+        let refused = store.can_write(at(0)).await;
+        assert!(matches!(refused, Err(StoreError::Full(_))), "{refused:?}");
+        store.ping().await.unwrap();
+        let live = store.find_live_credential(key_id(1)).await;
+        assert!(live.unwrap().is_some());
+        fs::remove_file(ballast).unwrap();
+        store.can_write(at(0)).await.unwrap();
+        store.append_audit(event()).await.unwrap();
+        store.add_usage(usage()).await.unwrap();
+    }
+    assert_eq!(store.list_audit(0, 10).await.unwrap().len(), 4);
 }
 
 pub async fn a_change_wakes_the_other_process(fixture: &Fixture) {

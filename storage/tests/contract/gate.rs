@@ -146,7 +146,7 @@ fn hour(number: i64) -> Instant {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::hours(number)
 }
 
-fn usage(
+pub fn usage(
     number: u64,
     at: i64,
     scope: &str,

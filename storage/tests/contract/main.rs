@@ -188,6 +188,7 @@ mod every_database {
         }
         database {
             a_new_database_is_migrated_once
+            a_look_at_the_writer_writes_only_now_and_then
             waiting_for_a_change_ends
         }
     });
@@ -227,6 +228,7 @@ mod sqlite {
             check_91_files_are_private
             check_91_a_backup_under_load_is_whole_and_private
             a_backup_overwrites_nothing
+            a_disk_that_was_full_for_a_moment_stops_no_later_write
         }
     });
 }

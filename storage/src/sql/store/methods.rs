@@ -39,6 +39,14 @@ impl Store for SqlStore {
         Ok(())
     }
 
+    async fn can_write(&self, now: Instant) -> StoreResult<()> {
+        if self.last_write.tells_that_one_can() {
+            return Ok(());
+        }
+        self.write(move |db| Box::pin(set_up::note_look(db, now)))
+            .await
+    }
+
     async fn migrate(&self) -> StoreResult<()> {
         self.handle.migrate().await
     }

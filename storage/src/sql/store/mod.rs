@@ -25,11 +25,12 @@ mod tokens;
 mod usage;
 mod users;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant as Monotonic};
 
 use domain::audit::AuditEvent;
-use sqlx::Pool;
 use sqlx::pool::PoolConnection;
+use sqlx::{Connection as _, Pool};
 use tracing::Instrument as _;
 
 use super::super::{OrIfTaken, Work, text, unavailable};
@@ -41,6 +42,10 @@ use crate::{StoreError, StoreResult};
 
 /// How many rows of a kind one clearing removes at most.
 const ROWS_AT_ONCE: i64 = 1000;
+
+/// How long a write that went well tells that the next one can. One that only tries it waits for the
+/// disk, so it is made this often at most, and never beside others that write.
+const WRITE_TELLS_FOR: Duration = Duration::from_secs(10);
 
 /// How many facts are written in one transaction, so that others get a turn.
 const FACTS_AT_ONCE: usize = 200;
@@ -58,12 +63,35 @@ const fn found(rows: u64, what: &'static str) -> StoreResult<()> {
 #[derive(Debug, Clone)]
 pub(super) struct SqlStore {
     handle: Arc<Handle>,
+    last_write: Arc<LastWrite>,
+}
+
+/// When the last write was made; nothing if it failed.
+#[derive(Debug, Default)]
+struct LastWrite(Mutex<Option<Monotonic>>);
+
+impl LastWrite {
+    fn note<T>(&self, outcome: &StoreResult<T>) {
+        let at = match outcome {
+            Ok(_) => Some(Monotonic::now()),
+            // The database answered, and was right.
+            Err(StoreError::Conflict(_) | StoreError::NotFound(_)) => return,
+            Err(_) => None,
+        };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    fn tells_that_one_can(&self) -> bool {
+        let at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        at.is_some_and(|at| at.elapsed() < WRITE_TELLS_FOR)
+    }
 }
 
 impl SqlStore {
     pub(super) fn new(handle: Handle) -> Self {
         Self {
             handle: Arc::new(handle),
+            last_write: Arc::default(),
         }
     }
 
@@ -77,8 +105,8 @@ impl SqlStore {
         T: Send + 'static,
         W: for<'c> FnOnce(&'c mut Connection) -> Work<'c, T> + Send + 'static,
     {
-        let writer = self.handle.writer().clone();
-        finish(async move { transaction(&writer, work).await }).await
+        let store = self.clone();
+        finish(async move { store.transaction(work).await }).await
     }
 
     /// Does work in a transaction together with its audit event.
@@ -127,26 +155,66 @@ impl SqlStore {
         T: Clone + Send + Sync + 'static,
         W: for<'c> Fn(&'c mut Connection, Vec<T>) -> Work<'c, ()> + Copy + Send + 'static,
     {
-        let writer = self.handle.writer().clone();
+        let store = self.clone();
         finish(async move {
             for some in facts.chunks(FACTS_AT_ONCE) {
                 let some = some.to_vec();
-                transaction(&writer, move |db| work(db, some)).await?;
+                store.transaction(move |db| work(db, some)).await?;
             }
             Ok(())
         })
         .await
     }
+
+    async fn transaction<T, W>(&self, work: W) -> StoreResult<T>
+    where
+        W: for<'c> FnOnce(&'c mut Connection) -> Work<'c, T>,
+    {
+        let done = transaction(self.handle.writer(), work).await;
+        self.last_write.note(&done);
+        done
+    }
 }
 
-async fn transaction<T, W>(writer: &Pool<Db>, work: W) -> StoreResult<T>
+/// Does work in a transaction of its own: the one place that opens one.
+///
+/// The connection goes back to its pool only after the database has said that the transaction has
+/// ended, and is closed otherwise: after a failed commit or rollback, a lost server, a panic. Nobody
+/// knows what it is in then. SQLite on a full disk, for one, rolls back by itself, so that sqlx's
+/// `ROLLBACK` fails and it would count an open transaction for ever.
+pub(super) async fn transaction<T, W>(pool: &Pool<Db>, work: W) -> StoreResult<T>
 where
     W: for<'c> FnOnce(&'c mut Connection) -> Work<'c, T>,
 {
-    let mut transaction = writer.begin_with(BEGIN).await?;
-    let done = work(&mut transaction).await?;
-    transaction.commit().await?;
+    let mut lent = Lent {
+        db: pool.acquire().await?,
+        is_sound: false,
+    };
+    let mut transaction = lent.db.begin_with(BEGIN).await?;
+    let done = work(&mut transaction).await;
+    let ended = match &done {
+        Ok(_) => transaction.commit().await,
+        Err(_) => transaction.rollback().await,
+    };
+    lent.is_sound = ended.is_ok();
+    // Why the work failed says more than that the rollback did.
+    let done = done?;
+    ended?;
     Ok(done)
+}
+
+/// A connection of a pool that is closed in place of going back, unless it is sound.
+struct Lent {
+    db: PoolConnection<Db>,
+    is_sound: bool,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if !self.is_sound {
+            self.db.close_on_drop();
+        }
+    }
 }
 
 /// Sees a write through, even if the caller goes away.

@@ -24,6 +24,18 @@ pub(super) async fn setting_or_insert(
     Columns::of("settings", &row).get("value")
 }
 
+/// Notes when somebody looked whether this can be written.
+pub(super) async fn note_look(db: &mut Connection, now: Instant) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO settings (key, value) VALUES ('last_look', $1)
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    )
+    .bind(millis(now).to_string())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 pub(super) async fn has_users(db: &mut Connection) -> StoreResult<bool> {
     Ok(sqlx::query("SELECT id FROM users LIMIT 1")
         .fetch_optional(db)
