@@ -11,13 +11,14 @@ mod sso;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use domain::nearest::nearest;
 use serde::Deserialize;
 use service::{MasterKey, PasswordLogIn, Settings};
-use toml::Table;
+use toml::{Table, Value};
 
 use crate::mail::Mailer;
 use crate::state::HttpSettings;
@@ -94,6 +95,18 @@ pub struct Config {
     pub http: HttpSettings,
     /// For the use cases.
     pub settings: Settings,
+    /// All of it as it was read.
+    read: AsRead,
+}
+
+/// The configuration as it was read: it holds secrets, so it never prints.
+#[derive(Clone, Default)]
+struct AsRead(Table);
+
+impl std::fmt::Debug for AsRead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AsRead(…)")
+    }
 }
 
 impl Config {
@@ -124,6 +137,7 @@ impl Config {
                 put(&mut table, setting.key, value);
             }
         }
+        let read = AsRead(table.clone());
         sso::gather(&mut table);
         let raw = Raw::deserialize(table).map_err(|error| {
             ConfigError::Value(
@@ -131,7 +145,22 @@ impl Config {
                 "can't be used".to_owned(),
             )
         })?;
-        raw.check()
+        Ok(Self {
+            read,
+            ..raw.check()?
+        })
+    }
+
+    /// The settings whose values are others there.
+    #[must_use]
+    pub fn differing(&self, other: &Self) -> Vec<&'static str> {
+        let values = |config: &Self| -> HashMap<String, Value> {
+            flatten(config.read.0.clone()).into_iter().collect()
+        };
+        let (here, there) = (values(self), values(other));
+        let differs = |setting: &&Setting| here.get(setting.key) != there.get(setting.key);
+        let differing = SETTINGS.iter().filter(differs);
+        differing.map(|setting| setting.key).collect()
     }
 
     /// What can be used and is seldom meant, for whoever starts the server or checks its configuration.

@@ -9,6 +9,8 @@ pub mod http;
 pub mod mail;
 pub mod metrics;
 pub mod outbound;
+pub mod reload;
 pub mod serve;
+pub mod signals;
 pub mod state;
 mod telemetry;

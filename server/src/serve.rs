@@ -30,11 +30,34 @@ use crate::metrics::Metrics;
 const GRACE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Serves until `end` comes, then lets open requests finish.
+pub async fn serve<S>(listener: TcpListener, service: S, end: impl Future<Output = ()>)
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    let open = accept_until(listener, service, end).await;
+    finish(open, std::future::pending()).await;
+}
+
+/// Lets the open requests finish, for ten seconds, or until `hurry` comes.
+pub async fn finish(open: GracefulShutdown, hurry: impl Future<Output = ()>) {
+    tokio::select! {
+        () = open.shutdown() => {}
+        () = tokio::time::sleep(GRACE) => tracing::warn!("some requests did not finish in time"),
+        () = hurry => tracing::warn!("some requests were broken off, as the end was asked for again"),
+    }
+}
+
+/// Serves until `end` comes; what is open then is given back.
 ///
 /// hyper serves the connections, not `axum::serve`, which sets no limit on how slowly a client may
 /// send its headers. HTTP/1.1 alone, whose limit holds from the first moment of a connection:
 /// gateways speak it, and browsers reach a proxy that does.
-pub async fn serve<S>(listener: TcpListener, service: S, end: impl Future<Output = ()>)
+pub async fn accept_until<S>(
+    listener: TcpListener,
+    service: S,
+    end: impl Future<Output = ()>,
+) -> GracefulShutdown
 where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -80,13 +103,7 @@ where
             }
         });
     }
-    drop(listener);
-    if tokio::time::timeout(GRACE, graceful.shutdown())
-        .await
-        .is_err()
-    {
-        tracing::warn!("some requests did not finish in time");
-    }
+    graceful
 }
 
 /// The work that goes on beside requests. Dropped, it ends in its own time.
@@ -168,21 +185,4 @@ pub fn metrics_router(metrics: Arc<Metrics>) -> Router {
     Router::new()
         .route("/metrics", get(show))
         .with_state(metrics)
-}
-
-/// Comes when the operating system asks the process to end.
-pub async fn asked_to_end() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! { _ = interrupt => {}, () = terminate => {} }
 }

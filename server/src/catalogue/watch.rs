@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use domain::catalogue::{Catalogue, Severity};
 use service::Services;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{located, log_warnings};
 use crate::metrics::Metrics;
@@ -42,15 +43,20 @@ impl Watch {
     }
 
     /// Looks every two seconds, and at once when the process gets SIGHUP.
-    pub async fn keep_looking(mut self) {
-        let mut hang_ups = HangUps::listen();
-        loop {
-            let asked = tokio::select! {
-                () = tokio::time::sleep(EVERY) => false,
-                () = hang_ups.next() => true,
-            };
-            self.look(asked).await;
-        }
+    ///
+    /// # Errors
+    /// The operating system lets nobody listen for SIGHUP.
+    pub fn keep_looking(mut self) -> std::io::Result<impl Future<Output = ()>> {
+        let mut hang_ups = signal(SignalKind::hangup())?;
+        Ok(async move {
+            loop {
+                let asked = tokio::select! {
+                    () = tokio::time::sleep(EVERY) => false,
+                    _ = hang_ups.recv() => true,
+                };
+                self.look(asked).await;
+            }
+        })
     }
 
     /// Looks once. A file that is being written may be a whole catalogue half-way, so a change counts
@@ -124,31 +130,5 @@ impl Watch {
         );
         self.metrics.catalogue_file_unusable.set(1);
         self.services.note_catalogue_fault(problems);
-    }
-}
-
-/// The SIGHUPs that the process gets; where there are none, none come.
-struct HangUps(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
-
-impl HangUps {
-    #[cfg(unix)]
-    fn listen() -> Self {
-        let hang_up = tokio::signal::unix::SignalKind::hangup();
-        Self(tokio::signal::unix::signal(hang_up).ok())
-    }
-
-    #[cfg(not(unix))]
-    const fn listen() -> Self {
-        Self()
-    }
-
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        if let Some(signal) = &mut self.0
-            && signal.recv().await.is_some()
-        {
-            return;
-        }
-        std::future::pending::<()>().await;
     }
 }

@@ -1,6 +1,7 @@
 //! `keyrack demo`: a team of six and its credentials in every state, made through the same use
 //! cases as real ones, by a clock that starts four months ago.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -19,7 +20,8 @@ use service::{
 
 use crate::cli::output;
 use crate::config::Config;
-use crate::telemetry;
+use crate::reload::Reload;
+use crate::signals::Signals;
 
 /// Everybody's password in the demo; the server listens on this machine only.
 const PASSWORD: &str = "mice juggle seven lamps";
@@ -268,8 +270,9 @@ const CREDENTIALS: [Seed; 20] = [
 ];
 
 /// Seeds an empty database and serves it.
-pub async fn run(config: Config) -> anyhow::Result<()> {
-    telemetry::start(&config.log, config.log_format);
+pub async fn run(file: Option<PathBuf>, config: Config) -> anyhow::Result<()> {
+    let signals = Signals::listen()?;
+    let reload = Reload::start(file, &config);
     let services = super::open(&config).await?;
     if services.offer_set_up().await?.is_some() {
         output::note("Making six people and twenty credentials …");
@@ -282,7 +285,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         PEOPLE[0].1
     ));
     output::line("The others: jonas@ (operations), amina@ (developer), eve@ (support) and more.");
-    super::serve::serve_with(config, services).await
+    super::serve::serve_with(config, services, signals, &reload).await
 }
 
 async fn seed(config: &Config) -> anyhow::Result<()> {

@@ -96,8 +96,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     }
     let config = Config::load(file.as_deref(), std::env::vars())?;
     match cli.command {
-        Command::Serve => serve::run(config).await,
-        Command::Demo => demo::run(config).await,
+        Command::Serve => serve::run(file, config).await,
+        Command::Demo => demo::run(file, config).await,
         Command::User(command) => user::run(&config, command).await,
         Command::Credential(command) => credential::run(&config, command).await,
         Command::Catalogue(_) | Command::Config(_) => Ok(()),

@@ -7,25 +7,34 @@ use anyhow::Context as _;
 use leptos::config::LeptosOptions;
 use service::Services;
 use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::catalogue::watch::Watch;
 use crate::cli::output;
 use crate::config::Config;
 use crate::http::Front;
 use crate::metrics::Metrics;
+use crate::reload::Reload;
+use crate::serve;
 use crate::serve::Background;
+use crate::signals::Signals;
 use crate::state::Shared;
-use crate::{serve, telemetry};
 
 /// Serves until the operating system asks for the end.
-pub async fn run(config: Config) -> anyhow::Result<()> {
-    telemetry::start(&config.log, config.log_format);
+pub async fn run(file: Option<PathBuf>, config: Config) -> anyhow::Result<()> {
+    let signals = Signals::listen()?;
+    let reload = Reload::start(file, &config);
     let services = super::open(&config).await?;
-    serve_with(config, services).await
+    serve_with(config, services, signals, &reload).await
 }
 
 /// Serves use cases that are open already.
-pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()> {
+pub async fn serve_with(
+    config: Config,
+    services: Services,
+    mut signals: Signals,
+    reload: &Reload,
+) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!(
             "can't listen on {}: is another Keyrack running?",
@@ -47,13 +56,16 @@ pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()
     // A version to compare the next one with.
     let catalogue = services.catalogue().as_ref().clone();
     services.take_up_catalogue(catalogue).await?;
-    let _watch = config.catalogue.map(|file| {
-        let watch = Watch::new(file, services.clone(), metrics.clone());
-        tokio_util::task::AbortOnDropHandle::new(tokio::spawn(watch.keep_looking()))
-    });
+    let _watch = match config.catalogue {
+        None => None,
+        Some(file) => {
+            let watch = Watch::new(file, services.clone(), metrics.clone()).keep_looking()?;
+            Some(AbortOnDropHandle::new(tokio::spawn(watch)))
+        }
+    };
     let background = Background::start(&services);
     let look = crate::http::health::keep_looking(services.clone(), metrics.clone());
-    let _look = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(look));
+    let _look = AbortOnDropHandle::new(tokio::spawn(look));
     let _metrics = match config.metrics_listen {
         None => None,
         Some(address) => {
@@ -62,11 +74,9 @@ pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()
                 .with_context(|| format!("can't listen on {address} for metrics"))?;
             let router = serve::metrics_router(metrics);
             let never = std::future::pending();
-            Some(tokio_util::task::AbortOnDropHandle::new(tokio::spawn(
-                async move {
-                    serve::serve(listener, router, never).await;
-                },
-            )))
+            Some(AbortOnDropHandle::new(tokio::spawn(async move {
+                serve::serve(listener, router, never).await;
+            })))
         }
     };
     let url = config.http.link("");
@@ -83,7 +93,8 @@ pub async fn serve_with(config: Config, services: Services) -> anyhow::Result<()
             "Set up Keyrack (this link works once, for 24 hours): {link}"
         ));
     }
-    serve::serve(listener, front, serve::asked_to_end()).await;
+    let open = serve::accept_until(listener, front, signals.asked_to_end(|| reload.reload())).await;
+    serve::finish(open, signals.asked_again()).await;
     background.end().await;
     tracing::info!("Keyrack has ended");
     Ok(())

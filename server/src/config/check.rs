@@ -225,6 +225,7 @@ impl Raw {
             mail: self.mail.check()?,
             http,
             settings,
+            read: super::AsRead::default(),
         })
     }
 }

@@ -1,5 +1,5 @@
 //! Commands on the host, as scripts run them: what they print, what they refuse, what they leave in
-//! the audit log, and what a server does that is asked to end.
+//! the audit log.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::app::{READ, basic};
+use crate::app::READ;
 
 pub const KEYRACK: &str = env!("CARGO_BIN_EXE_keyrack");
 const PASSWORD: &str = "mice-juggle-seven-lamps";
@@ -286,20 +286,4 @@ fn the_memory_that_log_ins_take_goes_back_to_the_system() {
     }
     server.kill().unwrap();
     server.wait().unwrap();
-}
-
-#[test]
-fn a_server_that_is_asked_to_end_forgets_no_use() {
-    let (host, [key_id, secret]) = Host::with_credential();
-    assert!(host.refusal(&["healthcheck"]).contains("no server listens"));
-
-    let mut server = host.start(&["serve"]);
-    host.wait_until_ready();
-    // It writes every fifteen seconds; this call falls between.
-    assert_eq!(host.ask_gate(&basic(&key_id, &secret)), 200);
-    let ended = Command::new("kill").arg(server.id().to_string()).status();
-    assert!(ended.unwrap().success());
-    assert!(server.wait().unwrap().success());
-    let shown = host.json(&["credential", "show", &key_id], "");
-    assert!(shown["last_used_at"].is_string(), "{shown}");
 }

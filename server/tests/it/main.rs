@@ -42,6 +42,7 @@ mod security_headers;
 mod sessions;
 mod set_up;
 mod shapes;
+mod signals;
 mod sso;
 mod sso_proxies;
 mod token;

@@ -67,12 +67,7 @@ impl Fixture {
 
     /// Runs a statement on the database, past the store.
     pub async fn execute(&self, sql: &str) -> Result<(), sqlx::Error> {
-        if self.url.starts_with("postgres") {
-            return on_postgres(&self.url, sql).await;
-        }
-        let mut db = SqliteConnection::connect(&self.url).await?;
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut db).await?;
-        db.close().await
+        execute_at(&self.url, sql).await
     }
 
     /// The file of the database.
@@ -135,6 +130,16 @@ impl Fixture {
             .unwrap();
         log
     }
+}
+
+/// Runs a statement on the database at a URL.
+pub async fn execute_at(url: &str, sql: &str) -> Result<(), sqlx::Error> {
+    if url.starts_with("postgres") {
+        return on_postgres(url, sql).await;
+    }
+    let mut db = SqliteConnection::connect(url).await?;
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut db).await?;
+    db.close().await
 }
 
 async fn on_postgres(url: &str, sql: &str) -> Result<(), sqlx::Error> {
