@@ -54,6 +54,8 @@ flashes! {
     GatewaySaved "gateway-saved" "Saved. It counts from the gateway's next question on.",
     /// A gateway was removed.
     GatewayRemoved "gateway-removed" "Removed. Its token no longer works.",
+    /// A signing key was ended at once.
+    SigningKeyEnded "signing-key-ended" "Ended. Every token that it signed is refused from now on.",
     /// Limits were changed.
     LimitsSaved "limits-saved" "Limits saved. They count from the next call on.",
     /// A public key was added.

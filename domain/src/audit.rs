@@ -131,6 +131,10 @@ words! {
         SigningKeyMade = "signing_key.made",
         /// A signing key was made that takes over from the one before.
         SigningKeyRotated = "signing_key.rotated",
+        /// A signing key no longer signs, and its private half was deleted.
+        SigningKeyRetired = "signing_key.retired",
+        /// A signing key was ended at once, as somebody else may have it.
+        SigningKeyCompromised = "signing_key.compromised",
         /// The catalogue was read anew.
         CatalogueReloaded = "catalogue.reloaded",
         /// The audit log was exported.

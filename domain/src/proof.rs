@@ -32,7 +32,9 @@ impl Action {
             | Self::GatewayAdded
             | Self::GatewayEdited
             | Self::GatewayTokenReplaced
-            | Self::GatewayRemoved => true,
+            | Self::GatewayRemoved
+            // It stops something, and yet it waits: every token that a key signed ends with it.
+            | Self::SigningKeyCompromised => true,
             Self::SetUpDone
             | Self::SetUpOffered
             | Self::LogIn
@@ -56,6 +58,7 @@ impl Action {
             | Self::TokenRevoked
             | Self::SigningKeyMade
             | Self::SigningKeyRotated
+            | Self::SigningKeyRetired
             | Self::CatalogueReloaded
             | Self::AuditExported
             | Self::AuditTrimmed

@@ -150,6 +150,17 @@ async fn sweep(services: &Services) {
                 "the signing key is old, but a new one could not be made"
             );
         }
+        match services.retire_signing_keys().await {
+            Ok(0) => {}
+            Ok(keys) => tracing::info!(
+                keys,
+                "signing keys no longer sign: their private halves were deleted"
+            ),
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the private half of a signing key that no longer signs could not be deleted"
+            ),
+        }
         match services.trim_audit().await {
             Ok(0) => {}
             Ok(entries) => tracing::info!(entries, "the audit log was trimmed"),

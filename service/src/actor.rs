@@ -67,7 +67,7 @@ impl Person {
 }
 
 /// How far apart the clocks of replicas may be.
-const SKEW: TimeDelta = TimeDelta::minutes(1);
+pub(crate) const SKEW: TimeDelta = TimeDelta::minutes(1);
 
 #[derive(Debug)]
 enum Who {

@@ -45,6 +45,8 @@ pub enum Cause {
     KeyHost(String),
     /// The token was not issued here, is not for this API, or was changed.
     ForeignToken,
+    /// The token was signed by a key that is at its end, or was ended because somebody else may have it.
+    SigningKeyEnded,
     /// The token ended by time.
     TokenEnded(Instant),
     /// The token was revoked by its client.
@@ -84,6 +86,7 @@ impl Cause {
             Self::Assertion(_) => "assertion",
             Self::KeyHost(_) => "key_host",
             Self::ForeignToken => "foreign_token",
+            Self::SigningKeyEnded => "signing_key_ended",
             Self::TokenEnded(_) => "token_ended",
             Self::TokenRevoked => "token_revoked",
         }
@@ -116,6 +119,7 @@ impl std::fmt::Display for Cause {
             Self::ForeignToken => {
                 f.write_str("the token was not issued here, is for another API, or was changed")
             }
+            Self::SigningKeyEnded => f.write_str("the key that signed the token was ended"),
             Self::TokenEnded(at) => write!(f, "the token ended at {}", rfc3339(*at)),
             Self::TokenRevoked => f.write_str("the token was revoked by its client"),
         }

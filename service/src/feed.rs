@@ -11,6 +11,7 @@ use storage::StoreResult;
 
 use crate::Services;
 use crate::error::ServiceResult;
+use crate::signing_keys::LAST_TOKEN;
 
 /// How long the feed may be silent before what is in memory is set aside.
 const STALE_AFTER: Duration = Duration::from_millis(900);
@@ -76,7 +77,7 @@ impl Services {
                         }
                     }
                     (ObjectKind::Token, Some(jti)) => {
-                        let until = self.now() + inner.settings.token_life;
+                        let until = self.now() + LAST_TOKEN;
                         inner.tokens.revoked.note(jti, until);
                     }
                     _ => {}

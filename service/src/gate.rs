@@ -398,10 +398,9 @@ impl Services {
         if !self.0.feed.is_fresh() {
             self.load_revoked_tokens().await?;
         }
-        let checked = self
-            .0
-            .tokens
-            .check(token, &self.0.signer, &self.0.settings, now);
+        let ring = self.key_ring().await?;
+        let checked = self.0.tokens.check(token, &ring, &self.0.settings, now);
+        drop(ring);
         let verified = match checked {
             Ok(verified) => verified,
             Err(denial) => return Ok(Err(denial)),

@@ -107,10 +107,9 @@ impl Services {
         let Client { live, .. } = self.authenticate_client(proof, facts).await?;
         *known = Some(live.key_id());
         let now = self.now();
-        let checked = self
-            .0
-            .tokens
-            .check(token, &self.0.signer, &self.0.settings, now);
+        let ring = self.key_ring().await?;
+        let checked = self.0.tokens.check(token, &ring, &self.0.settings, now);
+        drop(ring);
         let Ok(verified) = checked else {
             return Ok(());
         };

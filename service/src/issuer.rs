@@ -255,7 +255,7 @@ impl Services {
             jti: new_jti(),
             scope: scope.clone(),
         };
-        let access_token = self.0.signer.sign(&claims, now)?;
+        let access_token = self.key_ring().await?.sign(&claims, now)?;
         *is_sample = self
             .0
             .usage

@@ -37,6 +37,7 @@ mod public_keys;
 mod second_factors;
 mod sessions;
 mod set_up;
+mod signing_keys;
 mod sso;
 mod standing;
 mod throttle;
@@ -82,6 +83,7 @@ pub use proof::ProofWay;
 pub use public_keys::PublicKeyDraft;
 pub use second_factors::{OwnSecondFactors, SecondFactorPolicy, TotpOffer};
 pub use sessions::{HalfLogIn, LogIn, LogInMethod, LogInStep, SessionInfo, SessionLimits};
+pub use signing_keys::{MAX_TOKEN_LIFE, SigningKeyInfo, SigningKeyStage};
 pub use sso::{
     AtProvider, HEADER_ISSUER, HeaderIdentity, PasswordLogIn, ProviderSettings, SsoAnswer,
     SsoBegun, SsoDone, SsoError, SsoSettings, read_issuer,
@@ -111,7 +113,7 @@ pub struct Settings {
     pub assertion_audiences: Vec<String>,
     /// How old a signing key grows before a new one takes its place; for ever, if nothing.
     pub signing_key_life: Option<TimeDelta>,
-    /// How long a token lives; less when its credential ends sooner.
+    /// How long a token lives, at most [`MAX_TOKEN_LIFE`]; less when its credential ends sooner.
     pub token_life: TimeDelta,
     /// The longest life that a new credential may have.
     pub maximum_credential_life: Option<TimeDelta>,
@@ -165,7 +167,7 @@ struct Inner {
     settings: Settings,
     catalogue: Arc<catalogue::InForce>,
     keys: crypto::Keys,
-    signer: tokens::Signer,
+    signer: signing_keys::Signer,
     feed: Arc<feed::Feed>,
     live: live::LiveCredentials,
     key_sets: key_sets::KeySets,
@@ -209,7 +211,7 @@ impl Services {
                  right key, or start with an empty database",
             ));
         }
-        let signer = tokens::Signer::open(&store, &keys, settings.token_life, clock.now()).await?;
+        let signer = signing_keys::Signer::open(&store, &keys, clock.now()).await?;
         let (seq, _) = store.audit_head().await?;
         let catalogue = Arc::new(catalogue::InForce::new(catalogue, clock.now()));
         let feed = Arc::new(feed::Feed::new(seq));

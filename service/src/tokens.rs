@@ -1,42 +1,30 @@
-//! Access tokens: JWTs after RFC 9068, signed with ES256.
+//! Access tokens: JWTs after RFC 9068, signed with ES256 by one of the `signing_keys`.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
-use aws_lc_rs::digest;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use arc_swap::ArcSwapOption;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, TimeDelta};
+use chrono::DateTime;
 use domain::Instant;
-use domain::audit::{Action, AuditEvent, ObjectKind, Outcome};
 use domain::credential::Flow;
-use domain::expiry::rfc3339;
 use domain::key_id::KeyId;
-use domain::role::Permission;
 use domain::scope::{ScopeSet, WireScope};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use storage::{SharedStore, SigningKeyRow};
 
-use crate::actor::{Actor, Object};
+use crate::Settings;
 use crate::clock::random_bytes;
-use crate::crypto::{Keys, hash_token};
+use crate::crypto::hash_token;
 use crate::denial::{Cause, Denial};
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::ServiceResult;
 use crate::live::{Grant, Live, LiveCredentials};
-use crate::{Services, Settings};
-
-/// What signing keys are sealed in: the first thing that ever was, they have no context.
-const CONTEXT: &str = "";
+use crate::signing_keys::KeyRing;
 
 /// RFC 9068 section 2.1.
-const TYPE: &str = "at+jwt";
+pub(crate) const TYPE: &str = "at+jwt";
 
 /// The claims of an access token (RFC 9068 section 2.2).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,218 +39,6 @@ pub(crate) struct Claims {
     pub scope: String,
 }
 
-/// How long a new signing key is published before it signs: verifiers look again only now and then.
-pub(crate) const PUBLISHED_BEFORE_USE: TimeDelta = TimeDelta::minutes(15);
-/// How long after the end of its last token a key stays published, for clocks that run late.
-const KEPT_AFTER_USE: TimeDelta = TimeDelta::minutes(5);
-
-/// A signing key, taken out of the store.
-struct SigningKey {
-    kid: String,
-    used_from: Instant,
-    signing: EncodingKey,
-    verifying: DecodingKey,
-    public: Value,
-}
-
-impl SigningKey {
-    fn of(row: &SigningKeyRow, keys: &Keys) -> ServiceResult<Self> {
-        let private = keys
-            .open(CONTEXT, &row.encrypted_private_key)
-            .map_err(ServiceError::internal)?;
-        let jwk: jsonwebtoken::jwk::Jwk =
-            serde_json::from_str(&row.public_jwk).map_err(ServiceError::internal)?;
-        Ok(Self {
-            kid: row.kid.clone(),
-            used_from: row.used_from,
-            signing: EncodingKey::from_ec_der(&private),
-            verifying: DecodingKey::from_jwk(&jwk).map_err(ServiceError::internal)?,
-            public: serde_json::from_str(&row.public_jwk).map_err(ServiceError::internal)?,
-        })
-    }
-}
-
-/// The signing keys: each signs from its `used_from` until that of the next one, is published
-/// before, and stays published until its last token has ended.
-pub(crate) struct Signer {
-    /// By `used_from`; never empty.
-    keys: ArcSwap<Vec<SigningKey>>,
-    token_life: TimeDelta,
-}
-
-impl std::fmt::Debug for Signer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Signer(…)")
-    }
-}
-
-impl Signer {
-    /// Reads the signing keys, and makes the first one if there is none.
-    pub(crate) async fn open(
-        store: &SharedStore,
-        keys: &Keys,
-        token_life: TimeDelta,
-        now: Instant,
-    ) -> ServiceResult<Self> {
-        if store.list_signing_keys().await?.is_empty() {
-            let row = make_key(keys, now, now)?;
-            let event = made(&Actor::system(), &row, Action::SigningKeyMade);
-            // Another replica may be first, which is as good.
-            store.add_first_signing_key(row, event).await?;
-        }
-        let signer = Self {
-            keys: ArcSwap::default(),
-            token_life,
-        };
-        signer.load(store, keys).await?;
-        Ok(signer)
-    }
-
-    /// Reads the keys again: another process may have added one.
-    pub(crate) async fn load(&self, store: &SharedStore, keys: &Keys) -> ServiceResult<()> {
-        let rows = store.list_signing_keys().await?;
-        let read = rows.iter().map(|row| SigningKey::of(row, keys));
-        let read = read.collect::<ServiceResult<Vec<_>>>()?;
-        if read.is_empty() {
-            return Err(ServiceError::internal("there is no signing key"));
-        }
-        self.keys.store(Arc::new(read));
-        Ok(())
-    }
-
-    /// The public keys as a JWK set (RFC 7517 section 5).
-    pub(crate) fn jwks(&self, now: Instant) -> String {
-        let keys = self.keys.load();
-        let ends = keys.iter().skip(1).map(|next| Some(next.used_from));
-        let public: Vec<_> = keys
-            .iter()
-            .zip(ends.chain([None]))
-            .filter(|(_, end)| end.is_none_or(|end| now < end + self.token_life + KEPT_AFTER_USE))
-            .map(|(key, _)| &key.public)
-            .collect();
-        json!({ "keys": public }).to_string()
-    }
-
-    /// When the newest key began or begins to sign.
-    fn newest(&self) -> Option<Instant> {
-        self.keys.load().last().map(|key| key.used_from)
-    }
-
-    pub(crate) fn sign(&self, claims: &Claims, now: Instant) -> ServiceResult<String> {
-        let keys = self.keys.load();
-        let key = keys
-            .iter()
-            .rfind(|key| key.used_from <= now)
-            .or_else(|| keys.first())
-            .ok_or_else(|| ServiceError::internal("there is no signing key"))?;
-        let mut header = Header::new(Algorithm::ES256);
-        header.typ = Some(TYPE.to_owned());
-        header.kid = Some(key.kid.clone());
-        jsonwebtoken::encode(&header, claims, &key.signing).map_err(ServiceError::internal)
-    }
-
-    /// Checks a token's form, type and signature (RFC 9068 section 4). The times are the caller's
-    /// to check, against the injected clock.
-    fn verify(&self, token: &str, settings: &Settings) -> Option<Claims> {
-        let header = jsonwebtoken::decode_header(token).ok()?;
-        let typ = header.typ.as_deref()?;
-        if !typ.eq_ignore_ascii_case(TYPE) && !typ.eq_ignore_ascii_case("application/at+jwt") {
-            return None;
-        }
-        let kid = header.kid.as_deref()?;
-        let keys = self.keys.load();
-        let key = keys.iter().find(|key| key.kid == kid)?;
-        let mut validation = Validation::new(Algorithm::ES256);
-        validation.validate_exp = false;
-        // That each claim is there, and is of its type, is asked by `Claims`.
-        validation.set_issuer(&[&settings.issuer]);
-        validation.set_audience(&settings.audiences);
-        let claims = jsonwebtoken::decode::<Claims>(token, &key.verifying, &validation)
-            .ok()?
-            .claims;
-        (claims.sub == claims.client_id && claims.iat < claims.exp).then_some(claims)
-    }
-}
-
-impl Services {
-    /// The public signing keys as a JWK set.
-    #[must_use]
-    pub fn jwks(&self) -> String {
-        self.0.signer.jwks(self.now())
-    }
-
-    /// Makes a new signing key. It is published at once and signs from a quarter of an hour later;
-    /// the old one stays published until its last token has ended. When it begins to sign.
-    pub async fn rotate_signing_key(&self, actor: &Actor) -> ServiceResult<Instant> {
-        let action = Action::SigningKeyRotated;
-        let object = Object {
-            kind: ObjectKind::SigningKey,
-            id: None,
-            name: "signing key".to_owned(),
-        };
-        self.authorise(actor, Permission::ManageSettings, action, object)
-            .await?;
-        let now = self.now();
-        let row = make_key(&self.0.keys, now, now + PUBLISHED_BEFORE_USE)?;
-        let (event, used_from) = (made(actor, &row, action), row.used_from);
-        self.store().add_signing_key(row, event).await?;
-        self.0.signer.load(self.store(), &self.0.keys).await?;
-        Ok(used_from)
-    }
-
-    /// Makes a new signing key if the newest one is older than the settings want; whether it did.
-    pub async fn rotate_signing_key_if_due(&self) -> ServiceResult<bool> {
-        let Some(every) = self.0.settings.signing_key_life else {
-            return Ok(false);
-        };
-        let is_due = self
-            .0
-            .signer
-            .newest()
-            .is_some_and(|since| since + every <= self.now());
-        if is_due {
-            self.rotate_signing_key(&Actor::system()).await?;
-        }
-        Ok(is_due)
-    }
-}
-
-fn made(actor: &Actor, row: &SigningKeyRow, action: Action) -> AuditEvent {
-    let object = Object::new(ObjectKind::SigningKey, &row.kid, "signing key");
-    let detail = json!({ "alg": "ES256", "used_from": rfc3339(row.used_from) });
-    actor.event(row.created_at, action, Outcome::Done, object, detail)
-}
-
-/// A new ES256 key, its private part sealed.
-fn make_key(keys: &Keys, now: Instant, used_from: Instant) -> ServiceResult<SigningKeyRow> {
-    let rng = SystemRandom::new();
-    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &rng)
-        .map_err(ServiceError::internal)?;
-    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref())
-        .map_err(ServiceError::internal)?;
-    // An uncompressed point (SEC 1 section 2.3.3): 4, then x and y of 32 bytes each.
-    let point = pair.public_key().as_ref();
-    let (x, y) = (
-        URL_SAFE_NO_PAD.encode(&point[1..33]),
-        URL_SAFE_NO_PAD.encode(&point[33..65]),
-    );
-    let thumbprint = json!({ "crv": "P-256", "kty": "EC", "x": x, "y": y }).to_string();
-    let kid =
-        URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, thumbprint.as_bytes()).as_ref());
-    let jwk = json!({
-        "kty": "EC", "crv": "P-256", "x": x, "y": y, "use": "sig", "alg": "ES256", "kid": kid,
-    });
-    Ok(SigningKeyRow {
-        kid,
-        public_jwk: jwk.to_string(),
-        encrypted_private_key: keys
-            .seal(CONTEXT, pkcs8.as_ref())
-            .map_err(ServiceError::internal)?,
-        created_at: now,
-        used_from,
-    })
-}
-
 /// A new token id: 128 random bits.
 pub(crate) fn new_jti() -> String {
     URL_SAFE_NO_PAD.encode(random_bytes::<16>())
@@ -274,6 +50,8 @@ pub(crate) struct Verified {
     pub key_id: KeyId,
     /// All of it but the signature.
     signed: Box<str>,
+    /// The number of the signing keys that it was verified by.
+    ring: u64,
     pub expires_at: Instant,
     pub scopes: ScopeSet,
     pub claims: Claims,
@@ -325,7 +103,8 @@ impl Verified {
 }
 
 /// Tokens whose signature was checked already: checking takes fifty times as long as looking up.
-/// Only the token's own facts are kept; whether its credential still stands is asked every time.
+/// Only the token's own facts are kept; whether its credential still stands is asked every time. When
+/// the signing keys change, each is checked anew. Otherwise a key counts for its tokens up to their ends.
 #[derive(Debug)]
 pub(crate) struct VerifiedTokens {
     tokens: Cache<[u8; 32], Arc<Verified>>,
@@ -393,7 +172,7 @@ impl VerifiedTokens {
     pub(crate) fn check(
         &self,
         token: &str,
-        signer: &Signer,
+        ring: &KeyRing,
         settings: &Settings,
         now: Instant,
     ) -> Result<Arc<Verified>, Denial> {
@@ -401,14 +180,18 @@ impl VerifiedTokens {
         let (signed, signature) = token.rsplit_once('.').ok_or_else(foreign)?;
         // Found by the signature, of which only a hash is kept; the rest is long, and compared.
         let id = hash_token(signature).0;
-        let known = self.tokens.get(&id);
-        let verified = if let Some(known) = known.filter(|known| *known.signed == *signed) {
+        let is_same = |known: &Arc<Verified>| known.ring == ring.number && *known.signed == *signed;
+        let known = self.tokens.get(&id).filter(is_same);
+        let verified = if let Some(known) = known {
             known
         } else {
-            let claims = signer.verify(token, settings).ok_or_else(foreign)?;
+            let claims = ring
+                .verify(token, settings, now)
+                .map_err(|cause| Denial::new(None, cause))?;
             let verified = Arc::new(Verified {
                 key_id: claims.client_id.parse().map_err(|_| foreign())?,
                 signed: signed.into(),
+                ring: ring.number,
                 expires_at: DateTime::from_timestamp(claims.exp, 0).ok_or_else(foreign)?,
                 scopes: claims.scope.parse().map_err(|_| foreign())?,
                 claims,
@@ -427,6 +210,3 @@ impl VerifiedTokens {
         Ok(verified)
     }
 }
-
-#[cfg(test)]
-mod tests;

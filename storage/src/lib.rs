@@ -478,6 +478,21 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Adds a signing key, which takes over at its `used_from`.
     async fn add_signing_key(&self, key: SigningKeyRow, audit: AuditEvent) -> StoreResult<()>;
 
+    /// Deletes the private half of a signing key; `false`, and nothing audited, when it has none, as
+    /// when another replica was first.
+    async fn delete_private_half(&self, kid: String, audit: AuditEvent) -> StoreResult<bool>;
+
+    /// Ends a signing key that somebody else may have, deletes its private half, and adds the key that
+    /// takes over, if there must be one. Fails with `NotFound` for a key that is unknown or was ended so
+    /// before.
+    async fn end_signing_key(
+        &self,
+        kid: String,
+        at: Instant,
+        successor: Option<SigningKeyRow>,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
     // --- The catalogue ---
 
     /// Keeps a catalogue that was taken up as the newest version, and drops all but the newest

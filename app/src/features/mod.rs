@@ -14,4 +14,5 @@ pub mod requests;
 mod sample;
 pub mod second_factors;
 mod sessions;
+pub mod signing_keys;
 pub mod users;

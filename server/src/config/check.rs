@@ -8,7 +8,7 @@ use domain::address::{AddressList, InvalidAddressList};
 use domain::outbound::OutboundRule;
 use ipnet::IpNet;
 use serde::Deserialize;
-use service::{MasterKey, SecondFactorPolicy, SessionLimits, Settings};
+use service::{MAX_TOKEN_LIFE, MasterKey, SecondFactorPolicy, SessionLimits, Settings};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -178,7 +178,12 @@ impl Raw {
             issuer,
             assertion_audiences,
             signing_key_life: (signing_key_days > 0).then(|| TimeDelta::days(signing_key_days)),
-            token_life: TimeDelta::minutes(within("tokens.minutes", self.tokens.minutes, 1, 60)?),
+            token_life: TimeDelta::minutes(within(
+                "tokens.minutes",
+                self.tokens.minutes,
+                1,
+                MAX_TOKEN_LIFE.num_minutes(),
+            )?),
             audit_kept: (keep_days > 0).then(|| TimeDelta::days(keep_days)),
             maximum_credential_life: (maximum_days > 0).then(|| TimeDelta::days(maximum_days)),
             sessions: SessionLimits {

@@ -196,6 +196,20 @@ fn every_command_prints_json_and_what_it_changes_is_audited_with_the_host_as_act
     assert_eq!(state("show"), "active");
     assert_eq!(state("revoke"), "revoked");
     host.json(&["signing-key", "rotate"], "");
+    let keys = || host.json(&["signing-key", "list"], "");
+    let kid = |keys: &Value, at: usize| keys[at]["kid"].as_str().unwrap().to_owned();
+    let before = keys();
+    let stages = [&before[0]["stage"], &before[1]["stage"]];
+    assert_eq!(stages, ["signs", "published"]);
+    let first = kid(&before, 0);
+    let ended = host.json(&["signing-key", "rotate", "--compromised", &first], "");
+    assert_eq!(ended["ended"], first);
+    let after = keys();
+    assert_eq!(ended["successor"], kid(&after, 0), "it signs at once");
+    assert_eq!(after[0]["stage"], "signs");
+    assert_eq!(kid(&after, 1), kid(&before, 1));
+    let again = host.refusal(&["signing-key", "rotate", "--compromised", &first]);
+    assert!(again.contains("signing key"), "{again}");
 
     let copy = host.path().join("copy.db");
     let backup = ["db", "backup", copy.to_str().unwrap()];
@@ -228,6 +242,7 @@ fn every_command_prints_json_and_what_it_changes_is_audited_with_the_host_as_act
             "credential.enabled",
             "credential.revoked",
             "signing_key.rotated",
+            "signing_key.compromised",
             "database.backed_up",
             "audit.exported",
         ]

@@ -38,6 +38,7 @@ impl Dashboard {
             .replace("{id}", &self.user)
             .replace("{session}", "00")
             .replace("{file}", "export.csv")
+            .replace("{kid}", "unknown")
             .replace("{provider}", "acme")
     }
 

@@ -175,6 +175,8 @@ around! {
     fn list_signing_keys() -> Vec<SigningKeyRow>;
     fn add_first_signing_key(key: SigningKeyRow, audit: AuditEvent) -> bool;
     fn add_signing_key(key: SigningKeyRow, audit: AuditEvent) -> ();
+    fn delete_private_half(kid: String, audit: AuditEvent) -> bool;
+    fn end_signing_key(kid: String, at: Instant, successor: Option<SigningKeyRow>, audit: AuditEvent) -> ();
     fn take_up_catalogue(version: CatalogueVersion, audit: AuditEvent) -> bool;
     fn list_catalogue_versions(before: i64, limit: u32) -> Vec<(i64, CatalogueVersion)>;
     fn record_decisions(decisions: Vec<DecisionRow>) -> ();

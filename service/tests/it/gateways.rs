@@ -20,7 +20,7 @@ fn draft(kind: &str, addresses: &str) -> GatewayDraft {
     }
 }
 
-async fn gateway(team: &Team) -> Introspector {
+pub async fn introspector(team: &Team) -> Introspector {
     let (_, token) = team
         .services
         .add_gateway(&team.host, &draft("introspection", ""))
@@ -140,7 +140,7 @@ async fn only_superusers_manage_gateways() {
 #[tokio::test]
 async fn checks_33_and_34_introspection_tells_active_tokens_from_all_others() {
     let team = Team::new().await;
-    let gateway = gateway(&team).await;
+    let gateway = introspector(&team).await;
     let issued = team
         .issue(
             "client_secret",
@@ -194,7 +194,7 @@ async fn checks_33_and_34_introspection_tells_active_tokens_from_all_others() {
 #[tokio::test]
 async fn checks_36_and_37_a_revoked_token_is_dead_everywhere_and_stays_so() {
     let team = Team::new().await;
-    let gateway = gateway(&team).await;
+    let gateway = introspector(&team).await;
     let issued = team.issue("client_secret", &[("accounts", "read")]).await;
     let services = &team.services;
     let (one, two) = (

@@ -7,20 +7,22 @@ use domain::scope::Level;
 
 use super::TokenHash;
 
-/// A key that signs access tokens.
-#[derive(Debug, Clone)]
+/// A key that signs access tokens, or did.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SigningKeyRow {
     /// Its `kid`.
     pub kid: String,
     /// The public key as a JWK (RFC 7517), as text.
     pub public_jwk: String,
-    /// The private key, encrypted under the server's key.
-    pub encrypted_private_key: Vec<u8>,
+    /// The private key, encrypted under the server's key; nothing once it no longer signs.
+    pub encrypted_private_key: Option<Vec<u8>>,
     /// When it was made.
     pub created_at: Instant,
     /// From when on it signs; until then it is only published. That of the first key is its
     /// `created_at`.
     pub used_from: Instant,
+    /// Since when it counts for nothing, because somebody else may have it.
+    pub compromised_at: Option<Instant>,
 }
 
 /// An access token that was revoked before its end.

@@ -205,6 +205,22 @@ pub async fn an_event_that_is_refused_leaves_keys_tokens_and_gateways(fixture: &
         .await
         .unwrap();
     let gateways = store.list_gateways().await.unwrap();
+    let signing_key = SigningKeyRow {
+        kid: "kid".to_owned(),
+        public_jwk: "{}".to_owned(),
+        encrypted_private_key: Some(vec![1]),
+        created_at: at(0),
+        used_from: at(0),
+        compromised_at: None,
+    };
+    let added = store.add_first_signing_key(signing_key.clone(), refused_event());
+    assert!(added.await.is_err());
+    assert!(store.list_signing_keys().await.unwrap().is_empty());
+    let first = SigningKeyRow {
+        kid: "first".to_owned(),
+        ..signing_key.clone()
+    };
+    store.add_signing_key(first.clone(), event()).await.unwrap();
     let before = fixture.audit_log().await.len();
 
     let renamed = gateway(1, "renamed");
@@ -213,13 +229,6 @@ pub async fn an_event_that_is_refused_leaves_keys_tokens_and_gateways(fixture: &
         jti: "jti".to_owned(),
         key_id: key,
         expires_at: at(9),
-    };
-    let signing_key = SigningKeyRow {
-        kid: "kid".to_owned(),
-        public_jwk: "{}".to_owned(),
-        encrypted_private_key: Vec::new(),
-        created_at: at(0),
-        used_from: at(0),
     };
     for outcome in [
         store
@@ -241,10 +250,20 @@ pub async fn an_event_that_is_refused_leaves_keys_tokens_and_gateways(fixture: &
             .await,
         store.remove_gateway(edge.id, at(1), refused_event()).await,
         store
-            .add_first_signing_key(signing_key.clone(), refused_event())
+            .add_signing_key(signing_key.clone(), refused_event())
+            .await,
+        store
+            .delete_private_half("first".to_owned(), refused_event())
             .await
             .map(|_| ()),
-        store.add_signing_key(signing_key, refused_event()).await,
+        store
+            .end_signing_key(
+                "first".to_owned(),
+                at(1),
+                Some(signing_key),
+                refused_event(),
+            )
+            .await,
     ] {
         assert!(
             matches!(outcome, Err(StoreError::Unavailable(_))),
@@ -255,7 +274,7 @@ pub async fn an_event_that_is_refused_leaves_keys_tokens_and_gateways(fixture: &
     assert_eq!(live.public_keys, [public_key(1), public_key(2)]);
     assert_eq!(store.list_revoked_tokens(at(0)).await.unwrap(), []);
     assert_eq!(store.list_gateways().await.unwrap(), gateways);
-    assert!(store.list_signing_keys().await.unwrap().is_empty());
+    assert_eq!(store.list_signing_keys().await.unwrap(), [first]);
     assert_eq!(fixture.audit_log().await.len(), before);
 }
 

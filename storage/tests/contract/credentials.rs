@@ -1,4 +1,4 @@
-//! Credentials one at a time, and the signing keys.
+//! Credentials one at a time.
 
 use std::num::NonZeroU32;
 
@@ -10,7 +10,7 @@ use domain::role::Role;
 use domain::scope::AccessLevel;
 use storage::{
     Conflict, CredentialFilter, CredentialUse, LastUse, NewCredential, SecretHash, SecretInfo,
-    SigningKeyRow, StoreError,
+    StoreError,
 };
 
 use crate::fixture::{Fixture, at, credential, event, key_id, new, person, public_key, query};
@@ -342,57 +342,4 @@ pub async fn an_older_use_never_replaces_a_newer_one(fixture: &Fixture) {
             assert_eq!(found.credential, credential(number, mara.id));
         }
     }
-}
-
-pub async fn the_first_signing_key_is_added_once(fixture: &Fixture) {
-    let store = &fixture.store;
-    assert!(store.list_signing_keys().await.unwrap().is_empty());
-    let add = |kid: &str| {
-        let key = SigningKeyRow {
-            kid: kid.to_owned(),
-            public_jwk: "{}".to_owned(),
-            encrypted_private_key: vec![0, 1, 255],
-            created_at: at(1),
-            used_from: at(1),
-        };
-        store.add_first_signing_key(key, event())
-    };
-    let (one, other) = tokio::join!(add("one"), add("other"));
-    let (one, other) = (one.unwrap(), other.unwrap());
-    assert!(one != other);
-    assert!(!add("third").await.unwrap());
-    let keys = store.list_signing_keys().await.unwrap();
-    assert_eq!(keys.len(), 1);
-    assert_eq!(keys[0].kid, if one { "one" } else { "other" });
-    assert_eq!(keys[0].encrypted_private_key, [0, 1, 255]);
-    assert_eq!(fixture.audit_log().await.len(), 1);
-}
-
-pub async fn signing_keys_are_listed_in_the_order_in_which_they_sign(fixture: &Fixture) {
-    let store = &fixture.store;
-    let key = |kid: &str, created: i64, used: i64| SigningKeyRow {
-        kid: kid.to_owned(),
-        public_jwk: "{}".to_owned(),
-        encrypted_private_key: Vec::new(),
-        created_at: at(created),
-        used_from: at(used),
-    };
-    for key in [key("late", 1, 900), key("b", 3, 30), key("a", 2, 30)] {
-        store.add_signing_key(key, event()).await.unwrap();
-    }
-    let keys = store.list_signing_keys().await.unwrap();
-    let listed = keys
-        .iter()
-        .map(|key| (key.kid.as_str(), key.created_at, key.used_from));
-    assert!(listed.eq([
-        ("a", at(2), at(30)),
-        ("b", at(3), at(30)),
-        ("late", at(1), at(900)),
-    ]));
-    let taken = store.add_signing_key(key("a", 4, 40), event()).await;
-    assert!(
-        matches!(taken, Err(StoreError::Unavailable(_))),
-        "{taken:?}"
-    );
-    assert_eq!(fixture.audit_log().await.len(), 3);
 }

@@ -22,6 +22,7 @@ mod people;
 mod public_keys;
 mod sessions;
 mod set_up;
+mod signing_keys;
 mod tokens;
 
 use fixture::Fixture;
@@ -109,8 +110,12 @@ mod every_database {
             two_edits_at_the_same_instant_do_not_overwrite_each_other
             an_older_use_never_replaces_a_newer_one
             limits_change_with_an_edit
+        }
+        signing_keys {
             the_first_signing_key_is_added_once
             signing_keys_are_listed_in_the_order_in_which_they_sign
+            a_private_half_is_deleted_once_and_audited
+            a_signing_key_is_ended_once_and_its_successor_comes_with_it
         }
         public_keys {
             keys_are_added_and_removed_one_by_one

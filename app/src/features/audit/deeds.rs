@@ -90,6 +90,14 @@ pub(super) const fn words(action: Action) -> (&'static str, &'static str) {
         Action::GatewayRemoved => ("removed the gateway {}", "remove the gateway {}"),
         Action::SigningKeyMade => ("made the first signing key", "make a signing key"),
         Action::SigningKeyRotated => ("made a new signing key", "rotate the signing key"),
+        Action::SigningKeyRetired => (
+            "deleted the private half of a signing key that no longer signs",
+            "delete the private half of a signing key",
+        ),
+        Action::SigningKeyCompromised => (
+            "ended a signing key that somebody else may have",
+            "end a signing key",
+        ),
         Action::CatalogueReloaded => ("loaded the catalogue {}", "load the catalogue {}"),
         Action::AuditExported => ("exported the audit log", "export the audit log"),
         Action::AuditTrimmed => ("trimmed the audit log", "trim the audit log"),

@@ -12,6 +12,7 @@ use crate::components::{
     Time,
 };
 use crate::error::ApiError;
+use crate::features::signing_keys::SigningKeys;
 use crate::form::{Answer, FormOutcome, ShownOnce, use_answer};
 use crate::frame::Only;
 
@@ -54,7 +55,8 @@ fn Contents(answer: Answer) -> impl IntoView {
                     {move || Suspend::new(async move { table(gateways.await) })}
                 </Transition>
             </div>
-            <AddGateway outcome=outcome />
+            <AddGateway outcome=outcome.clone() />
+            <SigningKeys outcome=outcome />
         </div>
     }
     .into_any()

@@ -12,6 +12,7 @@ mod links;
 mod passkeys;
 mod proof;
 mod second_factors;
+mod signing_keys;
 pub mod sso;
 mod users;
 
@@ -51,6 +52,7 @@ pub fn routes() -> Router<AppState> {
         .merge(users::routes())
         .merge(audit::routes())
         .merge(gateways::routes())
+        .merge(signing_keys::routes())
         .merge(credentials::routes())
         .merge(debugger::routes())
 }

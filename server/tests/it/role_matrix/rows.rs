@@ -111,6 +111,11 @@ pub const FORMS: &[(&str, &str, Permission)] = &[
     ("/gateways/{id}/token", "", Permission::ManageGateways),
     ("/gateways/{id}/remove", "", Permission::ManageGateways),
     (
+        "/signing-keys/{kid}/end",
+        "reason=x",
+        Permission::ManageSettings,
+    ),
+    (
         "/users",
         "people=x@example.com&role=support",
         Permission::ManageUsers,
@@ -177,6 +182,7 @@ pub const TRIED: &[(&str, Action)] = &[
     ("/gateways/{id}/edit", Action::GatewayEdited),
     ("/gateways/{id}/token", Action::GatewayTokenReplaced),
     ("/gateways/{id}/remove", Action::GatewayRemoved),
+    ("/signing-keys/{kid}/end", Action::SigningKeyCompromised),
     ("/users", Action::UserAdded),
     ("/users/{id}/give", Action::CredentialEdited),
     ("/users/{id}/role", Action::UserRoleChanged),
@@ -242,6 +248,7 @@ pub const FUNCTIONS: &[(&str, &str, Permission)] = &[
         r#"{"person":"{id}"}"#,
         Permission::ManageUsers,
     ),
+    ("/_fn/signing-keys/list", "", Permission::ManageSettings),
     (
         "/_fn/users/get",
         r#"{"id":"{id}"}"#,

@@ -1,7 +1,9 @@
 //! The keys that sign access tokens.
 
-use super::Connection;
-use super::columns::{Columns, millis};
+use domain::Instant;
+
+use super::columns::{Columns, millis, optional_millis};
+use super::{Connection, found};
 use crate::{SigningKeyRow, StoreResult};
 
 pub(super) async fn list(db: &mut Connection) -> StoreResult<Vec<SigningKeyRow>> {
@@ -17,6 +19,7 @@ pub(super) async fn list(db: &mut Connection) -> StoreResult<Vec<SigningKeyRow>>
                 encrypted_private_key: columns.get("encrypted_private_key")?,
                 created_at: columns.instant("created_at")?,
                 used_from: columns.instant("used_from")?,
+                compromised_at: columns.optional_instant("compromised_at")?,
             })
         })
         .collect()
@@ -32,15 +35,49 @@ pub(super) async fn add_first(db: &mut Connection, key: SigningKeyRow) -> StoreR
 
 pub(super) async fn add(db: &mut Connection, key: SigningKeyRow) -> StoreResult<()> {
     sqlx::query(
-        "INSERT INTO signing_keys (kid, public_jwk, encrypted_private_key, created_at, used_from)
-         VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO signing_keys (kid, public_jwk, encrypted_private_key, created_at, used_from,
+             compromised_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(key.kid)
     .bind(key.public_jwk)
     .bind(key.encrypted_private_key)
     .bind(millis(key.created_at))
     .bind(millis(key.used_from))
+    .bind(optional_millis(key.compromised_at))
     .execute(db)
     .await?;
     Ok(())
+}
+
+pub(super) async fn delete_private_half(db: &mut Connection, kid: String) -> StoreResult<bool> {
+    let done = sqlx::query(
+        "UPDATE signing_keys SET encrypted_private_key = NULL
+         WHERE kid = $1 AND encrypted_private_key IS NOT NULL",
+    )
+    .bind(kid)
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+pub(super) async fn end(
+    db: &mut Connection,
+    kid: String,
+    at: Instant,
+    successor: Option<SigningKeyRow>,
+) -> StoreResult<()> {
+    let done = sqlx::query(
+        "UPDATE signing_keys SET compromised_at = $2, encrypted_private_key = NULL
+         WHERE kid = $1 AND compromised_at IS NULL",
+    )
+    .bind(kid)
+    .bind(millis(at))
+    .execute(&mut *db)
+    .await?;
+    found(done.rows_affected(), "signing key")?;
+    match successor {
+        Some(key) => add(db, key).await,
+        None => Ok(()),
+    }
 }

@@ -592,6 +592,24 @@ impl Store for SqlStore {
             .await
     }
 
+    async fn delete_private_half(&self, kid: String, audit: AuditEvent) -> StoreResult<bool> {
+        self.audited_if_done(audit, move |db| {
+            Box::pin(keys::delete_private_half(db, kid))
+        })
+        .await
+    }
+
+    async fn end_signing_key(
+        &self,
+        kid: String,
+        at: Instant,
+        successor: Option<SigningKeyRow>,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| Box::pin(keys::end(db, kid, at, successor)))
+            .await
+    }
+
     async fn take_up_catalogue(
         &self,
         version: CatalogueVersion,

@@ -1,11 +1,10 @@
 //! What the verifier refuses although it was signed with the right key.
 
-use std::collections::HashSet;
-
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::*;
 use crate::crypto::MasterKey;
+use crate::tokens::{VerifiedTokens, new_jti};
 
 const ISSUER: &str = "https://keys.example.com/v1";
 const CLIENT: &str = r#""KRAAAAAAAAAAAAAAAAAAAA""#;
@@ -29,44 +28,49 @@ fn part(members: &Members) -> String {
     URL_SAFE_NO_PAD.encode(format!("{{{members}}}"))
 }
 
-/// A signer that signs whatever it is given.
+/// A key that signs whatever it is given.
 struct Scene {
-    signer: Signer,
+    ring: KeyRing,
     settings: Settings,
 }
 
+fn at(second: i64) -> Instant {
+    DateTime::from_timestamp(second, 0).unwrap()
+}
+
 impl Scene {
-    async fn new() -> Self {
-        let store = storage::connect("sqlite::memory:").await.unwrap();
-        store.migrate().await.unwrap();
+    fn new() -> Self {
         let keys = Keys::derive(&MasterKey::new([7; 32])).unwrap();
-        let now = DateTime::from_timestamp(1_000_000_000, 0).unwrap();
-        let life = TimeDelta::minutes(15);
-        let signer = Signer::open(&store, &keys, life, now).await.unwrap();
+        let row = make_key(&keys, at(1_000_000_000), at(1_000_000_000)).unwrap();
+        let ring = KeyRing::of(vec![row], &keys, 0).unwrap();
         let audiences = ["https://api.example.com", "https://data.example.com"];
         let settings = Settings {
             audiences: audiences.map(ToOwned::to_owned).into(),
             ..Settings::usual(ISSUER)
         };
-        Self { signer, settings }
+        Self { ring, settings }
     }
 
     fn header(&self) -> Members {
-        let kid = json!(self.signer.keys.load()[0].kid).to_string();
+        let kid = json!(self.ring.keys[0].kid).to_string();
         let (alg, typ) = (r#""ES256""#.to_owned(), r#""at+jwt""#.to_owned());
         BTreeMap::from([("alg", alg), ("kid", kid), ("typ", typ)])
     }
 
     fn sign(&self, header: &Members, claims: &Members) -> String {
         let message = format!("{}.{}", part(header), part(claims));
-        let key = &self.signer.keys.load()[0].signing;
+        let key = self.ring.keys[0].signing.as_ref().unwrap();
         let signature = jsonwebtoken::crypto::sign(message.as_bytes(), key, Algorithm::ES256);
         format!("{message}.{}", signature.unwrap())
     }
 
+    fn verified(&self, token: &str, now: Instant) -> Result<(), Cause> {
+        self.ring.verify(token, &self.settings, now).map(|_| ())
+    }
+
     fn takes(&self, header: &Members, claims: &Members) -> bool {
         let token = self.sign(header, claims);
-        self.signer.verify(&token, &self.settings).is_some()
+        self.verified(&token, at(1_000_000_000)).is_ok()
     }
 }
 
@@ -86,9 +90,9 @@ fn claims() -> Members {
     .into()
 }
 
-#[tokio::test]
-async fn check_31_a_token_of_our_shape_is_taken() {
-    let scene = Scene::new().await;
+#[test]
+fn check_31_a_token_of_our_shape_is_taken() {
+    let scene = Scene::new();
     for typ in ["at+jwt", "AT+JWT", "application/at+jwt"] {
         let header = but(&scene.header(), "typ", &format!("\"{typ}\""));
         assert!(scene.takes(&header, &claims()), "{typ}");
@@ -97,9 +101,9 @@ async fn check_31_a_token_of_our_shape_is_taken() {
     assert!(scene.takes(&scene.header(), &other));
 }
 
-#[tokio::test]
-async fn check_31_a_bent_header_is_refused_although_our_key_signed_it() {
-    let scene = Scene::new().await;
+#[test]
+fn check_31_a_bent_header_is_refused_although_our_key_signed_it() {
+    let scene = Scene::new();
     for (name, text) in [
         ("typ", ""),
         ("typ", "null"),
@@ -123,9 +127,9 @@ async fn check_31_a_bent_header_is_refused_although_our_key_signed_it() {
     }
 }
 
-#[tokio::test]
-async fn check_31_other_claims_are_refused_although_our_key_signed_them() {
-    let scene = Scene::new().await;
+#[test]
+fn check_31_other_claims_are_refused_although_our_key_signed_them() {
+    let scene = Scene::new();
     for (name, text) in [
         ("iss", r#""https://other.example/v1""#),
         ("iss", r#""https://keys.example.com/v1/""#),
@@ -146,9 +150,9 @@ async fn check_31_other_claims_are_refused_although_our_key_signed_them() {
     }
 }
 
-#[tokio::test]
-async fn check_31_claims_that_are_missing_or_of_another_type_are_refused() {
-    let scene = Scene::new().await;
+#[test]
+fn check_31_claims_that_are_missing_or_of_another_type_are_refused() {
+    let scene = Scene::new();
     for (name, good) in claims() {
         let in_a_list = format!("[{good}]");
         let as_text = format!("\"{good}\"");
@@ -166,21 +170,20 @@ async fn check_31_claims_that_are_missing_or_of_another_type_are_refused() {
     }
 }
 
-#[tokio::test]
-async fn check_31_another_key_under_our_kid_is_refused() {
-    let (scene, other) = (Scene::new().await, Scene::new().await);
+#[test]
+fn check_31_another_key_under_our_kid_is_refused() {
+    let (scene, other) = (Scene::new(), Scene::new());
     let token = other.sign(&scene.header(), &claims());
-    assert!(scene.signer.verify(&token, &scene.settings).is_none());
+    assert!(scene.verified(&token, at(1_000_000_000)).is_err());
 }
 
-#[tokio::test]
-async fn check_31_a_token_that_names_nobody_or_nothing_is_refused() {
-    let scene = Scene::new().await;
+#[test]
+fn check_31_a_token_that_names_nobody_or_nothing_is_refused() {
+    let scene = Scene::new();
     let tokens = VerifiedTokens::new();
-    let at = |second| DateTime::from_timestamp(second, 0).unwrap();
     let check = |claims: &Members, now| {
         let token = scene.sign(&scene.header(), claims);
-        let checked = tokens.check(&token, &scene.signer, &scene.settings, now);
+        let checked = tokens.check(&token, &scene.ring, &scene.settings, now);
         checked
             .map(|_| ())
             .map_err(|denial| denial.cause.as_ref().clone())
@@ -200,13 +203,13 @@ async fn check_31_a_token_that_names_nobody_or_nothing_is_refused() {
 }
 
 /// Tokens that were verified are found by their signatures, so each part must be held against it.
-#[tokio::test]
-async fn check_31_the_signature_of_a_known_token_opens_nothing_else() {
-    let scene = Scene::new().await;
+#[test]
+fn check_31_the_signature_of_a_known_token_opens_nothing_else() {
+    let scene = Scene::new();
     let tokens = VerifiedTokens::new();
-    let now = DateTime::from_timestamp(1_000_000_000, 0).unwrap();
+    let now = at(1_000_000_000);
     let check = |token: &str| {
-        let checked = tokens.check(token, &scene.signer, &scene.settings, now);
+        let checked = tokens.check(token, &scene.ring, &scene.settings, now);
         checked.is_ok()
     };
     let good = scene.sign(&scene.header(), &claims());
@@ -241,4 +244,105 @@ fn check_29_no_token_id_comes_twice_in_a_hundred_thousand() {
     let ids: HashSet<String> = (0..100_000).map(|_| new_jti()).collect();
     assert_eq!(ids.len(), 100_000);
     assert!(ids.iter().all(|id| id.len() == 22));
+}
+
+/// The claims of a token that was issued and ends so many seconds after the key was made.
+fn lasting(issued: i64, ends: i64) -> Members {
+    let second = |after: i64| (1_000_000_000 + after).to_string();
+    but(
+        &but(&claims(), "iat", &second(issued)),
+        "exp",
+        &second(ends),
+    )
+}
+
+#[test]
+fn no_token_is_for_longer_than_the_longest_life_nor_from_the_future() {
+    let scene = Scene::new();
+    let longest = MAX_TOKEN_LIFE.num_seconds();
+    let table = [
+        (0, longest, true),
+        (0, longest + 1, false),
+        // Up to the year 2099.
+        (0, 3_085_000_000, false),
+        (-longest, longest, false),
+        (60, 900, true),
+        (61, 900, false),
+        (900, 1_800, false),
+    ];
+    for (issued, ends, is_taken) in table {
+        let takes = scene.takes(&scene.header(), &lasting(issued, ends));
+        assert_eq!(takes, is_taken, "from {issued} to {ends}");
+    }
+}
+
+#[test]
+fn a_retired_key_counts_for_what_it_signed_in_its_time_and_nothing_newer() {
+    let mut scene = Scene::new();
+    scene.ring.keys[0].signs_until = Some(at(1_000_001_000));
+    let ended = Err(Cause::SigningKeyEnded);
+    let table = [
+        (1_000, Ok(())),
+        (1_060, Ok(())),
+        (1_061, ended.clone()),
+        // Whoever has the key may say when a token was issued, but not make it live for longer.
+        (100_000, ended),
+    ];
+    for (issued, expected) in table {
+        let token = scene.sign(&scene.header(), &lasting(issued, issued + 3_600));
+        let verified = scene.verified(&token, at(1_000_000_000 + issued));
+        assert_eq!(verified, expected, "{issued}");
+    }
+    let last = SigningKeyStage::CountsUntil(at(1_000_004_660));
+    let key = &scene.ring.keys[0];
+    assert_eq!(key.stage(at(1_000_000_999)), Some(SigningKeyStage::Signs));
+    assert_eq!(key.stage(at(1_000_001_000)), Some(last));
+    assert_eq!(key.stage(at(1_000_004_659)), Some(last));
+    assert_eq!(key.stage(at(1_000_004_660)), None);
+}
+
+#[test]
+fn a_key_that_was_ended_before_its_time_takes_over_from_none() {
+    let keys = Keys::derive(&MasterKey::new([7; 32])).unwrap();
+    let row = |from: i64, compromised: Option<i64>| {
+        let row = make_key(&keys, at(from), at(from)).unwrap();
+        let encrypted_private_key = row.encrypted_private_key.filter(|_| compromised.is_none());
+        let compromised_at = compromised.map(at);
+        SigningKeyRow {
+            encrypted_private_key,
+            compromised_at,
+            ..row
+        }
+    };
+    let until = |rows: Vec<SigningKeyRow>| {
+        let ring = KeyRing::of(rows, &keys, 0).unwrap();
+        let until = |key: &SigningKey| key.signs_until.map(|at| at.timestamp());
+        ring.keys.iter().map(until).collect::<Vec<_>>()
+    };
+    let (first, last) = (row(10, None), row(30, None));
+    let never_signed = row(20, Some(20));
+    assert_eq!(
+        until(vec![first.clone(), never_signed, last.clone()]),
+        [Some(30), Some(30), None]
+    );
+    let signed = row(20, Some(25));
+    assert_eq!(until(vec![first, signed, last]), [Some(20), Some(30), None]);
+}
+
+#[test]
+fn what_was_verified_is_verified_anew_when_the_keys_change() {
+    let mut scene = Scene::new();
+    let tokens = VerifiedTokens::new();
+    let token = scene.sign(&scene.header(), &claims());
+    let check = |scene: &Scene| {
+        let now = at(1_000_000_000);
+        let checked = tokens.check(&token, &scene.ring, &scene.settings, now);
+        checked
+            .map(|_| ())
+            .map_err(|denial| denial.cause.as_ref().clone())
+    };
+    assert_eq!(check(&scene), Ok(()));
+    scene.ring.keys[0].is_compromised = true;
+    scene.ring.number += 1;
+    assert_eq!(check(&scene), Err(Cause::SigningKeyEnded));
 }
