@@ -141,6 +141,8 @@ words! {
         AuditExported = "audit.exported",
         /// The oldest part of the audit log was trimmed away.
         AuditTrimmed = "audit.trimmed",
+        /// A process found that the database has lost events that it had read, or is another one.
+        AuditBroken = "audit.broken",
         /// A database backup was written.
         BackupWritten = "database.backed_up",
     }

@@ -62,6 +62,7 @@ impl Action {
             | Self::CatalogueReloaded
             | Self::AuditExported
             | Self::AuditTrimmed
+            | Self::AuditBroken
             | Self::BackupWritten => false,
         }
     }

@@ -13,6 +13,7 @@ use domain::role::Permission;
 use domain::scope::WireScope;
 use serde_json::json;
 use storage::CatalogueVersion;
+use tokio::sync::Mutex;
 
 use crate::Services;
 use crate::actor::{Actor, Object};
@@ -27,6 +28,8 @@ const VERSIONS_AT_ONCE: u8 = 10;
 pub(crate) struct InForce {
     current: ArcSwap<Current>,
     fault: ArcSwapOption<CatalogueFault>,
+    /// Held while another one is taken up: of two at once the one that came last stays.
+    taking_up: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -83,6 +86,7 @@ impl InForce {
         Self {
             current: ArcSwap::from_pointee(Current { catalogue, since }),
             fault: ArcSwapOption::empty(),
+            taking_up: Mutex::default(),
         }
     }
 
@@ -109,6 +113,7 @@ impl Services {
     /// # Errors
     /// The store fails: then the catalogue is as it was.
     pub async fn take_up_catalogue(&self, catalogue: Catalogue) -> ServiceResult<bool> {
+        let _taking_up = self.0.catalogue.taking_up.lock().await;
         let now = self.now();
         let file = serde_json::to_string(catalogue.file()).map_err(ServiceError::internal)?;
         let mut hash = [0; 32];

@@ -61,6 +61,11 @@ impl RecentIssues {
                 .build(),
         )
     }
+
+    /// Forgets them: the store may have lost them.
+    pub(crate) fn forget_all(&self) {
+        self.0.invalidate_all();
+    }
 }
 
 /// The last counts, and of how many audit events they are: each change is one.
@@ -74,6 +79,11 @@ impl KeptCounts {
         let (counted_at, counts) = *kept;
         let hold = counts.hold_until.is_none_or(|until| now < until);
         (counted_at == events && hold).then_some(counts)
+    }
+
+    /// Forgets them: another log may be as long.
+    pub(crate) fn forget(&self) {
+        self.0.store(None);
     }
 
     fn keep(&self, events: i64, counts: CredentialCounts) {

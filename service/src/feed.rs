@@ -1,15 +1,19 @@
 //! Hearing of what other processes change: host commands, other replicas.
 //!
 //! The audit log is the feed (ADR 0004). What is kept in memory is used only while the feed is
-//! fresh; a database that is down makes the gate refuse.
+//! fresh; a database that is down makes the gate refuse. A log that does not go on from where it was
+//! read makes this process forget all that it knows from it.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant as Monotonic};
 
-use domain::audit::ObjectKind;
-use storage::StoreResult;
+use domain::audit::{Action, ChainHash, ObjectKind, Outcome};
+use serde_json::json;
+use storage::{Change, StoreError, StoreResult};
+use tokio::sync::Mutex;
 
 use crate::Services;
+use crate::actor::{Actor, Object};
 use crate::error::ServiceResult;
 use crate::signing_keys::LAST_TOKEN;
 
@@ -17,30 +21,70 @@ use crate::signing_keys::LAST_TOKEN;
 const STALE_AFTER: Duration = Duration::from_millis(900);
 /// How long to wait for news between two looks at the feed.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// How long a look may take.
+const TIME_LIMIT: Duration = Duration::from_millis(500);
+
+/// The number and hash of an audit entry.
+type Head = (i64, ChainHash);
 
 /// How far the feed has been read, and when.
 #[derive(Debug)]
 pub(crate) struct Feed {
     started: Monotonic,
     synced_millis: AtomicU64,
-    seq: AtomicI64,
+    /// How often all was forgotten because the log did not go on.
+    breaks: AtomicU64,
+    /// Held while it is read.
+    place: Mutex<Place>,
+}
+
+/// Where the feed is read on.
+#[derive(Debug)]
+struct Place {
+    /// The number and hash of the last entry that was read.
+    last: Head,
+    /// Whether every look at it came to something. If not, the next one may be at another database,
+    /// to which it never came what this process has read since the look before.
+    is_unbroken: bool,
+}
+
+/// How the feed of changes is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedState {
+    /// How long ago all was heard that had been changed by then.
+    pub age: Duration,
+    /// How often the log did not go on from where it was read: after a failover that lost events, say,
+    /// or a restored backup.
+    pub breaks: u64,
 }
 
 impl Feed {
-    pub(crate) fn new(seq: i64) -> Self {
+    /// A feed whose last entry is about to be read.
+    pub(crate) fn new() -> Self {
         Self {
             started: Monotonic::now(),
             synced_millis: AtomicU64::new(0),
-            seq: AtomicI64::new(seq),
+            breaks: AtomicU64::new(0),
+            place: Mutex::new(Place {
+                last: (0, ChainHash::START),
+                is_unbroken: true,
+            }),
         }
+    }
+
+    /// What is read after this entry is heard of.
+    pub(crate) async fn begin_after(&self, last: Head) {
+        self.place.lock().await.last = last;
     }
 
     /// Whether nothing older than [`STALE_AFTER`] can be unheard.
     pub(crate) fn is_fresh(&self) -> bool {
-        let age = self
-            .millis()
-            .saturating_sub(self.synced_millis.load(Ordering::Relaxed));
-        u128::from(age) < STALE_AFTER.as_millis()
+        self.age() < STALE_AFTER
+    }
+
+    fn age(&self) -> Duration {
+        let synced = self.synced_millis.load(Ordering::Relaxed);
+        Duration::from_millis(self.millis().saturating_sub(synced))
     }
 
     fn millis(&self) -> u64 {
@@ -49,42 +93,160 @@ impl Feed {
 }
 
 impl Services {
+    /// How the feed of changes is doing, for those who watch over the server.
+    #[must_use]
+    pub fn feed(&self) -> FeedState {
+        FeedState {
+            age: self.0.feed.age(),
+            breaks: self.0.feed.breaks.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Makes sure that what is in memory may be used: whoever decides by it calls this first.
+    ///
+    /// # Errors
+    /// The feed can't be read, and what is in memory must not be believed.
+    pub(crate) async fn hear(&self) -> ServiceResult<()> {
+        if self.0.feed.is_fresh() {
+            return Ok(());
+        }
+        self.catch_up().await
+    }
+
     /// Hears at once of what other processes changed up to now.
+    ///
+    /// # Errors
+    /// The store fails, or takes too long.
     pub async fn catch_up(&self) -> ServiceResult<()> {
+        let feed = &self.0.feed;
+        let wanted = feed.millis();
+        let mut place = in_time(async { Ok(feed.place.lock().await) }).await?;
+        // Somebody else has looked meanwhile.
+        if feed.synced_millis.load(Ordering::Relaxed) > wanted {
+            return Ok(());
+        }
+        let read = in_time(self.read_feed(&mut place)).await;
+        place.is_unbroken &= read.is_ok();
+        read
+    }
+
+    async fn read_feed(&self, place: &mut Place) -> ServiceResult<()> {
         let inner = &self.0;
         loop {
             // Taken before the look: what is written after it is not yet known.
             let asked_at = inner.feed.millis();
-            let seq = inner.feed.seq.load(Ordering::Relaxed);
-            let changes = inner.store.changes_after(seq).await?;
-            let Some(last) = changes.last() else {
+            let changes = inner.store.changes_after(place.last).await?;
+            let goes_on = changes.is_some();
+            if !goes_on || !place.is_unbroken {
+                self.start_afresh(place, goes_on).await?;
+            }
+            let changes = changes.unwrap_or_default();
+            let Some(last) = changes.last().filter(|last| last.seq > place.last.0) else {
                 inner.feed.synced_millis.store(asked_at, Ordering::Relaxed);
                 return Ok(());
             };
-            let last = last.seq;
-            let has = |kind| changes.iter().any(|change| change.kind == kind);
-            if has(ObjectKind::SigningKey) {
-                inner.signer.load(&inner.store, &inner.keys).await?;
-            }
-            if has(ObjectKind::Gateway) {
-                inner.gateways.load(&inner.store).await?;
-            }
-            for change in changes {
-                match (change.kind, change.id) {
-                    (ObjectKind::Credential, Some(id)) => {
-                        if let Ok(key_id) = id.parse() {
-                            inner.live.forget(key_id);
-                        }
-                    }
-                    (ObjectKind::Token, Some(jti)) => {
-                        let until = self.now() + LAST_TOKEN;
-                        inner.tokens.revoked.note(jti, until);
-                    }
-                    _ => {}
-                }
-            }
-            inner.feed.seq.store(last, Ordering::Relaxed);
+            let last = (last.seq, last.hash);
+            self.take_in(changes).await?;
+            place.last = last;
         }
+    }
+
+    /// Brings what is in memory up to what other processes have changed. A new kind of object has to
+    /// say here what of it is kept; ARCHITECTURE.md lists all that is.
+    async fn take_in(&self, changes: Vec<Change>) -> ServiceResult<()> {
+        let inner = &self.0;
+        let (mut signing_keys, mut gateways) = (false, false);
+        for change in changes {
+            match (change.kind, change.id) {
+                (ObjectKind::Credential, Some(id)) => {
+                    if let Ok(key_id) = id.parse() {
+                        inner.live.forget(key_id);
+                    }
+                    // Set anew, or to be fetched: what came from it before counts no longer.
+                    if let Some(url) = change.key_url {
+                        inner.key_sets.forget(&url);
+                    }
+                }
+                (ObjectKind::Token, Some(jti)) => {
+                    let until = self.now() + LAST_TOKEN;
+                    inner.tokens.revoked.note(jti, until);
+                }
+                (ObjectKind::SigningKey, _) => signing_keys = true,
+                (ObjectKind::Gateway, _) => gateways = true,
+                // A refusal that names none: nothing changed.
+                (ObjectKind::Credential | ObjectKind::Token, None)
+                // Read from the store whenever they are asked for; and each node decides by a catalogue
+                // file of its own, of which the store has the history.
+                | (ObjectKind::User | ObjectKind::System | ObjectKind::Catalogue, _) => {}
+            }
+        }
+        if signing_keys {
+            inner.signer.load(&inner.store, &inner.keys).await?;
+        }
+        if gateways {
+            inner.gateways.load(&inner.store).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets all that came from the store, and reads anew what is always in memory: either the log
+    /// does not go on from what this process has read, or nobody knows whether the database that answers
+    /// now ever had what was read since the last look. Revocations of tokens are kept, even lost ones.
+    async fn start_afresh(&self, place: &mut Place, goes_on: bool) -> ServiceResult<()> {
+        let inner = &self.0;
+        // Read first: what is written after it is heard of.
+        let head = inner.store.audit_head().await?;
+        inner.live.forget_all();
+        inner.key_sets.forget_all();
+        inner.recent_issues.forget_all();
+        inner.kept_counts.forget();
+        inner.signer.load(&inner.store, &inner.keys).await?;
+        inner.gateways.load(&inner.store).await?;
+        self.load_revoked_tokens().await?;
+        if !goes_on {
+            self.tell_of_break(place.last, head).await?;
+            place.last = head;
+        }
+        place.is_unbroken = true;
+        Ok(())
+    }
+
+    async fn tell_of_break(&self, read: Head, head: Head) -> ServiceResult<()> {
+        let (trimmed, _) = self.store().audit_base().await?;
+        if trimmed >= read.0 {
+            tracing::warn!(
+                read = read.0,
+                trimmed,
+                "the audit log was trimmed beyond what this process has read: all that was kept in \
+                 memory has been read anew"
+            );
+            return Ok(());
+        }
+        self.0.feed.breaks.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(
+            read = read.0,
+            head = head.0,
+            "the audit log does not go on from the last entry that this process has read: the database \
+             has lost changes or is another one (a failover, a restored backup). All that was kept in \
+             memory has been read anew. Check what was revoked, quarantined or issued last"
+        );
+        let detail = json!({
+            "read": { "seq": read.0, "hash": read.1.to_string() },
+            "found": { "seq": head.0, "hash": head.1.to_string() },
+        });
+        let (action, object) = (Action::AuditBroken, Object::system("audit log"));
+        let event = Actor::system().event(self.now(), action, Outcome::Done, object, detail);
+        let services = self.clone();
+        // In its own time: a database that was just put in place may not take it yet.
+        tokio::spawn(async move {
+            if let Err(error) = services.store().append_audit(event).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "that the audit log was broken off could not be noted in it"
+                );
+            }
+        });
+        Ok(())
     }
 
     /// Follows what other processes change, for ever.
@@ -101,7 +263,7 @@ impl Services {
                     if was_up {
                         tracing::error!(
                             error = &error as &dyn std::error::Error,
-                            "the feed of changes can't be read: the gate asks the database for each call"
+                            "the feed of changes can't be read: what is in memory is not used until it can"
                         );
                     }
                     was_up = false;
@@ -111,10 +273,22 @@ impl Services {
         }
     }
 
-    /// Catches up even if the waiting failed.
+    /// Catches up even if the waiting failed: the connection was lost, and the next one may lead to
+    /// another server.
     async fn wait_and_catch_up(&self) -> ServiceResult<()> {
         let waited: StoreResult<()> = self.store().wait_for_change(PATIENCE).await;
+        if waited.is_err() {
+            self.0.feed.place.lock().await.is_unbroken = false;
+        }
         self.catch_up().await?;
         Ok(waited?)
     }
+}
+
+/// Gives a look at the feed up when it takes too long: its connection may be dead without saying so.
+async fn in_time<T>(look: impl Future<Output = ServiceResult<T>>) -> ServiceResult<T> {
+    let too_long = || StoreError::Unavailable("a look at the feed of changes took too long".into());
+    tokio::time::timeout(TIME_LIMIT, look)
+        .await
+        .map_err(|_| too_long())?
 }

@@ -395,9 +395,7 @@ impl Services {
         token: &str,
         now: Instant,
     ) -> ServiceResult<Result<(Arc<Verified>, Arc<Effective>), Denial>> {
-        if !self.0.feed.is_fresh() {
-            self.load_revoked_tokens().await?;
-        }
+        self.hear().await?;
         let ring = self.key_ring().await?;
         let checked = self.0.tokens.check(token, &ring, &self.0.settings, now);
         drop(ring);

@@ -3,9 +3,8 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
 use domain::Instant;
 use domain::address::AddressList;
 use domain::audit::{Action, ObjectKind, Outcome};
@@ -21,19 +20,20 @@ use crate::actor::{Actor, Object};
 use crate::clock::system_rng;
 use crate::crypto::{Token, hash_token};
 use crate::error::{ServiceError, ServiceResult};
+use crate::loaded::Loaded;
 
 /// The gateways in memory, and when each was seen last.
 #[derive(Debug, Default)]
 pub(crate) struct Gateways {
-    known: ArcSwap<Vec<GatewayRecord>>,
+    known: Loaded<Vec<GatewayRecord>>,
     seen: Mutex<HashMap<GatewayId, (Instant, Option<IpAddr>)>>,
 }
 
 impl Gateways {
     /// Reads them again: another process may have changed one.
     pub(crate) async fn load(&self, store: &SharedStore) -> ServiceResult<()> {
-        self.known.store(Arc::new(store.list_gateways().await?));
-        Ok(())
+        let read = async { Ok(store.list_gateways().await?) };
+        self.known.load(read).await
     }
 
     pub(crate) fn take_seen(&self) -> Vec<(GatewayId, GatewaySeen)> {
@@ -213,12 +213,10 @@ impl Services {
         token: &str,
         peer: Option<IpAddr>,
     ) -> ServiceResult<Option<KnownGateway>> {
-        if !self.0.feed.is_fresh() {
-            self.0.gateways.load(self.store()).await?;
-        }
+        self.hear().await?;
         // Looked up by hash: how long that takes says nothing about the token.
         let hash = hash_token(token);
-        let known = self.0.gateways.known.load();
+        let known = self.0.gateways.known.get();
         let found = known.iter().find(|record| {
             record.token == Some(hash) && record.gateway.addresses.allows_caller(peer)
         });

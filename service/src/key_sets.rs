@@ -40,13 +40,14 @@ pub(crate) struct KeySets {
     outbound: Arc<dyn Outbound>,
     rule: OutboundRule,
     turns: Semaphore,
-    /// Whoever asks a host holds the lock; the others wait for what comes.
-    known: Cache<String, Arc<Mutex<Known>>>,
+    /// What came since this process began. Whoever asks a host holds the lock; the others wait for
+    /// what comes.
+    known: Cache<String, Arc<Mutex<KnownKeys>>>,
 }
 
 /// What is known of one URL.
 #[derive(Debug, Clone, Default)]
-struct Known {
+pub(crate) struct KnownKeys {
     asked_at: Option<Instant>,
     problem: Option<String>,
     fetched: Option<Arc<Fetched>>,
@@ -82,15 +83,25 @@ impl Fetched {
     }
 }
 
-impl Known {
+impl KnownKeys {
     /// What another process, or this one before a restart, noted.
-    fn noted(row: &KeySetRow) -> Self {
+    pub(crate) fn noted(row: &KeySetRow) -> Self {
         let fetched = |at| Fetched::new(at, row.keys.clone());
         Self {
             asked_at: None,
             problem: row.problem.clone(),
             fetched: row.fetched_at.map(fetched),
         }
+    }
+
+    /// With what was noted, as long as this process has nothing of its own. The two are apart, so that
+    /// a request which has seen a credential as it was can't bring back keys that are forgotten.
+    fn or(mut self, noted: &Self) -> Self {
+        if self.asked_at.is_none() {
+            self.problem.clone_from(&noted.problem);
+        }
+        self.fetched = self.fetched.or_else(|| noted.fetched.clone());
+        self
     }
 
     fn note(&self, url: String) -> KeySetRow {
@@ -143,17 +154,23 @@ impl KeySets {
         self.known.invalidate(url);
     }
 
+    /// Drops what is known of all of them.
+    pub(crate) fn forget_all(&self) {
+        self.known.invalidate_all();
+    }
+
     /// Brings a note up to what this process knows, unless it is asking just now.
     pub(crate) fn bring_up_to_date(&self, row: &mut KeySetRow) {
         if let Some(slot) = self.known.get(&row.url)
             && let Ok(known) = slot.try_lock()
             && known.asked_at > row.asked_at
         {
+            let known = known.clone().or(&KnownKeys::noted(row));
             *row = known.note(std::mem::take(&mut row.url));
         }
     }
 
-    async fn ask(&self, url: &str, known: &mut Known, now: Instant) {
+    async fn ask(&self, url: &str, known: &mut KnownKeys, now: Instant) {
         match self.fetch(url).await {
             // Nobody was asked.
             Err(Problem::Outbound(_, OutboundError::Busy)) => return,
@@ -254,25 +271,25 @@ impl Services {
         }
     }
 
-    async fn key_set(&self, live: &Live, row: &KeySetRow, ask: Ask) -> Known {
+    async fn key_set(&self, live: &Live, row: &KeySetRow, ask: Ask) -> KnownKeys {
         let now = self.now();
         let sets = &self.0.key_sets;
-        let noted = || Arc::new(Mutex::new(Known::noted(row)));
-        let slot = sets.known.get_with_by_ref(&row.url, noted);
-        let mut known = slot.lock_owned().await;
-        let known = if known.is_due(ask, now) {
+        let slot = sets.known.get_with_by_ref(&row.url, Arc::default);
+        let mut own = slot.lock_owned().await;
+        let own = if own.clone().or(&live.noted_keys).is_due(ask, now) {
             let (services, url) = (self.clone(), row.url.clone());
             let asking = async move {
-                services.0.key_sets.ask(&url, &mut known, now).await;
-                known.clone()
+                services.0.key_sets.ask(&url, &mut own, now).await;
+                own.clone()
             };
             // It goes on when the caller goes away: callers who do so each time must not be able to
             // keep the keys from ever coming.
             let asked = tokio::spawn(asking.in_current_span()).await;
             asked.unwrap_or_default()
         } else {
-            known.clone()
+            own.clone()
         };
+        let known = own.or(&live.noted_keys);
         if let Some(asked_at) = known.asked_at
             && live.is_news(asked_at)
         {

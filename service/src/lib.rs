@@ -24,6 +24,7 @@ mod kept;
 mod key_sets;
 mod limiter;
 mod live;
+mod loaded;
 mod orphans;
 mod outbound;
 mod passkeys;
@@ -67,6 +68,7 @@ pub use crypto::{MasterKey, Token};
 pub use debugger::AssertionReport;
 pub use denial::{Cause, Denial};
 pub use error::{ServiceError, ServiceResult};
+pub use feed::FeedState;
 pub use gate::{Allowed, GateRequest, Presented, Refusal};
 pub use gateways::{GatewayDraft, Introspector, KnownGateway};
 pub use introspection::{ActiveToken, Introspection};
@@ -211,10 +213,11 @@ impl Services {
                  right key, or start with an empty database",
             ));
         }
+        // Read first: what changes while the rest is read is heard of.
+        let feed = Arc::new(feed::Feed::new());
+        feed.begin_after(store.audit_head().await?).await;
         let signer = signing_keys::Signer::open(&store, &keys, clock.now()).await?;
-        let (seq, _) = store.audit_head().await?;
         let catalogue = Arc::new(catalogue::InForce::new(catalogue, clock.now()));
-        let feed = Arc::new(feed::Feed::new(seq));
         let limiters = limiter::Limiters::new(clock.clone());
         let services = Self(Arc::new(Inner {
             live: live::LiveCredentials::new(

@@ -19,6 +19,7 @@ use crate::assertion::VerifyingKey;
 use crate::catalogue::InForce;
 use crate::denial::{Cause, Denial};
 use crate::feed::Feed;
+use crate::key_sets::KnownKeys;
 use crate::limiter::{Limiter, Limiters};
 use crate::usage::Counter;
 
@@ -40,6 +41,8 @@ pub(crate) struct Live {
     pub header_name: String,
     /// The registered public keys, ready to verify with.
     pub verifying_keys: Vec<VerifyingKey>,
+    /// What was noted of its key set before this process asked for it.
+    pub noted_keys: KnownKeys,
     /// When its key set was asked for, as far as that was noted in the store: milliseconds.
     pub key_set_noted: AtomicI64,
     /// Counts calls and tokens against its limits, if it has any.
@@ -159,6 +162,10 @@ impl LiveCredentials {
                         .iter()
                         .filter_map(VerifyingKey::of)
                         .collect(),
+                    noted_keys: stored
+                        .key_set
+                        .as_ref()
+                        .map_or_else(KnownKeys::default, KnownKeys::noted),
                     key_set_noted: AtomicI64::new(i64::MIN),
                     limiter: self.limiters.of(key_id, &stored.credential.limits),
                     counter: Counter::new(key_id),
@@ -183,6 +190,13 @@ impl LiveCredentials {
         let _changing = self.changing.lock();
         // In this order: whoever counts the forgetting does not find what is forgotten any more.
         self.cache.remove(&key_id);
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Drops all that is known: it may be from another database.
+    pub(crate) fn forget_all(&self) {
+        let _changing = self.changing.lock();
+        self.cache.clear();
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
 

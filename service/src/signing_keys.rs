@@ -269,20 +269,10 @@ impl Signer {
 }
 
 impl Services {
-    /// The keys as they are at this moment; read anew while changes by others may go unheard.
+    /// The keys as they are at this moment.
     pub(crate) async fn key_ring(&self) -> ServiceResult<Guard<Arc<KeyRing>>> {
-        let signer = &self.0.signer;
-        if self.0.feed.is_fresh() {
-            return Ok(signer.ring.load());
-        }
-        let rows = self.store().list_signing_keys().await?;
-        let known = signer.ring.load();
-        if known.rows == rows {
-            return Ok(known);
-        }
-        // Good for this once: the feed brings it to everybody.
-        let ring = signer.make(rows, &self.0.keys)?;
-        Ok(Guard::from_inner(Arc::new(ring)))
+        self.hear().await?;
+        Ok(self.0.signer.ring.load())
     }
 
     /// The public signing keys as a JWK set.

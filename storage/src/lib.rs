@@ -60,9 +60,11 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     // --- The feed of changes ---
 
-    /// The objects of the audit entries after `seq`, oldest first, at most 1,000. The audit log is
-    /// the feed by which other processes hear of changes.
-    async fn changes_after(&self, seq: i64) -> StoreResult<Vec<Change>>;
+    /// What the audit entries after the one with this number and hash are about, oldest first, at most
+    /// 1,000. The audit log is the feed by which other processes hear of changes. Nothing if the log
+    /// does not go on from that entry: it is gone (lost by the database, or trimmed away), or another
+    /// one has its number.
+    async fn changes_after(&self, last: (i64, ChainHash)) -> StoreResult<Option<Vec<Change>>>;
 
     /// Returns when another process may have changed something, or after `patience`: PostgreSQL
     /// by `LISTEN`, SQLite by waiting. The first call begins to listen and returns at once. An error

@@ -22,6 +22,7 @@ use storage::{
     SecondFactors, SecretHash, SessionRow, SharedStore, SigningKeyRow, Store, StoreError,
     StoreResult, TokenHash, UsageRow, UserQuery,
 };
+use tokio::sync::oneshot;
 
 /// What the store does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct FaultyStore {
     refused_writes: Mutex<Option<fn() -> StoreError>>,
     /// What it was asked to do.
     calls: Mutex<Vec<&'static str>>,
+    /// A call whose next answer comes late, and what lets it come.
+    late: Mutex<Option<(&'static str, oneshot::Receiver<()>)>>,
 }
 
 impl FaultyStore {
@@ -49,6 +52,7 @@ impl FaultyStore {
             health: AtomicU8::new(Health::Well as u8),
             refused_writes: Mutex::default(),
             calls: Mutex::default(),
+            late: Mutex::default(),
         }
     }
 
@@ -59,6 +63,22 @@ impl FaultyStore {
 
     pub fn set(&self, health: Health) {
         self.health.store(health as u8, Ordering::SeqCst);
+    }
+
+    /// Holds the next answer to a call back, which is made at once, until what this returns is sent
+    /// something or dropped.
+    pub fn hold(&self, call: &'static str) -> oneshot::Sender<()> {
+        let (release, late) = oneshot::channel();
+        *self.late.lock().unwrap() = Some((call, late));
+        release
+    }
+
+    async fn wait_if_held(&self, call: &'static str) {
+        let is_held = |late: &mut (&str, _)| late.0 == call;
+        let late = self.late.lock().unwrap().take_if(is_held);
+        if let Some((_, released)) = late {
+            let _ = released.await;
+        }
     }
 
     /// What it was asked to do since the last time.
@@ -92,7 +112,9 @@ macro_rules! around {
         impl Store for FaultyStore {
             $(async fn $name(&self $(, $argument: $kind)*) -> StoreResult<$output> {
                 self.trouble(stringify!($name)).await?;
-                self.inner.$name($($argument),*).await
+                let answer = self.inner.$name($($argument),*).await;
+                self.wait_if_held(stringify!($name)).await;
+                answer
             })*
         }
     };
@@ -105,7 +127,7 @@ around! {
     fn is_migrated() -> bool;
     fn backup(to: &Path, audit: AuditEvent) -> ();
     fn setting_or_insert(key: &str, value: &str) -> String;
-    fn changes_after(seq: i64) -> Vec<Change>;
+    fn changes_after(last: (i64, ChainHash)) -> Option<Vec<Change>>;
     fn wait_for_change(patience: Duration) -> ();
     fn has_users() -> bool;
     fn offer_set_up(token: OneTimeToken, audit: AuditEvent) -> ();

@@ -27,6 +27,7 @@ mod identity_provider;
 mod introspection;
 mod key_urls;
 mod killed;
+mod late_answers;
 mod limits;
 mod look_up;
 mod mail;

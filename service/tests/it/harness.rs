@@ -24,16 +24,27 @@ static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// A new database on the server that `tools/postgres.sh start` started.
 pub fn postgres() -> String {
-    let server = std::env::var("KEYRACK_TEST_POSTGRES")
-        .expect("KEYRACK_TEST_POSTGRES names a server: eval \"$(tools/postgres.sh start)\"");
     let number = MADE.fetch_add(1, Ordering::Relaxed);
     let name = format!("service_{}_{number}", std::process::id());
-    let made = std::process::Command::new("psql")
-        .args([&server, "-qc", &format!("CREATE DATABASE {name}")])
-        .status();
-    assert!(made.unwrap().success(), "no database was made");
+    psql(&format!("CREATE DATABASE {name}"));
+    let server = postgres_server();
     let (base, _) = server.rsplit_once('/').unwrap();
     format!("{base}/{name}")
+}
+
+fn postgres_server() -> String {
+    std::env::var("KEYRACK_TEST_POSTGRES")
+        .expect("KEYRACK_TEST_POSTGRES names a server: eval \"$(tools/postgres.sh start)\"")
+}
+
+/// Does something to that server.
+pub fn psql(statement: &str) {
+    let done = std::process::Command::new("psql")
+        .args([&postgres_server(), "-qtAc", statement])
+        .output()
+        .unwrap();
+    let problem = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{statement}: {problem}");
 }
 
 pub struct Team {
@@ -117,7 +128,7 @@ impl Team {
         Self::with("sqlite::memory:", outbound).await
     }
 
-    async fn with(url: &str, outbound: Arc<dyn Outbound>) -> Self {
+    pub async fn with(url: &str, outbound: Arc<dyn Outbound>) -> Self {
         let clock = Arc::new(ManualClock::at(
             DateTime::from_timestamp(1_795_500_000, 0).unwrap(),
         ));

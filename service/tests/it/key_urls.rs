@@ -14,18 +14,18 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use service::{
     Cause, ClientProof, KeySetRow, Outbound, OutboundError, OutboundUrl, PublicKeyDraft,
-    RequestFacts, Rule, ServiceError, TokenError, TokenRequest,
+    RequestFacts, Rule, ServiceError, Services, TokenError, TokenRequest,
 };
 
 use crate::harness::{Team, open_asking};
 use crate::signing::Program;
 
-const URL: &str = "https://app.example.com/jwks.json";
+pub const URL: &str = "https://app.example.com/jwks.json";
 const OTHER: &str = "https://other.example.com/jwks.json";
 
 /// Hosts that answer as a test wants. One that is unknown hangs for as long as the real one lets it.
 #[derive(Debug, Default)]
-struct Hosts {
+pub struct Hosts {
     answers: Mutex<HashMap<String, Result<String, OutboundError>>>,
     asked: AtomicUsize,
     at_once: AtomicUsize,
@@ -33,12 +33,12 @@ struct Hosts {
 }
 
 impl Hosts {
-    fn answer(&self, url: &str, answer: Result<String, OutboundError>) {
+    pub fn answer(&self, url: &str, answer: Result<String, OutboundError>) {
         self.answers.lock().unwrap().insert(url.to_owned(), answer);
     }
 
     /// A key set with the keys of these programs, each under its `kid`.
-    fn publish(&self, url: &str, programs: &[(&str, &Program)]) {
+    pub fn publish(&self, url: &str, programs: &[(&str, &Program)]) {
         let keys: Vec<Value> = programs
             .iter()
             .map(|(kid, program)| {
@@ -50,7 +50,7 @@ impl Hosts {
         self.answer(url, Ok(json!({ "keys": keys }).to_string()));
     }
 
-    fn asked(&self) -> usize {
+    pub fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 }
@@ -109,7 +109,7 @@ impl Scene {
     }
 
     async fn ask_as(&self, program: &Program, kid: &str) -> Result<(), TokenError> {
-        ask(&self.team, self.key_id, program, kid).await
+        ask(&self.team.services, self.key_id, program, kid).await
     }
 
     async fn ask(&self) -> Result<(), TokenError> {
@@ -131,7 +131,7 @@ impl Scene {
     }
 }
 
-async fn issue(team: &Team, url: &str) -> KeyId {
+pub async fn issue(team: &Team, url: &str) -> KeyId {
     let mut draft = team.draft("private_key_jwt", &[("accounts", "read")]);
     draft.jwks_url = Some(url.to_owned());
     let issued = team
@@ -141,10 +141,10 @@ async fn issue(team: &Team, url: &str) -> KeyId {
     issued.unwrap().credential.key_id
 }
 
-fn assertion(team: &Team, key_id: KeyId, program: &Program, kid: &str) -> String {
-    let now = team.services.now().timestamp();
+fn assertion(services: &Services, key_id: KeyId, program: &Program, kid: &str) -> String {
+    let now = services.now().timestamp();
     let claims = json!({
-        "iss": key_id, "sub": key_id, "aud": team.services.settings().issuer,
+        "iss": key_id, "sub": key_id, "aud": services.settings().issuer,
         "iat": now, "exp": now + 60, "jti": service::Token::generate().expose(),
     });
     let mut header = program.header();
@@ -152,12 +152,17 @@ fn assertion(team: &Team, key_id: KeyId, program: &Program, kid: &str) -> String
     program.sign(&header, &claims)
 }
 
-async fn ask(team: &Team, key_id: KeyId, program: &Program, kid: &str) -> Result<(), TokenError> {
-    let assertion = assertion(team, key_id, program, kid);
-    send(team, &assertion).await
+pub async fn ask(
+    services: &Services,
+    key_id: KeyId,
+    program: &Program,
+    kid: &str,
+) -> Result<(), TokenError> {
+    let assertion = assertion(services, key_id, program, kid);
+    send(services, &assertion).await
 }
 
-async fn send(team: &Team, assertion: &str) -> Result<(), TokenError> {
+async fn send(services: &Services, assertion: &str) -> Result<(), TokenError> {
     let request = TokenRequest {
         proof: ClientProof::Assertion {
             client_id: None,
@@ -166,8 +171,7 @@ async fn send(team: &Team, assertion: &str) -> Result<(), TokenError> {
         scope: None,
         resource: None,
     };
-    let issued = team
-        .services
+    let issued = services
         .issue_token(request, &RequestFacts::default())
         .await;
     issued.map(|_| ())
@@ -263,7 +267,7 @@ async fn check_25_an_assertion_that_is_wrong_anyway_and_keys_that_come_with_it_a
     header["jku"] = json!(OTHER);
     header["x5u"] = json!(OTHER);
     assert!(
-        send(&scene.team, &stranger.sign(&header, &expired))
+        send(&scene.team.services, &stranger.sign(&header, &expired))
             .await
             .is_err()
     );
@@ -329,7 +333,7 @@ async fn hosts_that_hang_cost_a_bounded_time_and_number_of_connections() {
     let began = std::time::Instant::now();
     let asking = key_ids
         .iter()
-        .map(|key_id| ask(&team, *key_id, &program, "one"));
+        .map(|key_id| ask(&team.services, *key_id, &program, "one"));
     for outcome in futures(asking).await {
         refused(outcome);
     }
@@ -558,7 +562,7 @@ async fn the_debugger_uses_the_same_keys_and_says_why_there_are_none() {
     let scene = Scene::new().await;
     let services = &scene.team.services;
     let signature = async |program: &Program| {
-        let assertion = assertion(&scene.team, scene.key_id, program, "one");
+        let assertion = assertion(&scene.team.services, scene.key_id, program, "one");
         let report = services.debug_assertion(&scene.team.host, &assertion).await;
         let findings = report.unwrap().findings.into_iter();
         let mut signatures = findings.filter(|finding| finding.rule == Rule::Signature);

@@ -7,6 +7,7 @@
 
 mod assertions;
 mod audit;
+mod caches;
 mod catalogue;
 mod credentials;
 mod gateways;
@@ -18,6 +19,7 @@ mod model;
 mod passkeys;
 mod password_links;
 mod people;
+mod restored;
 mod second_factors;
 mod sessions;
 mod signing;

@@ -8,7 +8,7 @@ mod list;
 mod people;
 
 use domain::Instant;
-use domain::audit::ObjectKind;
+use domain::audit::{ChainHash, ObjectKind};
 use domain::credential::Credential;
 use domain::key_id::KeyId;
 use domain::user::{User, UserId};
@@ -242,8 +242,14 @@ pub struct LiveCredential {
 pub struct Change {
     /// The number of its audit entry.
     pub seq: i64,
+    /// The hash of its audit entry.
+    pub hash: ChainHash,
+    /// When it was, by the clock of the process that did it.
+    pub at: Instant,
     /// What kind of thing changed.
     pub kind: ObjectKind,
     /// Which one.
     pub id: Option<String>,
+    /// The URL that a credential has its public keys from by now.
+    pub key_url: Option<String>,
 }

@@ -293,19 +293,90 @@ pub async fn changes_are_fed_in_order(fixture: &Fixture) {
         };
         store.append_audit(event).await.unwrap();
     }
-    let expected: Vec<Change> = (1..)
+    let log = fixture.audit_log().await;
+    let expected: Vec<Change> = log
+        .iter()
         .zip(objects)
-        .map(|(seq, (kind, id))| Change {
-            seq,
+        .map(|(entry, (kind, id))| Change {
+            seq: entry.seq,
+            hash: entry.hash,
+            at: entry.event.at,
             kind,
             id: id.map(str::to_owned),
+            key_url: None,
         })
         .collect();
-    for after in 0..=3 {
-        assert_eq!(
-            store.changes_after(after).await.unwrap(),
-            expected[usize::try_from(after).unwrap()..]
-        );
+    let places = log.iter().map(|entry| (entry.seq, entry.hash));
+    for (read, place) in [(0, ChainHash::START)]
+        .into_iter()
+        .chain(places)
+        .enumerate()
+    {
+        let changes = store.changes_after(place).await.unwrap();
+        assert_eq!(changes.as_deref(), Some(&expected[read..]));
+    }
+}
+
+pub async fn a_change_of_a_credential_comes_with_its_key_url(fixture: &Fixture) {
+    let store = &fixture.store;
+    let owner = fixture.add_superuser(1).await.id;
+    let url = "https://app.example.com/jwks.json";
+    let about = |number| AuditEvent {
+        object_kind: ObjectKind::Credential,
+        object_id: Some(key_id(number).to_string()),
+        ..event()
+    };
+    let with_url = storage::NewCredential {
+        key_set_url: Some(url.to_owned()),
+        ..new(&credential(1, owner))
+    };
+    store.issue_credential(with_url, about(1)).await.unwrap();
+    let without = new(&credential(2, owner));
+    store.issue_credential(without, about(2)).await.unwrap();
+    let changes = store.changes_after((0, ChainHash::START)).await.unwrap();
+    let urls = changes.unwrap().into_iter().map(|change| change.key_url);
+    let urls: Vec<_> = urls.collect();
+    assert_eq!(urls, [None, Some(url.to_owned()), None]);
+}
+
+pub async fn a_log_that_does_not_go_on_is_noticed(fixture: &Fixture) {
+    let store = &fixture.store;
+    let start = (0, ChainHash::START);
+    assert_eq!(store.changes_after(start).await.unwrap(), Some(vec![]));
+    for number in 1..=3 {
+        let event = AuditEvent {
+            at: at(number),
+            ..event()
+        };
+        store.append_audit(event).await.unwrap();
+    }
+    let log = fixture.audit_log().await;
+    let [first, second, third] = [0, 1, 2].map(|index| (log[index].seq, log[index].hash));
+    let other = ChainHash([7; 32]);
+    for (place, changes) in [
+        (start, Some(3)),
+        (first, Some(2)),
+        (third, Some(0)),
+        // Another entry has its number: another log, be it as long or longer.
+        ((first.0, other), None),
+        ((third.0, second.1), None),
+        // It is gone, and maybe nothing has come since.
+        ((4, other), None),
+        ((400, third.1), None),
+    ] {
+        let heard = store.changes_after(place).await.unwrap();
+        assert_eq!(heard.map(|changes| changes.len()), changes, "{place:?}");
+    }
+    store.trim_audit(second, event()).await.unwrap();
+    store.delete_expired(at(100)).await.unwrap();
+    for (place, changes) in [
+        (start, None),
+        (first, None),
+        (second, None),
+        (third, Some(1)),
+    ] {
+        let heard = store.changes_after(place).await.unwrap();
+        assert_eq!(heard.map(|changes| changes.len()), changes, "{place:?}");
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use domain::audit::ChainVerifier;
+use domain::audit::{ChainHash, ChainVerifier};
 use domain::role::Role;
 use domain::scope::Level;
 use storage::{CredentialFilter, StoreError};
@@ -387,7 +387,8 @@ pub async fn a_change_wakes_the_other_process(fixture: &Fixture) {
         );
         change.await.unwrap();
     }
-    assert_eq!(other.changes_after(0).await.unwrap().len(), 3);
+    let heard = other.changes_after((0, ChainHash::START)).await.unwrap();
+    assert_eq!(heard.unwrap().len(), 3);
 }
 
 pub async fn a_lost_listener_is_reported_once(fixture: &Fixture) {

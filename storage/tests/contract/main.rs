@@ -182,6 +182,8 @@ mod every_database {
             an_event_that_is_refused_leaves_keys_tokens_and_gateways
             check_89_an_event_that_is_refused_leaves_people_and_their_sessions
             changes_are_fed_in_order
+            a_change_of_a_credential_comes_with_its_key_url
+            a_log_that_does_not_go_on_is_noticed
             a_search_finds_by_each_filter_from_both_ends
             the_story_of_one_object_comes_newest_first
             an_event_comes_back_as_written

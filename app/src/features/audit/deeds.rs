@@ -101,6 +101,10 @@ pub(super) const fn words(action: Action) -> (&'static str, &'static str) {
         Action::CatalogueReloaded => ("loaded the catalogue {}", "load the catalogue {}"),
         Action::AuditExported => ("exported the audit log", "export the audit log"),
         Action::AuditTrimmed => ("trimmed the audit log", "trim the audit log"),
+        Action::AuditBroken => (
+            "found that the database has lost events",
+            "check the audit log for lost events",
+        ),
         Action::BackupWritten => ("wrote a backup", "write a backup"),
     }
 }

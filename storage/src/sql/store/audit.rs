@@ -87,24 +87,45 @@ pub(super) async fn append(
     notify(db).await
 }
 
-pub(super) async fn changes_after(db: &mut Connection, seq: i64) -> StoreResult<Vec<Change>> {
-    sqlx::query(
-        "SELECT seq, object_kind, object_id FROM audit_events WHERE seq > $1 ORDER BY seq LIMIT $2",
+/// One query, asked several times a second: the last entry that was read comes along, so that a log
+/// which does not go on from it is noticed.
+pub(super) async fn changes_after(
+    db: &mut Connection,
+    (seq, hash): Head,
+) -> StoreResult<Option<Vec<Change>>> {
+    let rows = sqlx::query(
+        "SELECT e.seq, e.hash, e.at, e.object_kind, e.object_id, k.url FROM audit_events e
+         LEFT JOIN credential_key_sets k
+             ON e.object_kind = 'credential' AND k.key_id = e.object_id
+         WHERE e.seq >= $1 ORDER BY e.seq LIMIT $2",
     )
     .bind(seq)
-    .bind(CHANGES_AT_ONCE)
+    .bind(CHANGES_AT_ONCE + 1)
     .fetch_all(db)
-    .await?
-    .iter()
-    .map(|row| {
-        let columns = Columns::of("audit_events", row);
-        Ok(Change {
-            seq: columns.get("seq")?,
-            kind: columns.parse("object_kind")?,
-            id: columns.get("object_id")?,
-        })
+    .await?;
+    let changes = rows.iter().map(to_change);
+    let mut changes = changes.collect::<StoreResult<Vec<_>>>()?;
+    let goes_on = match changes.first() {
+        first if seq == 0 => first.is_none_or(|first| first.seq == 1),
+        Some(first) => (first.seq, first.hash) == (seq, hash),
+        None => false,
+    };
+    if seq > 0 && goes_on {
+        changes.remove(0);
+    }
+    Ok(goes_on.then_some(changes))
+}
+
+fn to_change(row: &Row) -> StoreResult<Change> {
+    let columns = Columns::of("audit_events", row);
+    Ok(Change {
+        seq: columns.get("seq")?,
+        hash: ChainHash(columns.hash("hash")?),
+        at: columns.instant("at")?,
+        kind: columns.parse("object_kind")?,
+        id: columns.get("object_id")?,
+        key_url: columns.get("url")?,
     })
-    .collect()
 }
 
 pub(super) async fn list(

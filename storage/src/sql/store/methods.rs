@@ -74,8 +74,8 @@ impl Store for SqlStore {
             .await
     }
 
-    async fn changes_after(&self, seq: i64) -> StoreResult<Vec<Change>> {
-        audit::changes_after(&mut *self.read().await?, seq).await
+    async fn changes_after(&self, last: (i64, ChainHash)) -> StoreResult<Option<Vec<Change>>> {
+        audit::changes_after(&mut *self.read().await?, last).await
     }
 
     async fn wait_for_change(&self, patience: Duration) -> StoreResult<()> {
