@@ -143,6 +143,8 @@ words! {
         AuditTrimmed = "audit.trimmed",
         /// A process found that the database has lost events that it had read, or is another one.
         AuditBroken = "audit.broken",
+        /// Refusals and failures were left out of the log, which were too many, and are told in one.
+        AuditSummedUp = "audit.summed_up",
         /// A database backup was written.
         BackupWritten = "database.backed_up",
     }

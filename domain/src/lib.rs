@@ -8,6 +8,7 @@ pub mod access;
 pub mod address;
 pub mod audit;
 pub mod catalogue;
+pub mod client_network;
 pub mod confidential;
 pub mod credential;
 pub mod draft;

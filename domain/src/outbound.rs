@@ -42,7 +42,7 @@ impl OutboundRule {
 
 /// The IPv4 address in a mapped one (RFC 4291) or in one that a NAT64 gateway translates
 /// (64:ff9b::/96, RFC 6052): networks without IPv4 reach the public one by such addresses.
-fn innermost(address: IpAddr) -> IpAddr {
+pub(crate) fn innermost(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => match v6.segments() {
             [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {

@@ -61,6 +61,7 @@ impl Action {
             | Self::SigningKeyRetired
             | Self::CatalogueReloaded
             | Self::AuditExported
+            | Self::AuditSummedUp
             | Self::AuditTrimmed
             | Self::AuditBroken
             | Self::BackupWritten => false,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use domain::Instant;
 use domain::audit::{Action, ActorKind, AuditEvent, ObjectKind, Outcome};
+use domain::client_network::ClientNetwork;
 use domain::credential::Credential;
 use domain::proof::PROOF_LASTS;
 use domain::role::{Permission, Role};
@@ -23,6 +24,13 @@ pub struct RequestFacts {
     pub address: Option<IpAddr>,
     /// The id under which the request is logged.
     pub request_id: Option<Arc<str>>,
+}
+
+impl RequestFacts {
+    /// The network that the caller is counted by.
+    pub(crate) fn network(&self) -> ClientNetwork {
+        ClientNetwork::of(self.address)
+    }
 }
 
 /// A team member who is logged in.

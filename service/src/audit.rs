@@ -108,7 +108,7 @@ impl Services {
             .await?;
         let detail = json!({ "format": format });
         let event = actor.event(self.now(), action, Outcome::Done, object, detail);
-        Ok(self.store().append_audit(event).await?)
+        self.append_audit(event).await
     }
 
     /// Trims the log of what is older than the settings keep; how many entries that were.

@@ -239,7 +239,7 @@ impl Services {
         let services = self.clone();
         // In its own time: a database that was just put in place may not take it yet.
         tokio::spawn(async move {
-            if let Err(error) = services.store().append_audit(event).await {
+            if let Err(error) = services.append_audit(event).await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "that the audit log was broken off could not be noted in it"

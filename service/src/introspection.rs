@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::Instant;
 use domain::audit::{Action, ObjectKind, Outcome};
 use domain::key_id::KeyId;
 use serde::Serialize;
@@ -116,6 +117,7 @@ impl Services {
         if verified.key_id != live.key_id() {
             return Err(TokenError::ForeignToken);
         }
+        self.may_revoke(live.key_id(), now)?;
         let jti = verified.claims.jti.clone();
         let event = program_event(
             now,
@@ -137,5 +139,17 @@ impl Services {
             .map_err(ServiceError::from)?;
         self.0.tokens.revoked.note(jti, verified.expires_at);
         Ok(())
+    }
+
+    /// Counts a revocation. Each is an event that every replica must hear of, and is kept in memory until
+    /// the token would have ended: so a credential has so many an hour, and all together so many at once.
+    fn may_revoke(&self, key_id: KeyId, now: Instant) -> Result<(), TokenError> {
+        if self.0.tokens.revoked.is_full() {
+            return Err(ServiceError::Busy.into());
+        }
+        match self.0.revocations.count(&key_id, now) {
+            Err(ServiceError::Throttled(wait)) => Err(TokenError::TooManyRevoked(wait)),
+            counted => Ok(counted?),
+        }
     }
 }

@@ -93,7 +93,10 @@ pub enum TokenError {
     /// The token to be revoked is another client's.
     #[error("this token is not one of this client's")]
     ForeignToken,
-    /// Too many failures of this client from this address.
+    /// The client has revoked as many tokens as it may for now: this one goes on.
+    #[error("this client has revoked too many tokens, wait before the next one")]
+    TooManyRevoked(Duration),
+    /// Too many failures of this client from this network.
     #[error("too many failed tries, wait before the next one")]
     Throttled {
         /// How long.
@@ -116,6 +119,7 @@ impl TokenError {
             Self::AddressNotAllowed => "address_not_allowed",
             Self::RateLimited(_) => "rate_limited",
             Self::ForeignToken => "foreign_token",
+            Self::TooManyRevoked(_) => "too_many_revoked",
             Self::Throttled { .. } => "too_many_failures",
             Self::Unavailable(_) => "unavailable",
         }
@@ -289,12 +293,9 @@ impl Services {
                 .filter(|subject| client_id.is_none_or(|named| named == subject.as_str())),
         };
         let key_id = key_id.ok_or_else(|| unknown(None))?;
-        let address = facts
-            .address
-            .map(|a| a.to_canonical().to_string())
-            .unwrap_or_default();
-        let limit_key = format!("{key_id} {address}");
-        let attempt = match self.0.client_limits.attempt(limit_key, self.now()) {
+        let counted_by = (key_id, facts.network());
+        let tried = self.0.client_limits.attempt(&counted_by, self.now());
+        let attempt = match tried.await {
             Ok(attempt) => attempt,
             Err(ServiceError::Throttled(wait)) => {
                 return Err(self.throttled(key_id, wait).await);

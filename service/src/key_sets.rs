@@ -16,6 +16,7 @@ use tracing::Instrument as _;
 
 use crate::assertion::{Assertion, Examined, Rule, VerifyingKey};
 use crate::live::Live;
+use crate::memory::{CacheMemory, Share};
 use crate::outbound::{Outbound, OutboundError, OutboundUrl};
 use crate::public_key::{InvalidPublicKey, PublicKey};
 use crate::{Services, SharedStore};
@@ -31,8 +32,8 @@ const NOTE: TimeDelta = TimeDelta::hours(1);
 /// How many hosts are asked at the same time, and how long one waits for its turn.
 const AT_ONCE: usize = 16;
 const TURN: Duration = Duration::from_secs(2);
-/// How many URLs are remembered.
-const CAPACITY: u64 = 10_000;
+/// About what the keys behind one URL weigh.
+const ABOUT: usize = 2_000;
 
 /// What is known of each URL.
 #[derive(Debug)]
@@ -140,12 +141,16 @@ impl KnownKeys {
 }
 
 impl KeySets {
-    pub(crate) fn new(outbound: Arc<dyn Outbound>, rule: OutboundRule) -> Self {
+    pub(crate) fn new(
+        outbound: Arc<dyn Outbound>,
+        rule: OutboundRule,
+        memory: CacheMemory,
+    ) -> Self {
         Self {
             outbound,
             rule,
             turns: Semaphore::new(AT_ONCE),
-            known: Cache::new(CAPACITY),
+            known: Cache::new(memory.entries(Share::KEY_SETS, ABOUT) as u64),
         }
     }
 

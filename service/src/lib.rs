@@ -7,6 +7,7 @@
 mod actor;
 mod assertion;
 mod audit;
+mod audit_budget;
 mod catalogue;
 pub mod clock;
 mod credentials;
@@ -25,6 +26,7 @@ mod key_sets;
 mod limiter;
 mod live;
 mod loaded;
+mod memory;
 mod orphans;
 mod outbound;
 mod passkeys;
@@ -54,8 +56,11 @@ use chrono::{DateTime, TimeDelta};
 use domain::Instant;
 use domain::audit::{Action, Outcome};
 use domain::catalogue::Catalogue;
+use domain::client_network::ClientNetwork;
+use domain::key_id::KeyId;
 use domain::outbound::OutboundRule;
 use domain::role::Permission;
+use domain::user::UserId;
 use serde_json::json;
 
 pub use actor::{Actor, Person, RequestFacts};
@@ -76,6 +81,7 @@ pub use issuer::{ClientProof, IssuedToken, TokenError, TokenRequest};
 pub use kept::KeptForm;
 pub use key_sets::FETCHED_KEYS_LAST;
 pub use limiter::{Quota, whole_seconds};
+pub use memory::{CacheLoad, CacheMemory};
 pub use outbound::{InvalidUrl, Outbound, OutboundError, OutboundUrl};
 pub use passkeys::PasskeyQuestion;
 pub use password_links::{Invitation, PasswordLink};
@@ -123,6 +129,8 @@ pub struct Settings {
     pub audit_kept: Option<TimeDelta>,
     /// When sessions end.
     pub sessions: SessionLimits,
+    /// How much memory caches may take, all together.
+    pub cache: CacheMemory,
     /// How many passwords are hashed at once; each takes 19 MiB.
     pub password_hashers: usize,
     /// Which addresses a URL that somebody typed in may lead to.
@@ -144,11 +152,12 @@ impl Settings {
             signing_key_life: Some(TimeDelta::days(90)),
             token_life: TimeDelta::minutes(15),
             maximum_credential_life: None,
-            audit_kept: None,
+            audit_kept: Some(TimeDelta::days(400)),
             sessions: SessionLimits {
                 idle: TimeDelta::hours(1),
                 absolute: TimeDelta::hours(24),
             },
+            cache: CacheMemory::megabytes(96),
             password_hashers: 2,
             outbound: OutboundRule::default(),
             sso: SsoSettings::default(),
@@ -176,15 +185,17 @@ struct Inner {
     tokens: tokens::VerifiedTokens,
     gateways: gateways::Gateways,
     usage: usage::Recorder,
+    audit_budget: audit_budget::AuditBudget,
     passwords: passwords::Hasher,
     log_in_limits: throttle::LogInLimits,
     reset_limits: throttle::LogInLimits,
-    code_limits: throttle::Throttle,
+    code_limits: throttle::Throttle<UserId>,
     relying_party: passkeys::RelyingParty,
-    client_limits: throttle::Throttle,
+    client_limits: throttle::Throttle<(KeyId, ClientNetwork)>,
+    revocations: throttle::Throttle<KeyId>,
     providers: sso::Providers,
-    sso_limits: throttle::Throttle,
-    ignored_headers: throttle::Throttle,
+    sso_limits: throttle::NetworkLimits,
+    ignored_headers: throttle::Throttle<ClientNetwork>,
     log_outs: sso::LogOuts,
     recent_issues: credentials::RecentIssues,
     kept_counts: credentials::KeptCounts,
@@ -218,29 +229,39 @@ impl Services {
         feed.begin_after(store.audit_head().await?).await;
         let signer = signing_keys::Signer::open(&store, &keys, clock.now()).await?;
         let catalogue = Arc::new(catalogue::InForce::new(catalogue, clock.now()));
-        let limiters = limiter::Limiters::new(clock.clone());
+        let memory = settings.cache;
+        let limiters = limiter::Limiters::new(clock.clone(), memory);
         let services = Self(Arc::new(Inner {
             live: live::LiveCredentials::new(
                 store.clone(),
                 catalogue.clone(),
                 feed.clone(),
                 limiters,
+                memory,
             ),
             feed,
             providers: sso::Providers::new(&settings.sso, &outbound, &settings.outbound)?,
-            key_sets: key_sets::KeySets::new(outbound, settings.outbound.clone()),
+            key_sets: key_sets::KeySets::new(outbound, settings.outbound.clone(), memory),
             gateways: gateways::Gateways::default(),
-            tokens: tokens::VerifiedTokens::new(),
+            tokens: tokens::VerifiedTokens::new(memory),
             usage: usage::Recorder::default(),
+            audit_budget: audit_budget::AuditBudget::new(),
             passwords: passwords::Hasher::new(settings.password_hashers),
-            log_in_limits: throttle::LogInLimits::new(),
-            reset_limits: throttle::LogInLimits::of_mails(),
+            log_in_limits: throttle::LogInLimits::new(memory),
+            reset_limits: throttle::LogInLimits::of_mails(memory),
             relying_party: passkeys::RelyingParty::new(&settings.issuer),
-            code_limits: throttle::Throttle::new(10, TimeDelta::hours(1)),
-            client_limits: throttle::Throttle::new(30, TimeDelta::minutes(1)),
-            sso_limits: throttle::Throttle::new(60, TimeDelta::minutes(1)),
+            code_limits: throttle::Throttle::new(10, TimeDelta::hours(1), memory),
+            client_limits: throttle::Throttle::with_share(
+                30,
+                TimeDelta::minutes(1),
+                memory,
+                memory::Share::FAILURES_OF_CLIENTS,
+            ),
+            // As many as a fleet has that stops.
+            revocations: throttle::Throttle::new(300, TimeDelta::hours(1), memory),
+            sso_limits: throttle::NetworkLimits::new(60, TimeDelta::minutes(1), memory),
             log_outs: sso::LogOuts::default(),
-            ignored_headers: throttle::Throttle::new(1, TimeDelta::minutes(1)),
+            ignored_headers: throttle::Throttle::new(1, TimeDelta::minutes(1), memory),
             recent_issues: credentials::RecentIssues::new(),
             kept_counts: credentials::KeptCounts::default(),
             store,
@@ -306,7 +327,7 @@ impl Services {
         }
         let detail = json!({ "needs": permission.label() });
         let event = actor.event(self.now(), action, Outcome::Denied, object, detail);
-        self.store().append_audit(event).await?;
+        self.append_audit(event).await?;
         Err(ServiceError::Denied(permission))
     }
 

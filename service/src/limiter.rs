@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use domain::key_id::KeyId;
 use domain::limits::Limits;
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
 
 use crate::clock::Clock;
+use crate::memory::{CacheMemory, Share};
 
-/// More credentials with limits than this are never counted at once.
-const MOST: u64 = 100_000;
+/// About what the limiter of one credential weighs.
+const ABOUT: usize = 600;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The state of a limit, for the `RateLimit` headers: of several the tightest.
@@ -37,7 +38,7 @@ pub fn whole_seconds(wait: Duration) -> u64 {
 /// One limit, counted by the generic cell rate algorithm: what is taken puts off the instant at
 /// which the whole limit is there again. Instants are times since the epoch.
 #[derive(Debug)]
-struct Bucket {
+pub(crate) struct Bucket {
     limit: u32,
     /// In which time one comes back.
     each: Duration,
@@ -45,7 +46,7 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn new(limit: NonZeroU32, number: NonZeroU32, time: Duration) -> Self {
+    pub(crate) fn new(limit: NonZeroU32, number: NonZeroU32, time: Duration) -> Self {
         Self {
             limit: limit.get(),
             each: time / number.get(),
@@ -59,7 +60,7 @@ impl Bucket {
     }
 
     /// Never is more missing than all, though the clock was set back.
-    fn settle(&mut self, now: Duration) {
+    pub(crate) fn settle(&mut self, now: Duration) {
         self.whole_at = self.whole_at.min(now + self.window());
     }
 
@@ -68,12 +69,17 @@ impl Bucket {
         self.whole_at.saturating_sub(now)
     }
 
+    /// Whether the whole limit is there.
+    pub(crate) fn is_whole(&self, now: Duration) -> bool {
+        self.missing(now).is_zero()
+    }
+
     /// How long until there is room for one more; zero if there is now.
-    fn wait(&self, now: Duration) -> Duration {
+    pub(crate) fn wait(&self, now: Duration) -> Duration {
         (self.missing(now) + self.each).saturating_sub(self.window())
     }
 
-    fn take(&mut self, now: Duration) {
+    pub(crate) fn take(&mut self, now: Duration) {
         self.whole_at = now + self.missing(now) + self.each;
     }
 
@@ -194,10 +200,10 @@ pub(crate) struct Limiters {
 }
 
 impl Limiters {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, memory: CacheMemory) -> Self {
         Self {
             clock,
-            known: Cache::new(MOST),
+            known: Cache::new(memory.entries(Share::LIMITERS, ABOUT)),
         }
     }
 

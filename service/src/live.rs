@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use domain::Instant;
+use domain::access::Access;
 use domain::catalogue::Catalogue;
 use domain::credential::Flow;
 use domain::key_id::KeyId;
 use domain::scope::ScopeSet;
 use quick_cache::sync::Cache;
-use storage::{LiveCredential, SharedStore, StoreResult};
+use storage::{LiveCredential, PublicKeyRow, SharedStore, StoreResult};
 
 use crate::assertion::VerifyingKey;
 use crate::catalogue::InForce;
@@ -21,10 +22,14 @@ use crate::denial::{Cause, Denial};
 use crate::feed::Feed;
 use crate::key_sets::KnownKeys;
 use crate::limiter::{Limiter, Limiters};
+use crate::memory::{CacheMemory, OVERHEAD, Share, Weighed, Weighted, weighted};
 use crate::usage::Counter;
 
-/// As many credentials are kept, about 1 kB each; the ones unused for longest are forgotten.
-const CAPACITY: usize = 50_000;
+/// About what a credential weighs here.
+pub(crate) const ABOUT: usize = 1_500;
+/// What is counted of its uses between two writes, and one level of its access in its tree, about.
+const COUNTS: usize = 300;
+const LEVEL: usize = 96;
 /// As many different grants are shared.
 const GRANTS: usize = 1_000;
 
@@ -49,6 +54,34 @@ pub(crate) struct Live {
     pub limiter: Option<Arc<Limiter>>,
     /// What it is used for, to be written soon.
     pub counter: Arc<Counter>,
+    weight: usize,
+}
+
+impl Weighed for Option<Arc<Live>> {
+    fn weight(&self) -> usize {
+        self.as_ref().map_or(0, |live| live.weight)
+    }
+}
+
+/// What a credential weighs.
+fn weight_of(stored: &LiveCredential) -> usize {
+    let credential = &stored.credential;
+    // The name is there for a header, too.
+    let texts = 2 * credential.name.as_str().len()
+        + credential.purpose.as_str().len()
+        + credential.created_by.len();
+    let levels = match &credential.access {
+        Access::Custom(levels) => levels.len() * LEVEL,
+        Access::ReadOnly | Access::Full => 0,
+    };
+    // Each is there as text and ready to verify with.
+    let own = stored.public_keys.iter().map(|key| key.jwk.len());
+    let key_set = stored.key_set.iter();
+    let fetched = key_set.flat_map(|set| set.keys.iter().map(|key| key.jwk.len()));
+    let key = size_of::<PublicKeyRow>() + size_of::<VerifyingKey>() + 4 * OVERHEAD;
+    let keys: usize = own.chain(fetched).map(|jwk| 2 * jwk + key).sum();
+    let addresses = size_of_val(credential.limits.addresses.networks());
+    size_of::<Live>() + size_of::<LiveCredential>() + COUNTS + texts + levels + keys + addresses
 }
 
 impl Live {
@@ -110,7 +143,7 @@ pub(crate) struct LiveCredentials {
     limiters: Limiters,
     pub grants: Grants,
     /// `None` is a key id that nobody has: looking it up again and again is as cheap as a real one.
-    cache: Cache<KeyId, Option<Arc<Live>>>,
+    cache: Weighted<KeyId, Option<Arc<Live>>>,
     /// Counts forgettings, so that a row read before one is not kept after it.
     generation: AtomicU64,
     /// Held while something is kept or forgotten.
@@ -123,6 +156,7 @@ impl LiveCredentials {
         in_force: Arc<InForce>,
         feed: Arc<Feed>,
         limiters: Limiters,
+        memory: CacheMemory,
     ) -> Self {
         Self {
             store,
@@ -130,7 +164,7 @@ impl LiveCredentials {
             feed,
             limiters,
             grants: Grants(Cache::new(GRANTS)),
-            cache: Cache::new(CAPACITY),
+            cache: weighted(memory, Share::CREDENTIALS, ABOUT),
             generation: AtomicU64::new(0),
             changing: Mutex::new(()),
         }
@@ -170,6 +204,7 @@ impl LiveCredentials {
                     limiter: self.limiters.of(key_id, &stored.credential.limits),
                     counter: Counter::new(key_id),
                     catalogue,
+                    weight: weight_of(&stored),
                     stored,
                 })
             });
@@ -178,6 +213,11 @@ impl LiveCredentials {
             self.cache.insert(key_id, live.clone());
         }
         Ok(live)
+    }
+
+    /// How many are in memory, and what they weigh in bytes.
+    pub(crate) fn load(&self) -> (usize, u64) {
+        (self.cache.len(), self.cache.weight())
     }
 
     /// Whether there is such a credential, as far as somebody asked for it lately.

@@ -151,7 +151,7 @@ impl Services {
     pub fn may_ask_for_reset(&self, email: &str, facts: &RequestFacts) -> ServiceResult<()> {
         let email: EmailAddress = email.parse().map_err(|e| ServiceError::field("email", e))?;
         let limits = &self.0.reset_limits;
-        limits.begin(&email, facts.address, self.now())
+        limits.count(&email, facts.network(), self.now())
     }
 
     /// A link for somebody who forgot their password; none for an address that is nobody's, or of

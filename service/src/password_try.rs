@@ -61,11 +61,13 @@ impl Services {
         may: impl Fn(&User) -> bool + Send,
     ) -> ServiceResult<Tried> {
         let limits = &self.0.log_in_limits;
-        limits.begin(email, facts.address, self.now())?;
+        let attempt = limits.attempt(email, facts.network(), self.now()).await?;
+        let attempt = attempt.strict();
         let tried = self.try_once(email, password, may).await;
         // Only a wrong password counts, not who is told to come back.
-        if !matches!(tried, Ok(Tried::Wrong { .. })) {
-            limits.succeeded(email, facts.address);
+        match tried {
+            Ok(Tried::Wrong { .. }) => attempt.failed(),
+            _ => attempt.forgiven(),
         }
         tried
     }

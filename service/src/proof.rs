@@ -93,7 +93,7 @@ impl Services {
         };
         let object = Object::new(ObjectKind::User, person.id, &person.name);
         let event = actor.event(self.now(), Action::Proven, outcome, object, detail);
-        self.store().append_audit(event).await?;
+        self.append_audit(event).await?;
         by.map(|_| ())
     }
 
@@ -128,7 +128,7 @@ impl Services {
             let (action, done) = (Action::PasswordLocked, Outcome::Done);
             let detail = json!({ "reason": LOCKED });
             let event = actor.event(self.now(), action, done, Object::user(&user), detail);
-            self.store().append_audit(event).await?;
+            self.append_audit(event).await?;
         }
         Err(ServiceError::field(field, wrong))
     }
@@ -143,22 +143,24 @@ impl Services {
         typed: &str,
     ) -> ServiceResult<&'static str> {
         let now = self.now();
-        let key = user.to_string();
-        self.0.code_limits.begin(&key, now)?;
+        let attempt = self.0.code_limits.attempt(&user, now).await?.strict();
         let used = match typed.parse::<RecoveryCode>() {
-            Ok(code) => self.use_recovery_code(actor, user, &code).await?,
-            Err(_) if typed.starts_with('{') => self.use_passkey(user, typed).await?,
-            Err(_) => self.use_totp_code(user, typed).await?,
+            Ok(code) => self.use_recovery_code(actor, user, &code).await,
+            Err(_) if typed.starts_with('{') => self.use_passkey(user, typed).await,
+            Err(_) => self.use_totp_code(user, typed).await,
         };
-        let by = used.ok_or_else(|| {
+        // Only a wrong code counts, not a server that can't check it.
+        match used {
+            Ok(None) => attempt.failed(),
+            _ => attempt.forgiven(),
+        }
+        used?.ok_or_else(|| {
             ServiceError::field(
                 "proof",
                 "this code is wrong, was used already, or is too old: use the one that your app \
                  shows next, or a recovery code",
             )
-        })?;
-        self.0.code_limits.succeeded(&key);
-        Ok(by)
+        })
     }
 
     async fn use_totp_code(

@@ -155,7 +155,7 @@ impl Services {
         let detail = json!({ "url": set.url });
         let object = object(&record.credential);
         let event = actor.event(self.now(), action, Outcome::Done, object, detail);
-        self.store().append_audit(event).await?;
+        self.append_audit(event).await?;
         self.ask_for_keys(key_id).await;
         Ok(())
     }

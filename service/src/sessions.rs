@@ -153,7 +153,7 @@ impl Services {
                 } => (user, hash, is_weak),
                 Tried::Wrong { user, lock } => {
                     let event = wrong_log_in(now, &email, user.as_ref(), lock, facts);
-                    self.store().append_audit(event).await?;
+                    self.append_audit(event).await?;
                     return Err(ServiceError::WrongLogin);
                 }
             };
@@ -188,7 +188,7 @@ impl Services {
                 let (object, action) = (Object::user(&user), Action::LogIn);
                 let failed = Outcome::Failed;
                 let event = anonymous_event(self.now(), action, failed, object, facts, reason);
-                self.store().append_audit(event).await?;
+                self.append_audit(event).await?;
                 return Err(error);
             }
         };
@@ -343,7 +343,7 @@ impl Services {
         self.store().delete_session(person.session).await?;
         let object = Object::new(ObjectKind::User, person.id, &person.name);
         let event = actor.event(self.now(), Action::LogOut, Outcome::Done, object, json!({}));
-        self.store().append_audit(event).await?;
+        self.append_audit(event).await?;
         Ok(elsewhere)
     }
 

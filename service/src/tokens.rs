@@ -12,7 +12,6 @@ use domain::Instant;
 use domain::credential::Flow;
 use domain::key_id::KeyId;
 use domain::scope::{ScopeSet, WireScope};
-use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 
 use crate::Settings;
@@ -20,7 +19,8 @@ use crate::clock::random_bytes;
 use crate::crypto::hash_token;
 use crate::denial::{Cause, Denial};
 use crate::error::ServiceResult;
-use crate::live::{Grant, Live, LiveCredentials};
+use crate::live::{self, Grant, Live, LiveCredentials};
+use crate::memory::{CacheMemory, OVERHEAD, Share, Weighed, Weighted, weighted};
 use crate::signing_keys::KeyRing;
 
 /// RFC 9068 section 2.1.
@@ -57,6 +57,21 @@ pub(crate) struct Verified {
     pub claims: Claims,
     /// What it came to when it was last asked for.
     effective: ArcSwapOption<Effective>,
+}
+
+/// About what a token weighs here, with what is known of its credential, and one scope in a tree.
+const ABOUT: usize = 3_500;
+const SCOPE: usize = 64;
+
+impl Weighed for Arc<Verified> {
+    fn weight(&self) -> usize {
+        // The claims are in what is signed, too, where base64 makes them longer.
+        let texts = 2 * self.signed.len();
+        // No scope with its level is shorter than eight characters.
+        let scopes = self.claims.scope.len() / 8 * SCOPE;
+        let credential = size_of::<Effective>() + live::ABOUT;
+        size_of::<Verified>() + 8 * OVERHEAD + texts + scopes + credential
+    }
 }
 
 impl Verified {
@@ -107,12 +122,15 @@ impl Verified {
 /// the signing keys change, each is checked anew. Otherwise a key counts for its tokens up to their ends.
 #[derive(Debug)]
 pub(crate) struct VerifiedTokens {
-    tokens: Cache<[u8; 32], Arc<Verified>>,
+    tokens: Weighted<[u8; 32], Arc<Verified>>,
     pub revoked: RevokedTokens,
 }
 
+/// With so many revoked tokens in memory no more are revoked: those live for minutes, so there is room soon.
+const MOST_REVOKED: usize = 100_000;
+
 /// The tokens that their clients revoked before their end, by `jti`. All of them are in memory: a
-/// token lives for minutes, and revoking one needs its client's credentials.
+/// token lives for minutes, and a client may revoke only so many.
 #[derive(Debug, Default)]
 pub(crate) struct RevokedTokens {
     ends: RwLock<HashMap<String, Instant>>,
@@ -128,6 +146,11 @@ impl RevokedTokens {
                 .read()
                 .unwrap_or_else(PoisonError::into_inner)
                 .contains_key(jti)
+    }
+
+    /// Whether no more can be taken. Those that others have revoked are.
+    pub(crate) fn is_full(&self) -> bool {
+        self.count.load(Ordering::SeqCst) >= MOST_REVOKED
     }
 
     fn change(&self, how: impl FnOnce(&mut HashMap<String, Instant>)) {
@@ -159,11 +182,16 @@ pub(crate) struct Effective {
 }
 
 impl VerifiedTokens {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(memory: CacheMemory) -> Self {
         Self {
-            tokens: Cache::new(50_000),
+            tokens: weighted(memory, Share::TOKENS, ABOUT),
             revoked: RevokedTokens::default(),
         }
+    }
+
+    /// How many are in memory, and what they weigh in bytes.
+    pub(crate) fn load(&self) -> (usize, u64) {
+        (self.tokens.len(), self.tokens.weight())
     }
 
     /// The token's facts if it is ours, within its time and not revoked. No leeway: the clock that

@@ -298,7 +298,8 @@ impl Services {
         written
     }
 
-    /// Writes uses now and then, until the end, when it writes a last time.
+    /// Writes uses, and what was left out of the audit log, now and then, until the end, when it writes a
+    /// last time.
     pub async fn keep_flushing_usage(&self, end: impl Future<Output = ()>) {
         let mut end = std::pin::pin!(end);
         loop {
@@ -310,6 +311,12 @@ impl Services {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "what credentials were used for could not be written"
+                );
+            }
+            if let Err(error) = self.write_left_out(has_ended).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the audit log could not be told what was left out of it"
                 );
             }
             if has_ended {

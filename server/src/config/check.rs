@@ -8,7 +8,9 @@ use domain::address::{AddressList, InvalidAddressList};
 use domain::outbound::OutboundRule;
 use ipnet::IpNet;
 use serde::Deserialize;
-use service::{MAX_TOKEN_LIFE, MasterKey, SecondFactorPolicy, SessionLimits, Settings};
+use service::{
+    CacheMemory, MAX_TOKEN_LIFE, MasterKey, SecondFactorPolicy, SessionLimits, Settings,
+};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -36,6 +38,7 @@ pub(super) struct Raw {
     audit: RawAudit,
     log_in: RawLogIn,
     sessions: RawSessions,
+    cache: RawCache,
     passwords: RawPasswords,
     mail: RawMail,
     outbound: RawOutbound,
@@ -77,6 +80,11 @@ struct RawLogIn {
 struct RawSessions {
     idle_minutes: i64,
     absolute_hours: i64,
+}
+
+#[derive(Deserialize)]
+struct RawCache {
+    megabytes: u32,
 }
 
 #[derive(Deserialize)]
@@ -169,6 +177,8 @@ impl Raw {
         let audiences = self.tokens.audiences;
         let maximum_days = within("policy.maximum_days", self.policy.maximum_days, 0, 36_500)?;
         let keep_days = within("audit.keep_days", self.audit.keep_days, 0, 36_500)?;
+        let megabytes = self.cache.megabytes;
+        within("cache.megabytes", megabytes.into(), 16, 65_536)?;
         let settings = Settings {
             audiences: if audiences.is_empty() {
                 vec![issuer.clone()]
@@ -200,6 +210,7 @@ impl Raw {
                     720,
                 )?),
             },
+            cache: CacheMemory::megabytes(megabytes),
             password_hashers: self.passwords.hashers.clamp(1, 64),
             outbound,
             sso,

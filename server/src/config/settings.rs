@@ -57,7 +57,7 @@ settings! {
     "tokens.signing_key_days" Number "90" "How old a signing key grows before a new one takes its place; 0 to rotate by command only."
     "tokens.accept_endpoint_audience" Switch "false" "Whether a client's assertion may name the token endpoint as its audience, as clients older than RFC 10070 do; the issuer is always right."
     "policy.maximum_days" Number "0" "The longest life of a new credential in days; 0 for no limit."
-    "audit.keep_days" Number "0" "How many days the audit log is kept; 0 for ever. What is older is trimmed away, and the rest stays provable: export it before."
+    "audit.keep_days" Number "400" "How many days the audit log is kept; 0 for ever. What is older is trimmed away, and the rest stays provable: export it before."
     "log_in.second_factor" Text "\"optional\"" "Who needs a second factor: `optional` for nobody, `superusers` for superusers who log in with a password; they make one before anything else."
     "sessions.idle_minutes" Number "60" "A log-in ends after so many minutes without a request."
     "sessions.absolute_hours" Number "24" "A log-in ends after so many hours in any case."
@@ -87,6 +87,7 @@ settings! {
     "sso.header.groups" Text "\"X-Auth-Groups\"" "The header with the groups, between commas."
     "sso.header.role_map" List "[]" "As `sso.role_map`."
     "sso.header.default_role" Text "" "As `sso.default_role`."
+    "cache.megabytes" Number "96" "How much memory caches may take, 16 to 65536: credentials and tokens in use, keys behind URLs, counts of failures. 96 hold some 15,000 credentials and 10,000 tokens that are in use; more work as well, and are looked up in the database."
     "passwords.hashers" Number "2" "How many passwords are checked at once; each takes 19 MiB."
 }
 

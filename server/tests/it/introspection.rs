@@ -269,6 +269,24 @@ async fn check_38_a_client_ends_no_token_of_others() {
     app.ask_with_token(READ, &token).await.ok();
 }
 
+/// RFC 7009 section 2.2.1: not now, and the token goes on.
+#[tokio::test]
+async fn a_client_revokes_so_many_tokens_an_hour_and_is_told_when_to_come_back() {
+    let app = TestApp::new().await;
+    let key = app.issue("client_secret", "read_only").await;
+    for _ in 0..300 {
+        revoke(&app, &key, &app.token(&key).await).await.ok();
+    }
+    let token = app.token(&key).await;
+    let answer = revoke(&app, &key, &token).await;
+    answer.refuses(503, "temporarily_unavailable");
+    let wait: i64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert_eq!(&*app.decision(&answer).await.reason, "too_many_revoked");
+    app.ask_with_token(READ, &token).await.ok();
+    app.clock.advance(TimeDelta::seconds(wait));
+    revoke(&app, &key, &app.token(&key).await).await.ok();
+}
+
 #[tokio::test]
 async fn check_39_a_store_that_fails_revokes_nothing_and_says_so() {
     let app = TestApp::new().await;

@@ -632,6 +632,52 @@ async fn check_17_failures_slow_down_one_client_at_one_address_for_a_while() {
     app.post_token(&key, "").await.ok();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_behind_one_address_gets_all_its_tokens_at_once() {
+    let app = std::sync::Arc::new(TestApp::new().await);
+    let key = app.issue("private_key_jwt", "accounts=read").await;
+    let kind = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+    let mut fleet = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let (app, key) = (app.clone(), key.clone());
+        fleet.spawn(async move {
+            let assertion = app.assertion(&key);
+            let form = format!("{GRANT}&client_assertion_type={kind}&client_assertion={assertion}");
+            app.ask_token(&form, &[]).await.status.as_u16()
+        });
+    }
+    assert_eq!(fleet.join_all().await, [200; 200]);
+}
+
+/// Whoever has an IPv6 address has all of its /64.
+#[tokio::test]
+async fn check_17_the_addresses_of_one_ipv6_network_are_one_guesser() {
+    let app = TestApp::new().await;
+    let key = app.issue("client_secret", "read_only").await;
+    let guess = basic(
+        &key.id,
+        &app.issue("client_secret", "read_only").await.secret,
+    );
+    let ask = async |network: u16, host: u16, authorization: &str| {
+        let request = Request::post("/v1/oauth2/token")
+            .header("Authorization", authorization)
+            .header("Content-Type", FORM)
+            .body(Body::from(GRANT))
+            .unwrap();
+        let peer = format!("[2001:db8:0:{network:x}::{host:x}]:4000");
+        app.call_from(&peer, request).await.status.as_u16()
+    };
+    let mut tried = 0;
+    for host in 0..100 {
+        if ask(1, host, &guess).await == 401 {
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 30);
+    assert_eq!(ask(1, 4_711, &key.basic()).await, 429);
+    assert_eq!(ask(2, 1, &key.basic()).await, 200);
+}
+
 #[tokio::test]
 async fn check_17_only_failures_of_the_client_slow_it_down() {
     let app = TestApp::new().await;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::*;
 use crate::crypto::MasterKey;
+use crate::memory::CacheMemory;
 use crate::tokens::{VerifiedTokens, new_jti};
 
 const ISSUER: &str = "https://keys.example.com/v1";
@@ -180,7 +181,7 @@ fn check_31_another_key_under_our_kid_is_refused() {
 #[test]
 fn check_31_a_token_that_names_nobody_or_nothing_is_refused() {
     let scene = Scene::new();
-    let tokens = VerifiedTokens::new();
+    let tokens = VerifiedTokens::new(CacheMemory::megabytes(96));
     let check = |claims: &Members, now| {
         let token = scene.sign(&scene.header(), claims);
         let checked = tokens.check(&token, &scene.ring, &scene.settings, now);
@@ -206,7 +207,7 @@ fn check_31_a_token_that_names_nobody_or_nothing_is_refused() {
 #[test]
 fn check_31_the_signature_of_a_known_token_opens_nothing_else() {
     let scene = Scene::new();
-    let tokens = VerifiedTokens::new();
+    let tokens = VerifiedTokens::new(CacheMemory::megabytes(96));
     let now = at(1_000_000_000);
     let check = |token: &str| {
         let checked = tokens.check(token, &scene.ring, &scene.settings, now);
@@ -332,7 +333,7 @@ fn a_key_that_was_ended_before_its_time_takes_over_from_none() {
 #[test]
 fn what_was_verified_is_verified_anew_when_the_keys_change() {
     let mut scene = Scene::new();
-    let tokens = VerifiedTokens::new();
+    let tokens = VerifiedTokens::new(CacheMemory::megabytes(96));
     let token = scene.sign(&scene.header(), &claims());
     let check = |scene: &Scene| {
         let now = at(1_000_000_000);

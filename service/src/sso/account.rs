@@ -2,7 +2,7 @@
 //! groups. The identity is issuer and subject; an e-mail address alone never is.
 
 use domain::Instant;
-use domain::audit::{Action, ObjectKind, Outcome};
+use domain::audit::{Action, AuditEvent, ObjectKind, Outcome};
 use domain::groups::{Groups, RoleMap};
 use domain::role::{Permission, Role};
 use domain::text::PersonName;
@@ -72,11 +72,10 @@ impl Services {
     }
 
     /// Notes that somebody sent the header of single sign-on who is not trusted to; once a minute
-    /// for each address, as anybody can send it.
+    /// for each network, as anybody can send it.
     pub async fn note_ignored_header(&self, user: &str, facts: &RequestFacts) -> ServiceResult<()> {
-        let address = facts.address.map(|address| address.to_string());
-        let key = address.unwrap_or_default();
-        if self.0.ignored_headers.begin(&key, self.now()).is_err() {
+        let limit = self.0.ignored_headers.count(&facts.network(), self.now());
+        if limit.is_err() {
             return Ok(());
         }
         let event = anonymous_event(
@@ -87,7 +86,7 @@ impl Services {
             facts,
             "the address is not one that sso.header.trusted names",
         );
-        Ok(self.store().append_audit(event).await?)
+        self.append_audit(event).await
     }
 
     /// Lets a person log in with one more identity.
@@ -186,10 +185,23 @@ impl Services {
             &error.to_string(),
         );
         match known {
-            Some(user) => self.store().end_sessions_of(user.id, None, event).await?,
-            None => self.store().append_audit(event).await?,
+            Some(user) if self.has_to_tell(user, &event).await? => {
+                self.store().end_sessions_of(user.id, None, event).await?;
+            }
+            Some(_) => {}
+            None => self.append_audit(event).await?,
         }
         Err(error.into())
+    }
+
+    /// Whether the refusal of a known person is written: not for ever if they come again and again and
+    /// have nothing to lose any more.
+    async fn has_to_tell(&self, user: &User, event: &AuditEvent) -> ServiceResult<bool> {
+        if self.0.audit_budget.admits(event) {
+            return Ok(true);
+        }
+        let sessions = self.store().list_sessions_of(user.id, event.at).await?;
+        Ok(!sessions.is_empty())
     }
 
     /// Gives a person the role of their groups. The last active superuser stays one.
@@ -222,7 +234,7 @@ impl Services {
             Err(StoreError::Conflict(Conflict::LastSuperuser)) => {
                 let reason = Some("the last active superuser stays one");
                 let event = mapped(Outcome::Denied, reason);
-                self.store().append_audit(event).await?;
+                self.append_audit(event).await?;
                 Ok(user)
             }
             Err(error) => Err(error.into()),

@@ -14,6 +14,7 @@ use crate::actor::RequestFacts;
 use crate::crypto::Token;
 use crate::error::{ServiceError, ServiceResult};
 use crate::sessions::LogInMethod;
+use crate::throttle::Attempts;
 use crate::{Services, sso};
 
 /// What is sealed while the browser is at the provider.
@@ -78,7 +79,8 @@ impl Services {
         prove: bool,
         facts: &RequestFacts,
     ) -> ServiceResult<SsoBegun> {
-        self.limit_sso(facts)?;
+        // Anybody can begin log-ins, and each is a row and maybe a question.
+        self.0.sso_limits.count(facts.network(), self.now())?;
         let provider = self.provider(provider)?;
         let known = provider.known(self.now()).await?;
         let (url, asked) = provider.ask(&known, prove);
@@ -99,7 +101,7 @@ impl Services {
         answer: SsoAnswer,
         facts: &RequestFacts,
     ) -> ServiceResult<SsoDone> {
-        self.limit_sso(facts)?;
+        let attempt = self.limit_sso(facts).await?;
         let provider = self.provider(provider)?;
         let underway: Option<Underway> = self.take(UNDERWAY, ticket).await?;
         let underway = underway.filter(|it| it.sso.is_answered_by(provider, &answer));
@@ -124,7 +126,7 @@ impl Services {
         }
         let roles = &provider.settings.roles;
         let user = self.arrive(arrival, roles, facts).await?;
-        self.allow_sso(facts);
+        attempt.forgiven();
         Ok(SsoDone {
             user,
             method: LogInMethod::Sso {
@@ -141,18 +143,10 @@ impl Services {
         found.ok_or(ServiceError::NotFound("provider"))
     }
 
-    /// Anybody can begin log-ins, and each is a row and maybe a question: so many a minute.
-    pub(super) fn limit_sso(&self, facts: &RequestFacts) -> ServiceResult<()> {
-        self.0.sso_limits.begin(&key(facts), self.now())
+    /// Anybody can send answers of a provider, each of which is a question to it: so many a minute that
+    /// came to nothing.
+    pub(super) async fn limit_sso(&self, facts: &RequestFacts) -> ServiceResult<Attempts<2>> {
+        let limits = &self.0.sso_limits;
+        Ok(limits.attempt(facts.network(), self.now()).await?.strict())
     }
-
-    /// What turned out well does not count.
-    pub(super) fn allow_sso(&self, facts: &RequestFacts) {
-        self.0.sso_limits.succeeded(&key(facts));
-    }
-}
-
-fn key(facts: &RequestFacts) -> String {
-    let address = facts.address.map(|address| address.to_canonical());
-    address.map_or_else(String::new, |address| address.to_string())
 }

@@ -62,12 +62,12 @@ impl Services {
         token: &str,
         facts: &RequestFacts,
     ) -> ServiceResult<()> {
-        self.limit_sso(facts)?;
+        let attempt = self.limit_sso(facts).await?;
         let provider = self.0.providers.find(provider);
         let provider = provider.ok_or(ServiceError::NotFound("provider"))?;
         let now = self.now();
         let gone = provider.logged_out(token, now).await?;
-        self.allow_sso(facts);
+        attempt.forgiven();
         let is_new = self.0.log_outs.0.entry(gone.id).or_insert(()).is_fresh();
         let user = self.store().find_user_by_identity(gone.identity).await?;
         let (true, Some(user)) = (is_new, user) else {

@@ -1,5 +1,7 @@
 //! Private key JWT: who gets a token for an assertion, and who does not (checks 19 to 27).
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
@@ -11,7 +13,9 @@ use service::{
     Settings, TokenError, TokenRequest,
 };
 
-use crate::harness::{Team, call_with_token, open, open_with, settings};
+use tokio::task::JoinSet;
+
+use crate::harness::{Team, call_with_token, open, open_with, postgres, settings};
 use crate::signing::Program;
 
 const ISSUER: &str = "https://keys.example.com/v1";
@@ -345,7 +349,7 @@ async fn check_24_an_id_works_once_for_each_client() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn check_24_of_many_at_once_exactly_one_gets_a_token() {
-    let scene = std::sync::Arc::new(Scene::new().await);
+    let scene = Arc::new(Scene::new().await);
     for _ in 0..10 {
         // Failures of a client are limited; each round has a window of its own.
         scene.team.clock.advance(TimeDelta::minutes(2));
@@ -725,5 +729,39 @@ async fn the_debugger_names_each_broken_rule_and_uses_nothing_up() {
     ] {
         let refused = services.debug_assertion(host, secret).await;
         assert!(matches!(refused, Err(ServiceError::Invalid(_))), "{secret}");
+    }
+}
+
+/// A fleet behind one NAT address, on both databases.
+#[tokio::test(flavor = "multi_thread")]
+async fn right_assertions_at_once_all_get_a_token_and_wrong_ones_only_so_many_tries() {
+    const FLEET: usize = 200;
+    for url in ["sqlite::memory:", &postgres()] {
+        let team = Team::at(url).await;
+        let program = Program::new(Algorithm::ES256);
+        let key_id = register(&team, &program).await;
+        let scene = Arc::new(Scene {
+            team,
+            program,
+            key_id,
+        });
+        let at_once = async |audience: &'static str| {
+            let mut fleet = JoinSet::new();
+            for _ in 0..FLEET {
+                let scene = scene.clone();
+                fleet.spawn(async move {
+                    let claims = scene.claims_but(json!({ "aud": audience }));
+                    scene.ask(&scene.assertion(&claims)).await
+                });
+            }
+            fleet.join_all().await
+        };
+        let issued = at_once(ISSUER).await;
+        assert_eq!(issued.iter().filter(|one| one.is_ok()).count(), FLEET);
+        let refused = at_once("https://elsewhere.example").await;
+        let tried = |one: &&_| matches!(one, Err(TokenError::InvalidClient(_)));
+        let waits = |one: &&_| matches!(one, Err(TokenError::Throttled { .. }));
+        assert_eq!(refused.iter().filter(tried).count(), 30);
+        assert_eq!(refused.iter().filter(waits).count(), FLEET - 30);
     }
 }

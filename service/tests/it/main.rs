@@ -7,6 +7,7 @@
 
 mod assertions;
 mod audit;
+mod audit_budget;
 mod caches;
 mod catalogue;
 mod credentials;
@@ -15,6 +16,7 @@ mod harness;
 mod key_urls;
 mod limits;
 mod live;
+mod memory;
 mod model;
 mod passkeys;
 mod password_links;

@@ -1,15 +1,18 @@
 //! Set-up, log-in, roles.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use domain::audit::{Action, Outcome};
 use domain::role::Role;
 use service::{AddPerson, Conflict, LogInStep, RequestFacts, ServiceError, UserQuery};
+use tokio::task::JoinSet;
 
 use crate::harness::{PASSWORD, Team, open};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn check_64_of_two_parallel_set_ups_one_succeeds() {
-    let clock = std::sync::Arc::new(service::ManualClock::at(
+    let clock = Arc::new(service::ManualClock::at(
         chrono::DateTime::from_timestamp(1_795_500_000, 0).unwrap(),
     ));
     let folder = tempfile::tempdir().unwrap();
@@ -122,6 +125,22 @@ async fn guessing_is_throttled_for_the_guesser() {
             .await
             .is_ok()
     );
+}
+
+/// As many log in at once as an office has people, behind one address; the limit is on failures.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_office_logs_in_at_once() {
+    let team = Arc::new(Team::new().await);
+    let mut office = JoinSet::new();
+    for _ in 0..15 {
+        let team = team.clone();
+        office.spawn(async move {
+            let facts = RequestFacts::default();
+            let logged_in = team.services.log_in("mara@example.com", PASSWORD, &facts);
+            logged_in.await.is_ok()
+        });
+    }
+    assert_eq!(office.join_all().await, [true; 15]);
 }
 
 #[tokio::test]
@@ -365,7 +384,7 @@ async fn a_wrong_master_key_is_found_at_start() {
         crate::harness::catalogue(),
         crate::harness::settings(),
         team.clock.clone(),
-        std::sync::Arc::new(crate::harness::Nobody),
+        Arc::new(crate::harness::Nobody),
     )
     .await;
     assert!(matches!(opened, Err(ServiceError::Internal(_))));

@@ -5,6 +5,10 @@
     clippy::expect_used,
     reason = "a test fails by a panic, its helpers as well"
 )]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the store itself is what is tested"
+)]
 
 mod audit;
 mod catalogue;

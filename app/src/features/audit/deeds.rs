@@ -105,6 +105,10 @@ pub(super) const fn words(action: Action) -> (&'static str, &'static str) {
             "found that the database has lost events",
             "check the audit log for lost events",
         ),
+        Action::AuditSummedUp => (
+            "left refusals and failures out of the log, which were too many",
+            "sum up refusals and failures",
+        ),
         Action::BackupWritten => ("wrote a backup", "write a backup"),
     }
 }

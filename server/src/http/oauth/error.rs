@@ -41,8 +41,10 @@ pub enum OAuthFailure {
     NoGateway,
     /// No endpoint has this address.
     NoEndpoint,
-    /// Too many failures of this client from this address.
+    /// Too many failures of this client from this network.
     Throttled(Duration),
+    /// The client has revoked too many tokens: this one goes on (RFC 7009 section 2.2.1).
+    TooManyRevoked(Duration),
     /// The client has used up its limit on tokens.
     RateLimited(Quota),
     /// The store, or signing, failed; the cause is for the log.
@@ -60,6 +62,7 @@ impl OAuthFailure {
             TokenError::ForeignToken => Self::ForeignToken,
             TokenError::RateLimited(quota) => Self::RateLimited(quota),
             TokenError::Throttled { wait, .. } => Self::Throttled(wait),
+            TokenError::TooManyRevoked(wait) => Self::TooManyRevoked(wait),
             TokenError::Unavailable(cause) => Self::Unavailable(cause),
         }
     }
@@ -132,6 +135,11 @@ impl OAuthFailure {
                 "temporarily_unavailable",
                 "Too many failed tries of this client: wait as long as Retry-After says",
             ),
+            Self::TooManyRevoked(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "temporarily_unavailable",
+                "This client has revoked 300 tokens within an hour, this one still works: wait as long as Retry-After says, or let it end by itself",
+            ),
             Self::Unavailable(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "temporarily_unavailable",
@@ -184,7 +192,9 @@ impl OAuthFailure {
             Self::InvalidClient { by_header: true } => {
                 headers.insert(header::WWW_AUTHENTICATE, BASIC_CHALLENGE);
             }
-            Self::Throttled(wait) => rate_limit::tell_wait(headers, *wait),
+            Self::Throttled(wait) | Self::TooManyRevoked(wait) => {
+                rate_limit::tell_wait(headers, *wait);
+            }
             Self::RateLimited(quota) => rate_limit::tell_used_up(headers, "tokens", quota),
             Self::Unavailable(cause) => {
                 tracing::error!(
@@ -219,6 +229,7 @@ mod tests {
             OAuthFailure::NoGateway,
             OAuthFailure::NoEndpoint,
             OAuthFailure::Throttled(Duration::ZERO),
+            OAuthFailure::TooManyRevoked(Duration::ZERO),
             OAuthFailure::RateLimited(Quota {
                 limit: 1,
                 window: 3600,

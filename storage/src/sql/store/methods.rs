@@ -59,6 +59,10 @@ impl Store for SqlStore {
         let (store, to) = (self.clone(), to.to_owned());
         finish(async move {
             store.handle.backup(&to).await?;
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the event of a change, which is the backup"
+            )]
             let audited = store.append_audit(audit).await;
             if audited.is_err() {
                 discard_backup(&to);
