@@ -17,9 +17,13 @@ fn functions(c: &mut Criterion) {
         (
             "a long path",
             "DELETE",
-            "/v1/trading/accounts/41f2c0de-1111/watchlists/77aa/AAPL",
+            "/v1/trading/accounts/0c6b1f3e-7a55-4b0e-9d8e-6f2d3c4b5a69/watchlists/0c6b1f3e-7a55-4b0e-9d8e-6f2d3c4b5a69/AAPL",
         ),
-        ("an escaped path", "GET", "/v1/accounts/41f2%2Dc0de?x=1"),
+        (
+            "an escaped path",
+            "GET",
+            "/v1/accounts/0c6b1f3e%2D7a55%2D4b0e%2D9d8e%2D6f2d3c4b5a69?x=1",
+        ),
         ("an unknown path", "GET", "/v1/nowhere/at/all"),
     ];
     for (name, method, path) in paths {

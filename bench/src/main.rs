@@ -33,7 +33,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The call that the gate is asked about.
 const GATE: [(&str, &str); 2] = [
     ("X-Original-Method", "GET"),
-    ("X-Original-URI", "/v1/accounts/41f2/transfers"),
+    (
+        "X-Original-URI",
+        "/v1/accounts/0c6b1f3e-7a55-4b0e-9d8e-6f2d3c4b5a69/transfers",
+    ),
 ];
 
 #[tokio::main]

@@ -23,7 +23,7 @@ for (const wasm of [true, false]) {
       await page.getByLabel("Search the catalogue").fill("orders/estimation");
       await page.getByLabel("Search the catalogue").press("Enter");
       await expect(groups).toHaveCount(1);
-      await expect(groups).toContainText("POST /v1/trading/accounts/{account_id}/orders/estimation");
+      await expect(groups).toContainText("POST /v1/trading/accounts/{account_id:uuid}/orders/estimation");
       await page.getByLabel("Search the catalogue").fill("there is nothing like this");
       await page.getByLabel("Search the catalogue").press("Enter");
       await expect(page.getByRole("heading", { name: "No endpoint like that" })).toBeVisible();
@@ -35,6 +35,10 @@ for (const wasm of [true, false]) {
       await page.getByLabel("Path").fill("/v1/accounts/../journals");
       await page.getByLabel("Path").press("Enter");
       await expect(page.getByText("Refused for every key.")).toBeVisible();
+      await page.getByLabel("Method").selectOption("GET");
+      await page.getByLabel("Path").fill("/v1/accounts/Positions");
+      await page.getByLabel("Path").press("Enter");
+      await expect(page.getByText("Refused for every key. The path is another spelling")).toBeVisible();
     });
   });
 }

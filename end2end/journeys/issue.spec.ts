@@ -194,7 +194,7 @@ test("the page sums up what is being made and answers what it could call", async
   await expect(summary).toContainText(/Can\s+read\s+Accounts/);
   await expect(summary).toContainText(/read and write\s+Journaling/);
   const answer = summary.getByRole("status");
-  await page.getByLabel("Path").fill("/v1/accounts/42");
+  await page.getByLabel("Path").fill("/v1/accounts/0c6b1f3e-7a55-4b0e-9d8e-6f2d3c4b5a69");
   await expect(answer).toHaveText("Yes. It may read Accounts.");
   await page.getByLabel("Method").selectOption("PATCH");
   await expect(answer).toContainText("No. Needs Accounts: read & write");

@@ -1,5 +1,5 @@
 // Gateways, limits and public keys in the browser, and why a call was refused.
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { eve, mara } from "../support/keyrack.js";
 import { expect, ready, test, visit } from "../support/page.js";
 import { logIn, toast } from "../support/steps.js";
@@ -80,7 +80,7 @@ test("a key's limits and public keys change, and everyone reads why a call was r
   const refused = await fetch(`${keyrack.url}/v1/verify`, {
     headers: {
       "X-Original-Method": "GET",
-      "X-Original-URI": `/v1/accounts/${randomBytes(4).toString("hex")}`,
+      "X-Original-URI": `/v1/accounts/${randomUUID()}`,
       Authorization: `Basic ${btoa(`${keyId}:${secret}`)}`,
     },
   });

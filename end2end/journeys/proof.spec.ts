@@ -154,7 +154,7 @@ test("the whole job, from an empty folder to a refused call", async ({ page, ano
       const name = api.calls.at(-1)?.headers["x-keyrack-name"];
       expect(name, "the API is told who calls").toBe("reconciliation-cron");
       // What is not in the catalogue, and what only looks as if it were.
-      for (const path of ["/v1/nothing", "/v1/accounts/../journals", "/v1//accounts", "/v1/accounts%2f42"]) {
+      for (const path of ["/v1/nothing", "/v1/accounts/../journals", "/v1//accounts", "/v1/accounts%2f42", "/v1/accounts/Positions"]) {
         expect((await gateway.call("GET", path, bearer())).status, path).toBe(403);
       }
       expect((await gateway.call("GET", "/v1/accounts", {})).status).toBe(401);

@@ -192,7 +192,7 @@ impl Refusal {
             Self::AddressNotAllowed => "address_not_allowed",
             Self::RateLimited(_) => "rate_limited",
             Self::AskedAgain => "asked_again",
-            Self::Path(_) => "path_not_allowed",
+            Self::Path(refusal) => refusal.code(),
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::Unavailable(_) => "unavailable",
         }

@@ -7,7 +7,8 @@ use super::path;
 use super::problem::{
     EndpointFault, Fault, InvalidCatalogue, MAX_RULES, MAX_SCOPES, Place, Problem,
 };
-use super::tree::{Node, Rule};
+use super::read::Severity;
+use super::tree::{Node, Rule, Taken};
 use super::{Catalogue, Endpoint, Scope};
 use crate::scope::ScopeName;
 
@@ -17,7 +18,7 @@ impl TryFrom<CatalogueFile> for Catalogue {
     fn try_from(file: CatalogueFile) -> Result<Self, Self::Error> {
         let (catalogue, mut problems) = build(file);
         catalogue.ok_or_else(|| {
-            problems.retain(|problem| !problem.fault.is_warning());
+            problems.retain(|problem| problem.fault.severity() == Severity::Error);
             InvalidCatalogue(problems)
         })
     }
@@ -36,7 +37,8 @@ pub(super) fn build(file: CatalogueFile) -> (Option<Catalogue>, Vec<Problem>) {
         scopes.extend(add_scope(&mut root, &mut problems, &file, scope));
     }
     // The tree's indices fit only when nothing was left out above.
-    let usable = problems.iter().all(|problem| problem.fault.is_warning());
+    let is_error = |problem: &Problem| problem.fault.severity() == Severity::Error;
+    let usable = !problems.iter().any(is_error);
     (usable.then_some(Catalogue { file, scopes, root }), problems)
 }
 
@@ -152,13 +154,7 @@ fn add_endpoint(
         endpoint,
     };
     if let Err(taken) = root.insert(&segments, rule) {
-        let owner = &file.scopes[taken.scope];
-        let fault = EndpointFault::Duplicate {
-            scope: owner.name.clone(),
-            path: owner.endpoints[taken.endpoint].path.clone(),
-            first: Place::Endpoint(taken.scope, taken.endpoint),
-        };
-        problem("path", fault);
+        problem("path", taken_fault(file, &line.path, taken));
         return None;
     }
     Some(Endpoint {
@@ -167,4 +163,34 @@ fn add_endpoint(
         summary: line.summary.clone(),
         level: line.level.unwrap_or(method.usual_level()),
     })
+}
+
+fn taken_fault(file: &CatalogueFile, path: &str, taken: Taken) -> EndpointFault {
+    let (Taken::Call(rule) | Taken::Kind(rule, _)) = taken;
+    let (scope, first) = (
+        &file.scopes[rule.scope],
+        Place::Endpoint(rule.scope, rule.endpoint),
+    );
+    let other = &scope.endpoints[rule.endpoint].path;
+    match taken {
+        Taken::Call(_) => EndpointFault::Duplicate {
+            scope: scope.name.clone(),
+            path: other.clone(),
+            first,
+        },
+        Taken::Kind(_, index) => {
+            let segment = |path| {
+                path::segments(path)
+                    .nth(index)
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            EndpointFault::OtherKind {
+                parameter: segment(path),
+                other: segment(other),
+                path: other.clone(),
+                first,
+            }
+        }
+    }
 }

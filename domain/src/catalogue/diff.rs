@@ -1,5 +1,5 @@
-//! What changed from one catalogue to the next, as far as keys feel it: which scopes there are, and
-//! what each call needs. Summaries, descriptions, the order and the names of parameters decide
+//! What changed from one catalogue to the next, as far as keys feel it: which scopes there are, what
+//! each call needs, and which values its path takes. Summaries, descriptions, the order and the names of parameters decide
 //! nothing, so they are no changes.
 
 use std::collections::{BTreeMap, HashMap};
@@ -61,6 +61,14 @@ pub enum Change {
         /// What they need.
         to: Right,
     },
+    /// Calls that need what they needed, but take other values in their path: a parameter has another
+    /// kind, or has one now, or none any more.
+    ValuesChanged {
+        /// The calls as they are now, in the file's order.
+        calls: Vec<Call>,
+        /// What they need.
+        to: Right,
+    },
 }
 
 /// A call, as people write it: `DELETE /v1/accounts/{account_id}`.
@@ -101,7 +109,8 @@ impl Change {
         match self {
             Self::CallsAdded { calls, .. }
             | Self::CallsRemoved { calls, .. }
-            | Self::CallsMoved { calls, .. } => calls,
+            | Self::CallsMoved { calls, .. }
+            | Self::ValuesChanged { calls, .. } => calls,
             Self::ScopeAdded { .. } | Self::ScopeRemoved { .. } | Self::ScopeRetitled { .. } => &[],
         }
     }
@@ -117,7 +126,7 @@ impl Change {
                 }]
             }
             Self::ScopeRetitled { .. } => Vec::new(),
-            Self::CallsAdded { to, .. } => vec![to.clone()],
+            Self::CallsAdded { to, .. } | Self::ValuesChanged { to, .. } => vec![to.clone()],
             Self::CallsRemoved { from, .. } => vec![from.clone()],
             Self::CallsMoved { from, to, .. } => vec![from.clone(), to.clone()],
         }
@@ -152,6 +161,9 @@ impl fmt::Display for Change {
             Self::CallsMoved { from, to, .. } => {
                 write!(f, "{to} now includes, in the place of {from}")
             }
+            Self::ValuesChanged { to, .. } => {
+                write!(f, "{to} takes other values than before in")
+            }
         }
     }
 }
@@ -167,8 +179,10 @@ impl Catalogue {
         let mut arrived: BTreeMap<(Place, Option<Place>), Vec<Call>> = BTreeMap::new();
         for (place, endpoint) in self.calls() {
             let was = before.get(&same_call(endpoint)).copied();
+            let takes_the_same = was.is_some_and(|(_, was)| kinds(was).eq(kinds(endpoint)));
+            let was = was.map(|(place, _)| place);
             let stays = was.is_some_and(|was| earlier.right(was).scope == self.right(place).scope);
-            if !stays {
+            if !stays || !takes_the_same {
                 arrived
                     .entry((place, was))
                     .or_default()
@@ -185,6 +199,7 @@ impl Catalogue {
             let to = self.right(place);
             match was.map(|was| earlier.right(was)) {
                 None => Change::CallsAdded { calls, to },
+                Some(from) if from.scope == to.scope => Change::ValuesChanged { calls, to },
                 Some(from) => Change::CallsMoved { calls, from, to },
             }
         }));
@@ -229,9 +244,9 @@ impl Catalogue {
         })
     }
 
-    fn places(&self) -> HashMap<(Method, String), Place> {
+    fn places(&self) -> HashMap<(Method, String), (Place, &Endpoint)> {
         self.calls()
-            .map(|(place, endpoint)| (same_call(endpoint), place))
+            .map(|(place, endpoint)| (same_call(endpoint), (place, endpoint)))
             .collect()
     }
 
@@ -254,7 +269,8 @@ fn call(endpoint: &Endpoint) -> Call {
     }
 }
 
-/// Equal for endpoints that the same requests match: what a parameter is called is not in it.
+/// Equal for endpoints that only differ in what their parameters are called, and which values they
+/// take. A catalogue has no two of them.
 fn same_call(endpoint: &Endpoint) -> (Method, String) {
     let path = segments(&endpoint.path).fold(String::new(), |path, segment| {
         let segment = if segment.starts_with('{') {
@@ -265,4 +281,11 @@ fn same_call(endpoint: &Endpoint) -> (Method, String) {
         path + "/" + segment
     });
     (endpoint.method, path)
+}
+
+/// The kinds of a path's parameters, `uuid}`, in their order.
+fn kinds(endpoint: &Endpoint) -> impl Iterator<Item = Option<&str>> {
+    segments(&endpoint.path)
+        .filter(|segment| segment.starts_with('{'))
+        .map(|segment| segment.split_once(':').map(|(_name, kind)| kind))
 }

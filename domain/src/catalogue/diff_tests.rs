@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use super::*;
 use crate::scope::WireScope;
@@ -108,6 +109,32 @@ fn each_kind_of_change_is_told_in_words() {
                  (books) GET /books",
             ],
         ),
+        (
+            vec![books(&["GET /books/{id}", "GET /books/{id}/{page}"])],
+            vec![books(&[
+                "GET /books/{book:integer}",
+                "GET /books/{book:integer}/{page}",
+                "PUT /books/{book:integer}",
+            ])],
+            vec![
+                "read access to Books takes other values than before in \
+                 GET /books/{book:integer}, GET /books/{book:integer}/{page}",
+                "write access to Books now includes PUT /books/{book:integer}",
+            ],
+        ),
+        (
+            vec![books(&["GET /books/{id:integer}"])],
+            vec![books(&["GET /books/{id}"])],
+            vec!["read access to Books takes other values than before in GET /books/{id}"],
+        ),
+        (
+            vec![books(&["GET /books/{id:integer}"])],
+            vec![books(&["GET /books/{id:word} write"])],
+            vec![
+                "write access to Books now includes, in the place of read access to Books \
+                 GET /books/{id:word}",
+            ],
+        ),
     ] {
         assert_eq!(lines(&catalogue(&from), &catalogue(&to)), words);
     }
@@ -166,7 +193,9 @@ fn a_change_touches_whoever_has_what_it_is_about() {
 fn a_change_is_read_back_as_it_was_written() {
     let before = catalogue(&[("books", "Books", &["GET /books", "PUT /card"])]);
     let after = catalogue(&[("loans", "Loans", &["GET /loans", "PUT /card"])]);
-    for change in after.changes_since(&before) {
+    let changes = after.changes_since(&before);
+    assert_eq!(changes.len(), 5, "{changes:?}");
+    for change in changes {
         let text = serde_json::to_string(&change).unwrap();
         assert_eq!(
             serde_json::from_str::<Change>(&text).unwrap(),
@@ -176,16 +205,25 @@ fn a_change_is_read_back_as_it_was_written() {
     }
 }
 
-/// Which scope has which title, and what each call needs.
-type Meaning = (BTreeMap<String, String>, BTreeMap<String, WireScope>);
+/// Which scope has which title, and what each call needs, with its path and the kinds there.
+type Meaning = (
+    BTreeMap<String, String>,
+    BTreeMap<String, (WireScope, String)>,
+);
+
+/// A call whatever the kind of its parameter.
+fn shape(method: Method, path: &str) -> String {
+    let path = path.split(':').next().unwrap().trim_end_matches('}');
+    format!("{method} {path}")
+}
 
 fn meaning(catalogue: &Catalogue) -> Meaning {
     let titles = catalogue.scopes().iter();
     let titles = titles.map(|scope| (scope.name.to_string(), scope.title.clone()));
     let calls = catalogue.scopes().iter().flat_map(|scope| {
         scope.endpoints.iter().map(|endpoint| {
-            let call = format!("{} {}", endpoint.method, endpoint.path);
-            (call, scope.name.at(endpoint.level))
+            let call = shape(endpoint.method, &endpoint.path);
+            (call, (scope.name.at(endpoint.level), endpoint.path.clone()))
         })
     });
     (titles.collect(), calls.collect())
@@ -206,7 +244,7 @@ fn apply((titles, calls): &mut Meaning, change: &Change) {
         }
         Change::CallsAdded { calls: added, to } => {
             for call in added {
-                assert_eq!(calls.insert(call.to_string(), to.scope.clone()), None);
+                assert_eq!(set(calls, call, to), None);
             }
         }
         Change::CallsRemoved {
@@ -214,7 +252,8 @@ fn apply((titles, calls): &mut Meaning, change: &Change) {
             from,
         } => {
             for call in removed {
-                assert_eq!(calls.remove(&call.to_string()).as_ref(), Some(&from.scope));
+                let was = calls.remove(&shape(call.method, &call.path));
+                assert_eq!(was, Some((from.scope.clone(), call.path.clone())));
             }
         }
         Change::CallsMoved {
@@ -223,16 +262,33 @@ fn apply((titles, calls): &mut Meaning, change: &Change) {
             to,
         } => {
             for call in moved {
-                let was = calls.insert(call.to_string(), to.scope.clone());
-                assert_eq!(was.as_ref(), Some(&from.scope));
+                let was = set(calls, call, to).unwrap();
+                assert_eq!(was.0, from.scope);
+            }
+        }
+        Change::ValuesChanged { calls: changed, to } => {
+            for call in changed {
+                let was = set(calls, call, to).unwrap();
+                assert_eq!(was.0, to.scope);
+                assert_ne!(was.1, call.path);
             }
         }
     }
 }
 
+fn set(
+    calls: &mut BTreeMap<String, (WireScope, String)>,
+    call: &Call,
+    to: &Right,
+) -> Option<(WireScope, String)> {
+    let shape = shape(call.method, &call.path);
+    calls.insert(shape, (to.scope.clone(), call.path.clone()))
+}
+
 /// A catalogue of up to four scopes, with twelve calls that are in one of them or in none.
 fn catalogues() -> impl Strategy<Value = Catalogue> {
-    let places = proptest::collection::vec((0..5_usize, any::<bool>()), 12);
+    let kind = select(vec!["", ":uuid", ":word"]);
+    let places = proptest::collection::vec((0..5_usize, any::<bool>(), kind), 12);
     let titles = proptest::array::uniform4("[AB]");
     (places, titles).prop_filter_map("a catalogue has scopes", |(places, titles)| {
         let scopes = titles
@@ -244,10 +300,10 @@ fn catalogues() -> impl Strategy<Value = Catalogue> {
                 description: String::new(),
                 endpoints: (0..)
                     .zip(&places)
-                    .filter(|(_, (place, _))| *place == scope)
-                    .map(|(number, (_, writes))| EndpointEntry {
+                    .filter(|(_, (place, ..))| *place == scope)
+                    .map(|(number, (_, writes, kind))| EndpointEntry {
                         method: if number % 2 == 0 { "GET" } else { "POST" }.to_owned(),
-                        path: format!("/{{id}}/{number}"),
+                        path: format!("/{number}/{{id{kind}}}"),
                         summary: String::new(),
                         level: Some(if *writes { Level::Write } else { Level::Read }),
                     })

@@ -6,12 +6,14 @@
 mod build;
 mod diff;
 mod file;
+mod kind;
 mod method;
 mod overlap;
 mod path;
 mod problem;
 mod read;
 mod tree;
+mod variant;
 
 #[cfg(test)]
 mod diff_tests;
@@ -19,11 +21,14 @@ mod diff_tests;
 mod read_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod variant_tests;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::diff::{Call, Change, Right};
 pub use self::file::{CatalogueFile, EndpointEntry, ScopeEntry};
+pub use self::kind::Kind;
 pub use self::method::Method;
 pub use self::path::{MAX_PATH_BYTES, MAX_TEMPLATE_BYTES, PathFault, TemplateFault};
 pub use self::problem::{
@@ -31,6 +36,7 @@ pub use self::problem::{
 };
 pub use self::read::{Checked, Finding, Severity};
 
+use self::path::Segment;
 use self::tree::Node;
 use crate::scope::{Level, ScopeName};
 
@@ -102,9 +108,34 @@ pub enum Refusal {
     /// No endpoint has this path.
     #[error("the catalogue doesn't have this path")]
     UnknownPath,
+    /// It would be a parameter's value here, but an API that looks at names less strictly would take
+    /// it for another call.
+    #[error(
+        "the path is another spelling of one in the catalogue, in upper or lower case, with an \
+         extension or with signs at its end, and no value of a parameter may be that"
+    )]
+    VariantOfLiteral,
+    /// A value that isn't of its parameter's [`Kind`].
+    #[error("a value in the path is not of the kind that the catalogue says")]
+    WrongKind,
     /// The path is known, but not with this method. Methods are in upper case.
     #[error("the catalogue has this path, but not with this method")]
     MethodNotInCatalogue,
+}
+
+impl Refusal {
+    /// The word under which it is told and stored; it never changes.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::PathTooLong
+            | Self::NotCanonical(_)
+            | Self::UnknownPath
+            | Self::MethodNotInCatalogue => "path_not_allowed",
+            Self::VariantOfLiteral => "path_variant",
+            Self::WrongKind => "path_value",
+        }
+    }
 }
 
 impl Catalogue {
@@ -145,7 +176,7 @@ impl Catalogue {
     }
 
     /// A call that is `wanted`: one that needs nothing filled in, if there is such a one, or else one
-    /// with `example` for each parameter of its path.
+    /// with an example for each parameter of its path.
     #[must_use]
     pub fn example(&self, wanted: impl Fn(&Scope, &Endpoint) -> bool) -> Option<(Method, String)> {
         let endpoints = self.scopes.iter().flat_map(|scope| {
@@ -153,27 +184,35 @@ impl Catalogue {
             scope.endpoints.iter().filter(wanted).collect::<Vec<_>>()
         });
         let endpoint = endpoints.min_by_key(|endpoint| endpoint.path.contains('{'))?;
-        let fill = |part| {
-            if str::starts_with(part, '{') {
-                "example"
-            } else {
-                part
-            }
+        let segments = path::template(&endpoint.path).ok()?;
+        let path = segments.into_iter().fold(String::new(), |path, segment| {
+            let part = match segment {
+                Segment::Literal(text) => text,
+                Segment::Parameter(kind) => kind.unwrap_or(Kind::Word).example(),
+            };
+            path + "/" + part
+        });
+        // A path without segments is `/`.
+        let path = if path.is_empty() {
+            "/".to_owned()
+        } else {
+            path
         };
-        let path: Vec<_> = endpoint.path.split('/').map(fill).collect();
-        Some((endpoint.method, path.join("/")))
+        Some((endpoint.method, path))
     }
 
     /// What a call needs. `raw_path` is the request's target as it came, escapes and all. A query
     /// is cut off first, so nothing in it can change the answer.
     ///
     /// The path decides before the method: the template with the earliest literal segment wins,
-    /// and a method that the winner lacks is refused, not looked for under a looser template.
+    /// and a method that the winner lacks is refused, not looked for under a looser template. So is
+    /// a value of another kind than the winner's, and one that an API might take for a literal which
+    /// leads to another template.
     /// `HEAD` follows the `GET` rule. `OPTIONS` is a read in the scope of the path's `GET` rule,
     /// or else of its first one.
     pub fn find(&self, method: &str, raw_path: &str) -> Result<Requirement<'_>, Refusal> {
         let path = path::canonical(raw_path)?;
-        let node = self.root.find(&path).ok_or(Refusal::UnknownPath)?;
+        let node = self.root.find(&path)?;
         let method = Method::from_name(method).ok_or(Refusal::MethodNotInCatalogue)?;
         let rule = node.rule_for(method).ok_or(Refusal::MethodNotInCatalogue)?;
         let scope = &self.scopes[rule.scope];

@@ -41,45 +41,54 @@ impl<'c> Walk<'c> {
             self.below(literal);
         }
         if let Some(parameter) = &node.parameter {
-            self.below(parameter);
-            for literal in node.literals.values() {
-                self.meet(literal, parameter);
+            self.below(&parameter.node);
+            for (text, literal) in &node.literals {
+                if parameter.takes(text) {
+                    self.meet(literal, &parameter.node, true);
+                }
             }
         }
     }
 
     /// Looks for templates that went apart above, where the winner had a literal and the loser a
-    /// parameter, and that some path matches both of.
-    fn meet(&mut self, winner: &Node, loser: &Node) {
+    /// parameter, and that some path matches both of. `fits` is whether the winner takes the values
+    /// of that path: kinds don't choose, so what it doesn't take is refused.
+    fn meet(&mut self, winner: &Node, loser: &Node, fits: bool) {
         self.pairs += 1 + winner.literals.len();
         if self.pairs > MAX_PAIRS || self.found.len() == MAX_OVERLAPS {
             return;
         }
-        self.found.extend(self.overlap(winner, loser));
+        self.found.extend(self.overlap(winner, loser, fits));
         for (text, literal) in &winner.literals {
-            let same = loser.literals.get(text);
-            for other in same.into_iter().chain(loser.parameter.as_deref()) {
-                self.meet(literal, other);
+            if let Some(same) = loser.literals.get(text) {
+                self.meet(literal, same, fits);
+            }
+            if let Some(other) = loser.parameter.as_ref().filter(|p| p.takes(text)) {
+                self.meet(literal, &other.node, fits);
             }
         }
         if let Some(parameter) = &winner.parameter {
-            for other in loser.literals.values().chain(loser.parameter.as_deref()) {
-                self.meet(parameter, other);
+            for (text, other) in &loser.literals {
+                self.meet(&parameter.node, other, fits && parameter.takes(text));
+            }
+            if let Some(other) = &loser.parameter {
+                let same = parameter.kind.is_none() || parameter.kind == other.kind;
+                self.meet(&parameter.node, &other.node, fits && same);
             }
         }
     }
 
     /// The warning for two templates that end here, if calls fare differently by them.
-    fn overlap(&self, winner: &Node, loser: &Node) -> Option<Problem> {
+    fn overlap(&self, winner: &Node, loser: &Node, fits: bool) -> Option<Problem> {
         let (first, other) = (winner.rules.first()?, loser.rules.first()?);
         let other = &self.endpoint(other).path;
         let path = common(&self.endpoint(first).path, other);
         // A third template that is more exact decides here: it has its own warnings.
-        if !std::ptr::eq(self.catalogue.root.find(&path)?, winner) {
+        if !std::ptr::eq(self.catalogue.root.of_shape(&path)?, winner) {
             return None;
         }
         let mut fates = loser.rules.iter().filter_map(|rule| {
-            let fate = self.fate(winner, rule)?;
+            let fate = self.fate(winner, rule, fits)?;
             Some((Place::Endpoint(rule.scope, rule.endpoint), fate))
         });
         let (place, fate) = fates.next()?;
@@ -105,9 +114,9 @@ impl<'c> Walk<'c> {
     }
 
     /// What becomes of a call of the loser, unless it needs the same scope.
-    fn fate(&self, winner: &Node, rule: &Rule) -> Option<String> {
+    fn fate(&self, winner: &Node, rule: &Rule, fits: bool) -> Option<String> {
         let method = rule.method;
-        match winner.rule_for(method) {
+        match winner.rule_for(method).filter(|_| fits) {
             None => Some(format!("{method} is refused")),
             Some(decides) if decides.scope != rule.scope => {
                 let (needs, not) = (self.scope(decides), self.scope(rule));

@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 
 use super::Refusal;
+use super::kind::Kind;
 
 /// The longest path of a request, without its query.
 pub const MAX_PATH_BYTES: usize = 8192;
@@ -49,6 +50,9 @@ pub enum TemplateFault {
     /// Braces that aren't a whole segment with a name.
     #[error("a parameter is a whole segment, {{name}}, of letters, digits and underscores")]
     Parameter,
+    /// A parameter of no [`Kind`].
+    #[error("the kind of a parameter, {{name:kind}}, is one of uuid, integer, date and word")]
+    Kind,
     /// Over [`MAX_TEMPLATE_BYTES`].
     #[error("the path is longer than {MAX_TEMPLATE_BYTES} characters")]
     TooLong,
@@ -59,8 +63,8 @@ pub enum TemplateFault {
 pub(super) enum Segment<'a> {
     /// Exactly this text.
     Literal(&'a str),
-    /// Any text.
-    Parameter,
+    /// Any text, or any of a kind.
+    Parameter(Option<Kind>),
 }
 
 /// The characters of `pchar` (RFC 3986 section 3.3) without `;`, which some servers cut off
@@ -138,19 +142,45 @@ pub(super) fn template(text: &str) -> Result<Vec<Segment<'_>>, TemplateFault> {
 
 fn template_segment(text: &str) -> Result<Segment<'_>, TemplateFault> {
     if text.contains(['{', '}']) {
-        let name = text
+        let inside = text
             .strip_prefix('{')
-            .and_then(|rest| rest.strip_suffix('}'));
-        let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        return match name {
-            Some(name) if !name.is_empty() && name.bytes().all(is_name_byte) => {
-                Ok(Segment::Parameter)
-            }
-            _ => Err(TemplateFault::Parameter),
+            .and_then(|rest| rest.strip_suffix('}'))
+            .ok_or(TemplateFault::Parameter)?;
+        let (name, kind) = match inside.split_once(':') {
+            Some((name, kind)) => (name, Some(kind)),
+            None => (inside, None),
         };
+        let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        if name.is_empty() || !name.bytes().all(is_name_byte) {
+            return Err(TemplateFault::Parameter);
+        }
+        let kind = kind.map(|kind| Kind::from_name(kind).ok_or(TemplateFault::Kind));
+        return Ok(Segment::Parameter(kind.transpose()?));
     }
     check_segment(text)?;
     Ok(Segment::Literal(text))
+}
+
+/// What servers that are less strict than this may take a segment for: without the signs at either
+/// end and what follows the first `.` or sub-delimiter (RFC 3986 section 2.2), in lower case. Two
+/// segments with one stem are variants of each other: `positions`, `Positions`, `positions.json`,
+/// `positions(1)`, `positions~`.
+pub(super) fn stem(segment: &str) -> Cow<'_, str> {
+    let is_sign = |c: char| !c.is_ascii_alphanumeric();
+    let ends_name = |c: char| {
+        matches!(
+            c,
+            '.' | '!' | '$' | '&' | '\'' | '(' | ')' | '*' | '+' | ',' | ';' | '='
+        )
+    };
+    let named = segment.trim_start_matches(is_sign);
+    let name = named.split(ends_name).next().unwrap_or_default();
+    let name = name.trim_end_matches(is_sign);
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 fn check_segment(segment: &str) -> Result<(), PathFault> {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::path::TemplateFault;
+use super::read::Severity;
 use crate::scope::InvalidScopeName;
 
 /// The most scopes that a catalogue may have.
@@ -116,17 +117,21 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether the catalogue can be used all the same.
+    /// Whether the catalogue can be used all the same, and if, whether something may be amiss.
     #[must_use]
-    pub const fn is_warning(&self) -> bool {
-        matches!(
-            self,
+    pub const fn severity(&self) -> Severity {
+        match self {
             Self::NoEndpoints(_)
-                | Self::Endpoint {
-                    fault: EndpointFault::Overlap { .. },
-                    ..
-                }
-        )
+            | Self::Endpoint {
+                fault: EndpointFault::Overlap { .. },
+                ..
+            } => Severity::Warning,
+            Self::Endpoint {
+                fault: EndpointFault::Variants { .. },
+                ..
+            } => Severity::Note,
+            _ => Severity::Error,
+        }
     }
 
     /// Where the value is that this one repeats or goes before.
@@ -135,7 +140,10 @@ impl Fault {
         match self {
             Self::DuplicateScope { first, .. }
             | Self::Endpoint {
-                fault: EndpointFault::Duplicate { first, .. } | EndpointFault::Overlap { first, .. },
+                fault:
+                    EndpointFault::Duplicate { first, .. }
+                    | EndpointFault::OtherKind { first, .. }
+                    | EndpointFault::Overlap { first, .. },
                 ..
             } => Some(*first),
             _ => None,
@@ -162,6 +170,31 @@ pub enum EndpointFault {
         path: String,
         /// Where that is.
         first: Place,
+    },
+    /// Two kinds of values, or a kind and none, in one place of the path. Which template a call
+    /// belongs to never depends on its values.
+    #[error("{parameter} stands where {path} has {other}: in one place, all have the same kind")]
+    OtherKind {
+        /// The parameter, with its kind.
+        parameter: String,
+        /// The parameter there.
+        other: String,
+        /// The path there.
+        path: String,
+        /// Where that is.
+        first: Place,
+    },
+    /// A parameter beside literals that it could be mistaken for. Nothing is wrong with that, but the
+    /// API's owner should know which ids are refused.
+    #[error(
+        "{parameter} never takes another spelling of {literals}: what differs from it only in case, \
+         by an extension or by signs at its end is refused"
+    )]
+    Variants {
+        /// The parameter.
+        parameter: String,
+        /// The literals, in words.
+        literals: String,
     },
     /// A path that two templates match, which the other one would have decided differently.
     #[error("goes before {path}: at {common}, {calls}")]

@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::file::{CatalogueFile, EndpointEntry, ScopeEntry};
-use super::{Catalogue, Place, Problem, build, overlap};
+use super::{Catalogue, Place, Problem, build, overlap, variant};
 use crate::nearest::nearest;
 use crate::scope::Level;
 
@@ -20,6 +20,15 @@ pub struct Checked {
     pub catalogue: Option<Catalogue>,
     /// What was found, from top to bottom.
     pub findings: Vec<Finding>,
+}
+
+impl Checked {
+    /// How many findings are of a severity.
+    #[must_use]
+    pub fn count(&self, severity: Severity) -> usize {
+        let findings = self.findings.iter();
+        findings.filter(|found| found.severity == severity).count()
+    }
 }
 
 /// Something to say about one place of a catalogue file.
@@ -42,15 +51,18 @@ pub enum Severity {
     Error,
     /// The file can be used, but probably isn't what was meant.
     Warning,
+    /// Something to know.
+    Note,
 }
 
 impl Severity {
-    /// `error` or `warning`.
+    /// `error`, `warning` or `note`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
         }
     }
 }
@@ -81,8 +93,11 @@ impl Catalogue {
             }
             let is_error = |(_, severity, _): &Found| *severity == Severity::Error;
             catalogue = built.filter(|_| !reader.found.iter().any(is_error));
-            for overlap in catalogue.iter().flat_map(overlap::of) {
-                reader.add(&overlap, &lines);
+            if let Some(catalogue) = &catalogue {
+                let remarks = overlap::of(catalogue)
+                    .into_iter()
+                    .chain(variant::of(catalogue));
+                remarks.for_each(|remark| reader.add(&remark, &lines));
             }
         }
         Checked {
@@ -260,12 +275,7 @@ impl Reader {
         {
             message.push_str(&format!(" (line {})", lines.position(span.start).0));
         }
-        let severity = if problem.fault.is_warning() {
-            Severity::Warning
-        } else {
-            Severity::Error
-        };
-        self.found.push((span, severity, message));
+        self.found.push((span, problem.fault.severity(), message));
     }
 
     fn findings(mut self, lines: &Lines<'_>) -> Vec<Finding> {

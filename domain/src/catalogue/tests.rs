@@ -12,13 +12,13 @@ use super::*;
 const SHIPPED: &str = include_str!("../../../catalogue/alpaca-broker.toml");
 const PUBLISHED: &str = include_str!("../../tests/data/broker-endpoints.tsv");
 
-fn shipped() -> &'static Catalogue {
+pub(super) fn shipped() -> &'static Catalogue {
     static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| toml::from_str(SHIPPED).unwrap());
     &CATALOGUE
 }
 
 /// A catalogue from lines of `scope METHOD path` or `scope METHOD path level`.
-fn file(lines: &str) -> CatalogueFile {
+pub(super) fn file(lines: &str) -> CatalogueFile {
     let mut scopes: Vec<ScopeEntry> = Vec::new();
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.split(' ').collect();
@@ -52,13 +52,13 @@ pub(super) fn catalogue(lines: &str) -> Catalogue {
     file(lines).try_into().unwrap()
 }
 
-fn faults(error: &InvalidCatalogue) -> Vec<Fault> {
+pub(super) fn faults(error: &InvalidCatalogue) -> Vec<Fault> {
     let problems = error.problems().iter();
     problems.map(|problem| problem.fault.clone()).collect()
 }
 
 /// `scope:level template`, or the refusal.
-fn answer(catalogue: &Catalogue, method: &str, path: &str) -> Result<String, Refusal> {
+pub(super) fn answer(catalogue: &Catalogue, method: &str, path: &str) -> Result<String, Refusal> {
     let found = catalogue.find(method, path)?;
     Ok(format!(
         "{} {}",
@@ -84,6 +84,13 @@ fn sample(template: &str) -> String {
         .join("/")
 }
 
+/// Alpaca's documents say in another place what a parameter takes.
+fn without_kinds(path: &str) -> String {
+    Kind::ALL.iter().fold(path.to_owned(), |path, kind| {
+        path.replace(&format!(":{kind}}}"), "}")
+    })
+}
+
 #[test]
 fn every_published_endpoint_matches_one_rule_of_its_scope_and_level() {
     let catalogue = shipped();
@@ -93,13 +100,10 @@ fn every_published_endpoint_matches_one_rule_of_its_scope_and_level() {
             panic!("{row}")
         };
         let wanted = format!("{scope}:{level} {path}");
-        assert_eq!(
-            answer(catalogue, method, &sample(path)),
-            Ok(wanted),
-            "{row}"
-        );
+        let found = answer(catalogue, method, &sample(path)).map(|found| without_kinds(&found));
+        assert_eq!(found, Ok(wanted), "{row}");
         let listed = catalogue.scopes().iter().flat_map(|scope| &scope.endpoints);
-        let same = listed.filter(|e| e.method.as_str() == method && e.path == path);
+        let same = listed.filter(|e| e.method.as_str() == method && without_kinds(&e.path) == path);
         assert_eq!(same.count(), 1, "{row}");
         rows += 1;
     }
@@ -201,7 +205,10 @@ fn an_endpoints_level_overrides_its_methods() {
     }
     let shipped = shipped();
     let estimate = shipped
-        .find("POST", "/v1/trading/accounts/1/orders/estimation")
+        .find(
+            "POST",
+            &sample("/v1/trading/accounts/{id}/orders/estimation"),
+        )
         .unwrap();
     assert_eq!(estimate.level, Level::Read);
 }
@@ -281,7 +288,7 @@ fn check_48_a_path_that_is_not_listed_is_refused() {
         "/v1/Journals",
         "/v1/journals/1/2",
         "/v2/journals",
-        "/v1/accounts/1/unknown",
+        "/v1/accounts/0c6b1f3e-7a55-4b0e-9d8e-6f2d3c4b5a69/unknown",
         "/v1/accounts/{account_id}/unknown",
         "/v1/oauth",
     ] {
@@ -525,10 +532,10 @@ fn a_plain_path_is_understood_as_the_api_understands_it() {
         ("/%61/%62", "a:read /a/b"),
         ("/a/b:by_name", "c:read /a/b:by_name"),
         ("/a/b%3Aby_name", "c:read /a/b:by_name"),
-        ("/a/B", "b:read /a/{x}"),
+        ("/a/c", "b:read /a/{x}"),
         ("/a/BRK.B", "b:read /a/{x}"),
         ("/a/...", "b:read /a/{x}"),
-        ("/a/.b", "b:read /a/{x}"),
+        ("/a/.c", "b:read /a/{x}"),
         ("/a/-._~!$&'()*+,=:@", "b:read /a/{x}"),
         ("/a/x%2Dy", "b:read /a/{x}"),
     ] {
@@ -666,7 +673,7 @@ fn a_catalogue_travels_as_its_file() {
     );
     assert_eq!(
         (catalogue.name(), catalogue.version()),
-        ("Alpaca Broker API", "1.1.1-1")
+        ("Alpaca Broker API", "1.1.1-2")
     );
 }
 

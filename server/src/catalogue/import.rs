@@ -188,7 +188,7 @@ fn snake_case(tag: &str) -> String {
 
 /// A tag in sentence case.
 fn title(tag: &str) -> String {
-    let words = one_line(&tag.replace(['_', '-'], " "), tag);
+    let words = one_line(&tag.replace(['_', '-'], " "), tag.trim());
     let mut chars = words.chars();
     chars.next().map_or_else(
         || "Untitled".to_owned(),

@@ -7,7 +7,7 @@ pub mod watch;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use domain::catalogue::{Catalogue, Checked, Finding};
+use domain::catalogue::{Catalogue, Checked, Finding, Severity};
 
 pub use self::import::draft;
 pub use self::openapi::{Document, Format};
@@ -37,9 +37,10 @@ pub fn load(file: Option<&Path>) -> anyhow::Result<Catalogue> {
             .context("the catalogue that ships with Keyrack can't be used");
     };
     let checked = check(file)?;
+    let warnings = checked.count(Severity::Warning);
     match checked.catalogue {
         Some(catalogue) => {
-            log_warnings(file, checked.findings.len());
+            log_warnings(file, warnings);
             Ok(catalogue)
         }
         None => Err(anyhow!(

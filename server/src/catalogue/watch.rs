@@ -87,8 +87,9 @@ impl Watch {
             }
             Some(Ok(text)) => {
                 let checked = Catalogue::read(text);
+                let warnings = checked.count(Severity::Warning);
                 if let Some(catalogue) = checked.catalogue {
-                    return self.take_up(catalogue, checked.findings.len()).await;
+                    return self.take_up(catalogue, warnings).await;
                 }
                 let lines = located(&self.file, &checked.findings);
                 let findings = checked.findings.iter();

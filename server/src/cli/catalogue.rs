@@ -60,8 +60,7 @@ fn check(file: &Path, format: &Format) -> anyhow::Result<()> {
             .for_each(output::line);
     }
     let Some(catalogue) = &checked.catalogue else {
-        let errors = checked.findings.iter();
-        let errors = errors.filter(|f| f.severity == Severity::Error).count();
+        let errors = checked.count(Severity::Error);
         let plural = if errors == 1 { "" } else { "s" };
         bail!(
             "the catalogue {} can't be used: {errors} error{plural}",

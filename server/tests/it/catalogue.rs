@@ -20,6 +20,11 @@ const BROKEN: &str = "name = \"Library\"\nversion = \"1\"\n[[scopes]]\n";
 const OVERLAP: &str = "scope \"collection\", POST /v2/books/search: goes before \
     /v2/books/{book_id}: at /v2/books/search, GET is refused, DELETE is refused (line 16)";
 
+/// What is noted of it.
+const NOTE: &str = "scope \"collection\", GET /v2/books/{book_id}: {book_id} never takes another \
+    spelling of search: what differs from it only in case, by an extension or by signs at its end \
+    is refused";
+
 fn keyrack(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_keyrack"))
         .args(arguments)
@@ -42,11 +47,12 @@ fn example(name: &str) -> PathBuf {
     Path::new(EXAMPLES).join(name)
 }
 
-/// The catalogue of a draft, which must check without a word but for paths that overlap.
+/// The catalogue of a draft, which must check without a word but for paths that overlap, and notes.
 fn checked(draft: &str) -> Catalogue {
     let checked = Catalogue::read(draft);
     let overlaps = |finding: &&Finding| {
-        finding.severity == Severity::Warning && finding.message.contains(": goes before ")
+        finding.severity == Severity::Note
+            || finding.severity == Severity::Warning && finding.message.contains(": goes before ")
     };
     let others: Vec<_> = checked.findings.iter().filter(|f| !overlaps(f)).collect();
     assert!(others.is_empty(), "{others:?} {draft}");
@@ -76,6 +82,7 @@ fn check_sums_up_a_good_file_with_its_warnings() {
         text(&output.stdout),
         format!(
             "library-api.toml:15:31: warning: {OVERLAP}\n\
+             library-api.toml:16:30: note: {NOTE}\n\
              library-api.toml: Library API, 3 scopes, 12 endpoints, version 2.3-1\n"
         )
     );
@@ -125,7 +132,10 @@ fn check_reports_to_machines() {
         json!({
             "file": "library-api.toml", "usable": true, "name": "Library API", "version": "2.3-1",
             "scopes": 3, "endpoints": 12,
-            "findings": [{ "line": 15, "column": 31, "severity": "warning", "message": OVERLAP }],
+            "findings": [
+                { "line": 15, "column": 31, "severity": "warning", "message": OVERLAP },
+                { "line": 16, "column": 30, "severity": "note", "message": NOTE },
+            ],
         })
     );
     assert_eq!(output.status.code(), Some(0));
@@ -478,6 +488,13 @@ fn what_cant_be_in_a_catalogue_is_left_out_and_named() {
     ] {
         assert!(draft.contains(left_out), "{left_out}: {draft}");
     }
+}
+
+#[test]
+fn a_tag_of_blanks_still_has_a_title() {
+    let paths = json!({ "/books": { "get": { "tags": [" "] } } });
+    let draft = checked(&drafted(&document(paths)).unwrap());
+    assert_eq!(draft.scopes()[0].title, "Untitled");
 }
 
 #[test]

@@ -16,6 +16,9 @@ use server::state::GateMode;
 use crate::app::{Answer, Key, READ, TestApp, UNKNOWN, WRITE, basic, default_catalogue, jwt_part};
 use crate::faulty::Health;
 
+/// The id of something in the API.
+const UUID: &str = "0c6b1f3e-7a55-4b0e-9d8e-6f2d3c4b5a69";
+
 /// The legacy pair of headers.
 fn pair(key: &Key) -> [(&str, &str); 2] {
     [
@@ -164,7 +167,8 @@ async fn check_46_read_access_reads_and_nothing_else() {
             .await
             .ok();
     }
-    for call in [("POST", "/v1/journals"), ("DELETE", "/v1/journals/42")] {
+    let journal = format!("/v1/journals/{UUID}");
+    for call in [("POST", "/v1/journals"), ("DELETE", &*journal)] {
         let answer = app.ask_with_token(call, &token).await;
         answer.gate_refuses(403, "insufficient_scope");
         let body = answer.json();
@@ -187,7 +191,7 @@ async fn check_46_read_access_reads_and_nothing_else() {
     // A call that only looks like a write.
     let key = app.issue("client_secret", "trading=read").await;
     let token = app.token(&key).await;
-    let orders = "/v1/trading/accounts/42/orders";
+    let orders = &*format!("/v1/trading/accounts/{UUID}/orders");
     app.ask_with_token(("POST", &format!("{orders}/estimation")), &token)
         .await
         .ok();
@@ -278,6 +282,18 @@ async fn check_48_what_the_catalogue_or_the_matrix_lacks_is_refused() {
     let token = app
         .token(&app.issue("client_secret", "accounts=write").await)
         .await;
+    for (path, code) in [
+        ("/v1/accounts/positions", "insufficient_scope"),
+        ("/v1/accounts/Positions", "path_variant"),
+        ("/v1/accounts/POSITIONS", "path_variant"),
+        ("/v1/accounts/positions.json", "path_variant"),
+        ("/v1/accounts/positions%2Ejson", "path_variant"),
+        ("/v1/accounts/positions/cip", "path_value"),
+        ("/v1/accounts/41f2", "path_value"),
+    ] {
+        let answer = app.ask_with_token(("GET", path), &token).await;
+        answer.gate_refuses(403, code);
+    }
     let answer = app.ask_with_token(("GET", "/v1/journals"), &token).await;
     answer.gate_refuses(403, "insufficient_scope");
     let body = answer.json();
@@ -631,7 +647,7 @@ async fn the_last_use_has_the_callers_address_as_the_gateway_saw_it() {
     let key = app.issue("legacy", "full").await;
     let mut headers = pair(&key).to_vec();
     headers.push(("X-Forwarded-For", "10.6.6.6, 192.0.2.44"));
-    app.ask_gate(("GET", "/v1/accounts/42?x=1"), &headers)
+    app.ask_gate(("GET", &format!("/v1/accounts/{UUID}?x=1")), &headers)
         .await
         .ok();
     app.services.flush_usage().await.unwrap();
@@ -642,7 +658,7 @@ async fn the_last_use_has_the_callers_address_as_the_gateway_saw_it() {
         .unwrap();
     let last_use = record.last_use.unwrap();
     assert_eq!(last_use.address, "192.0.2.44");
-    assert_eq!(last_use.endpoint, "GET /v1/accounts/{account_id}");
+    assert_eq!(last_use.endpoint, "GET /v1/accounts/{account_id:uuid}");
 }
 
 #[tokio::test]
@@ -721,7 +737,10 @@ fn a_piece() -> impl Strategy<Value = String> {
         "assets",
         "trading",
         "orders",
-        "42",
+        UUID,
+        "positions",
+        "Positions",
+        "positions.json",
         "a.b",
         "..",
         ".",
@@ -773,7 +792,11 @@ fn is_plain_and_known(catalogue: &Catalogue, method: &str, target: &str) -> bool
     let fits = |template: &str| {
         let template: Vec<_> = template.split('/').skip(1).collect();
         let mut both = template.iter().zip(&segments);
-        template.len() == segments.len() && both.all(|(t, s)| t.starts_with('{') || t == s)
+        template.len() == segments.len()
+            && both.all(|(t, s)| {
+                let is_value = t.starts_with('{') && (!t.ends_with(":uuid}") || *s == UUID);
+                is_value || t == s
+            })
     };
     let mut endpoints = catalogue.scopes().iter().flat_map(|scope| &scope.endpoints);
     endpoints.any(|endpoint| {

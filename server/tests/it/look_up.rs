@@ -163,6 +163,25 @@ async fn a_decision_that_could_not_be_written_is_written_later() {
 }
 
 #[tokio::test]
+async fn a_path_that_could_be_another_call_is_looked_up_with_its_reason() {
+    let app = TestApp::new().await;
+    let key = app.issue("legacy", "accounts=read").await;
+    let basic = key.basic();
+    for (path, reason, words) in [
+        ("/v1/accounts/Positions", "path_variant", "another spelling"),
+        ("/v1/accounts/41f2", "path_value", "not of the kind"),
+        ("/v1/nowhere", "path_not_allowed", "doesn't have this path"),
+    ] {
+        let answer = app
+            .ask_gate(("GET", path), &[("Authorization", &basic)])
+            .await;
+        let found = app.finds(&answer, "gate", reason).await;
+        assert!(found.detail.contains(words), "{}", found.detail);
+        assert_eq!(found.key_id, Some(key.key_id()));
+    }
+}
+
+#[tokio::test]
 async fn strangers_do_not_push_out_what_the_team_looks_for() {
     let app = TestApp::new().await;
     let key = app.issue("legacy", "accounts=read").await;

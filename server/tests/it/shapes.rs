@@ -88,13 +88,19 @@ fn envoy(call: &Call<'_>, allowed: Allowed) -> Request<Body> {
 }
 
 /// Calls with a key that reads accounts and journals: what the gate says to each.
-const CALLS: [(&str, &str, Result<(), &str>); 12] = [
+const CALLS: [(&str, &str, Result<(), &str>); 14] = [
     ("GET", "/v1/accounts", Ok(())),
     ("GET", "/v1/accounts?a=%2F..//&scope=x", Ok(())),
     ("GET", "/v1/%61ccounts", Ok(())),
     ("HEAD", "/v1/accounts", Ok(())),
     ("POST", "/v1/journals", Err("insufficient_scope")),
-    ("DELETE", "/v1/accounts/41f2", Err("insufficient_scope")),
+    (
+        "DELETE",
+        "/v1/accounts/0c6b1f3e-7a55-4b0e-9d8e-6f2d3c4b5a69",
+        Err("insufficient_scope"),
+    ),
+    ("GET", "/v1/accounts/Positions", Err("path_variant")),
+    ("GET", "/v1/accounts/41f2", Err("path_value")),
     ("GET", "/v1/nowhere", Err("path_not_allowed")),
     ("GET", "/v1/x/../accounts", Err("path_not_allowed")),
     ("GET", "/v1//accounts", Err("path_not_allowed")),

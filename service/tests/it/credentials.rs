@@ -338,7 +338,7 @@ async fn check_45_flows_do_not_mix() {
 async fn last_use_is_noted_and_survives() {
     let team = Team::new().await;
     let legacy = team.issue("legacy", &[("accounts", "read")]).await;
-    let path = "/v1/accounts/41f2?x=1";
+    let path = "/v1/accounts/0c6b1f3e-7a55-4b0e-9d8e-6f2d3c4b5a69?x=1";
     call_with_secret(&team.services, &legacy, "GET", path)
         .await
         .unwrap();
@@ -352,7 +352,7 @@ async fn last_use_is_noted_and_survives() {
         .await
         .unwrap();
     let last_use = record.last_use.unwrap();
-    assert_eq!(last_use.endpoint, "GET /v1/accounts/{account_id}");
+    assert_eq!(last_use.endpoint, "GET /v1/accounts/{account_id:uuid}");
     assert_eq!(last_use.at, team.services.now());
 }
 

@@ -259,6 +259,47 @@ mod tests {
     }
 
     #[test]
+    fn the_box_refuses_what_the_gate_refuses() {
+        let mut file = catalogue().file().clone();
+        let endpoints = &mut file.scopes[0].endpoints;
+        for path in [
+            "/v1/accounts/{id}",
+            "/v1/accounts/{id}/days/{day:date}",
+            "/v1/accounts/all",
+        ] {
+            let mut endpoint = endpoints[0].clone();
+            endpoint.path = path.to_owned();
+            endpoints.push(endpoint);
+        }
+        let catalogue = Catalogue::try_from(file).unwrap();
+        let ask = |path| can_call(&catalogue, &Access::Full, "GET", path);
+        for good in [
+            "/v1/accounts/all",
+            "/v1/accounts/x",
+            "/v1/accounts/x/days/2026-11-30",
+        ] {
+            assert!(ask(good).good, "{good}");
+        }
+        let spelling = ask("/v1/accounts/All.json");
+        assert!(!spelling.good);
+        assert!(
+            spelling
+                .words
+                .starts_with("No. The path is another spelling of one in the catalogue"),
+            "{}",
+            spelling.words
+        );
+        let value = ask("/v1/accounts/x/days/yesterday");
+        assert_eq!(
+            (value.good, value.words.as_str()),
+            (
+                false,
+                "No. A value in the path is not of the kind that the catalogue says."
+            )
+        );
+    }
+
+    #[test]
     fn the_catalogue_says_what_any_key_needs() {
         let sample = catalogue();
         assert_eq!(

@@ -303,10 +303,15 @@ fn refused(row: DecisionRow) -> Option<Refused> {
         (Some(template), _) => format!("{} {template}", row.method),
         (None, "token") => "Token request".to_owned(),
         (None, "revoke") => "Revocation of a token".to_owned(),
-        (None, _) if row.reason == "path_not_allowed" => {
-            format!("{} a path that is not in the catalogue", row.method)
+        (None, _) => {
+            let path = match row.reason.as_str() {
+                "path_not_allowed" => "a path that is not in the catalogue",
+                "path_variant" => "another spelling of a path in the catalogue",
+                "path_value" => "a path with a value of the wrong kind",
+                _ => "a call that is not known",
+            };
+            format!("{} {path}", row.method)
         }
-        (None, _) => format!("{} a call that is not known", row.method),
     };
     Some(Refused {
         request_id: row.request_id,

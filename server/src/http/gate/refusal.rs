@@ -115,7 +115,7 @@ impl GateRefusal {
             Reason::Decided(AddressNotAllowed) => (StatusCode::FORBIDDEN, "address_not_allowed"),
             Reason::Decided(AskedAgain) => (StatusCode::FORBIDDEN, "asked_again"),
             Reason::Decided(RateLimited(_)) => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
-            Reason::Decided(Path(_)) => (StatusCode::FORBIDDEN, "path_not_allowed"),
+            Reason::Decided(Path(refusal)) => (StatusCode::FORBIDDEN, refusal.code()),
             Reason::Decided(InsufficientScope { .. }) => {
                 (StatusCode::FORBIDDEN, "insufficient_scope")
             }
