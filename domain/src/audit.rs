@@ -145,6 +145,8 @@ words! {
         AuditBroken = "audit.broken",
         /// Refusals and failures were left out of the log, which were too many, and are told in one.
         AuditSummedUp = "audit.summed_up",
+        /// The system's clock was declared right, though the last events are from later.
+        ClockAccepted = "clock.accepted",
         /// A database backup was written.
         BackupWritten = "database.backed_up",
     }

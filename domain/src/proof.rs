@@ -64,6 +64,7 @@ impl Action {
             | Self::AuditSummedUp
             | Self::AuditTrimmed
             | Self::AuditBroken
+            | Self::ClockAccepted
             | Self::BackupWritten => false,
         }
     }

@@ -1,9 +1,12 @@
 //! Counters of this process, in Prometheus' text format on a listener of their own.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use service::Services;
 
 /// The counters, and what stands at a value. Each is a plain atomic: counting costs the gate nothing.
 #[derive(Debug)]
@@ -32,8 +35,14 @@ pub struct Metrics {
     pub database_readable: Gauge,
     /// 1 while the database takes writes, as people need it.
     pub database_writable: Gauge,
+    feed_age_seconds: Seconds,
+    feed_breaks: Gauge,
+    clock_disbelieved: Gauge,
+    database_clock_ahead_seconds: Seconds,
     registry: Registry,
 }
+
+type Seconds = Gauge<f64, AtomicU64>;
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -54,6 +63,31 @@ impl Default for Metrics {
             "database_writable",
             "Whether the database takes writes, as people need it",
             database_writable.clone(),
+        );
+        let feed_age_seconds = Seconds::default();
+        registry.register(
+            "feed_age_seconds",
+            "How long ago all changes were heard that had been made by then; above 0.9 what is kept in memory \
+             is not used",
+            feed_age_seconds.clone(),
+        );
+        let feed_breaks = Gauge::default();
+        registry.register(
+            "feed_breaks",
+            "How often the database had lost changes or was another one since the process began",
+            feed_breaks.clone(),
+        );
+        let clock_disbelieved = Gauge::default();
+        registry.register(
+            "clock_disbelieved",
+            "Whether the clock has jumped or is behind the audit log, so that no tokens are issued",
+            clock_disbelieved.clone(),
+        );
+        let database_clock_ahead_seconds = Seconds::default();
+        registry.register(
+            "database_clock_ahead_seconds",
+            "By how much PostgreSQL's clock is ahead of this node's; behind, if negative",
+            database_clock_ahead_seconds.clone(),
         );
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
@@ -79,12 +113,29 @@ impl Default for Metrics {
             catalogue_file_unusable,
             database_readable,
             database_writable,
+            feed_age_seconds,
+            feed_breaks,
+            clock_disbelieved,
+            database_clock_ahead_seconds,
             registry,
         }
     }
 }
 
 impl Metrics {
+    /// Takes over how things stand at this moment.
+    pub fn look(&self, services: &Services) {
+        let feed = services.feed();
+        self.feed_age_seconds.set(feed.age.as_secs_f64());
+        self.feed_breaks
+            .set(i64::try_from(feed.breaks).unwrap_or(i64::MAX));
+        let is_disbelieved = services.clock_problem().is_some();
+        self.clock_disbelieved.set(is_disbelieved.into());
+        if let Some(skew) = services.clock_skew() {
+            self.database_clock_ahead_seconds.set(skew.as_seconds_f64());
+        }
+    }
+
     /// All counters as text.
     ///
     /// # Errors

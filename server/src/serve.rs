@@ -185,8 +185,11 @@ async fn sweep(services: &Services) {
 }
 
 /// The router of the metrics listener.
-pub fn metrics_router(metrics: Arc<Metrics>) -> Router {
-    async fn show(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
+pub fn metrics_router(metrics: Arc<Metrics>, services: Services) -> Router {
+    async fn show(
+        State((metrics, services)): State<(Arc<Metrics>, Services)>,
+    ) -> impl IntoResponse {
+        metrics.look(&services);
         let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
         metrics
             .to_text()
@@ -195,5 +198,5 @@ pub fn metrics_router(metrics: Arc<Metrics>) -> Router {
     }
     Router::new()
         .route("/metrics", get(show))
-        .with_state(metrics)
+        .with_state((metrics, services))
 }

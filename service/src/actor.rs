@@ -74,7 +74,8 @@ impl Person {
     }
 }
 
-/// How far apart the clocks of replicas may be.
+/// How far apart clocks may be, of replicas or of one node: as much as steps of NTP and smeared leap
+/// seconds come to, and far less than a token's life.
 pub(crate) const SKEW: TimeDelta = TimeDelta::minutes(1);
 
 #[derive(Debug)]

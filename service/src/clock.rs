@@ -1,6 +1,8 @@
 //! Time and chance, injected: the only places that ask the system for either.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use chrono::DateTime;
 use domain::{Instant, to_millis};
@@ -11,6 +13,10 @@ use rand::{Rng, SeedableRng};
 pub trait Clock: Send + Sync + std::fmt::Debug + 'static {
     /// The instant now.
     fn now(&self) -> Instant;
+
+    /// How long ago the clock began. It only goes on: nobody can set it, and what sets the instant does
+    /// not move it.
+    fn steady(&self) -> Duration;
 }
 
 /// The system's clock.
@@ -25,28 +31,52 @@ impl Clock for SystemClock {
     fn now(&self) -> Instant {
         to_millis(chrono::Utc::now())
     }
+
+    fn steady(&self) -> Duration {
+        // Since the first call, which is made at the start.
+        static BEGAN: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+        BEGAN.elapsed()
+    }
 }
 
 /// A clock that tests move by hand.
 #[derive(Debug)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    now: AtomicI64,
+    steady: AtomicI64,
+}
 
 impl ManualClock {
     /// A clock that stands at an instant.
     #[must_use]
     pub fn at(now: Instant) -> Self {
-        Self(AtomicI64::new(now.timestamp_millis()))
+        Self {
+            now: AtomicI64::new(now.timestamp_millis()),
+            steady: AtomicI64::new(0),
+        }
     }
 
-    /// Moves it, forward or back.
+    /// Lets time pass. Back it can only be set.
     pub fn advance(&self, by: chrono::TimeDelta) {
-        self.0.fetch_add(by.num_milliseconds(), Ordering::SeqCst);
+        self.set_by(by);
+        let passed = by.num_milliseconds().max(0);
+        self.steady.fetch_add(passed, Ordering::SeqCst);
+    }
+
+    /// Sets it forward or back, though no time has passed.
+    pub fn set_by(&self, by: chrono::TimeDelta) {
+        self.now.fetch_add(by.num_milliseconds(), Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Instant {
-        DateTime::from_timestamp_millis(self.0.load(Ordering::SeqCst)).unwrap_or_default()
+        DateTime::from_timestamp_millis(self.now.load(Ordering::SeqCst)).unwrap_or_default()
+    }
+
+    fn steady(&self) -> Duration {
+        let steady = self.steady.load(Ordering::SeqCst);
+        Duration::from_millis(steady.unsigned_abs())
     }
 }
 

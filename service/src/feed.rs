@@ -16,6 +16,7 @@ use crate::Services;
 use crate::actor::{Actor, Object};
 use crate::error::ServiceResult;
 use crate::signing_keys::LAST_TOKEN;
+use crate::time::KEPT_AFTER_END;
 
 /// How long the feed may be silent before what is in memory is set aside.
 const STALE_AFTER: Duration = Duration::from_millis(900);
@@ -157,6 +158,7 @@ impl Services {
         let inner = &self.0;
         let (mut signing_keys, mut gateways) = (false, false);
         for change in changes {
+            inner.time.hear(change.at);
             match (change.kind, change.id) {
                 (ObjectKind::Credential, Some(id)) => {
                     if let Ok(key_id) = id.parse() {
@@ -168,7 +170,8 @@ impl Services {
                     }
                 }
                 (ObjectKind::Token, Some(jti)) => {
-                    let until = self.now() + LAST_TOKEN;
+                    // The node that signed it may be ahead of this one.
+                    let until = self.now() + LAST_TOKEN + KEPT_AFTER_END;
                     inner.tokens.revoked.note(jti, until);
                 }
                 (ObjectKind::SigningKey, _) => signing_keys = true,

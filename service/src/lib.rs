@@ -44,19 +44,20 @@ mod signing_keys;
 mod sso;
 mod standing;
 mod throttle;
+mod time;
 mod tokens;
 mod totp;
 mod try_out;
 mod usage;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
-use chrono::{DateTime, TimeDelta};
+use chrono::TimeDelta;
 use domain::Instant;
 use domain::audit::{Action, Outcome};
 use domain::catalogue::Catalogue;
 use domain::client_network::ClientNetwork;
+use domain::expiry::rfc3339;
 use domain::key_id::KeyId;
 use domain::outbound::OutboundRule;
 use domain::role::Permission;
@@ -96,6 +97,7 @@ pub use sso::{
     AtProvider, HEADER_ISSUER, HeaderIdentity, PasswordLogIn, ProviderSettings, SsoAnswer,
     SsoBegun, SsoDone, SsoError, SsoSettings, read_issuer,
 };
+pub use time::ClockProblem;
 pub use try_out::Tried;
 pub use usage::Kept;
 // What a provider is configured with.
@@ -173,8 +175,7 @@ pub struct Services(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     store: SharedStore,
-    clock: Arc<dyn Clock>,
-    latest_millis: AtomicI64,
+    time: time::Time,
     settings: Settings,
     catalogue: Arc<catalogue::InForce>,
     keys: crypto::Keys,
@@ -227,8 +228,9 @@ impl Services {
         // Read first: what changes while the rest is read is heard of.
         let feed = Arc::new(feed::Feed::new());
         feed.begin_after(store.audit_head().await?).await;
-        let signer = signing_keys::Signer::open(&store, &keys, clock.now()).await?;
-        let catalogue = Arc::new(catalogue::InForce::new(catalogue, clock.now()));
+        let time = time::Time::begin(clock.clone(), store.last_audit_time().await?);
+        let signer = signing_keys::Signer::open(&store, &keys, time.now()).await?;
+        let catalogue = Arc::new(catalogue::InForce::new(catalogue, time.now()));
         let memory = settings.cache;
         let limiters = limiter::Limiters::new(clock.clone(), memory);
         let services = Self(Arc::new(Inner {
@@ -265,8 +267,7 @@ impl Services {
             recent_issues: credentials::RecentIssues::new(),
             kept_counts: credentials::KeptCounts::default(),
             store,
-            clock,
-            latest_millis: AtomicI64::new(i64::MIN),
+            time,
             settings,
             catalogue,
             keys,
@@ -283,20 +284,54 @@ impl Services {
         &self.0.settings
     }
 
-    /// The instant now, as the rules see it. It never goes back while the process runs, whatever
-    /// the system's clock does: what has ended stays ended.
+    /// The instant now, as the rules see it. It never goes back, whatever the system's clock does, and
+    /// is never before the last audit event that was there at the start: what has ended stays ended.
     #[must_use]
     pub fn now(&self) -> Instant {
-        let now = self.0.clock.now();
-        let latest = self
-            .0
-            .latest_millis
-            .fetch_max(now.timestamp_millis(), Ordering::Relaxed);
-        if latest > now.timestamp_millis() {
-            DateTime::from_timestamp_millis(latest).unwrap_or(now)
-        } else {
-            now
+        self.0.time.now()
+    }
+
+    /// What is wrong with the clock, if anything is: then no tokens are issued.
+    #[must_use]
+    pub fn clock_problem(&self) -> Option<ClockProblem> {
+        self.0.time.certain().err()
+    }
+
+    /// By how much the database's clock is ahead of this node's, if it has one and was asked.
+    #[must_use]
+    pub fn clock_skew(&self) -> Option<TimeDelta> {
+        self.0.time.skew()
+    }
+
+    /// Looks whether the clock can be believed, and how it stands to the database's.
+    pub async fn look_at_clocks(&self) -> ServiceResult<()> {
+        // It says what is wrong by itself.
+        let _ = self.clock_problem();
+        let before = self.0.time.of_the_system();
+        if let Some(theirs) = self.store().database_time().await? {
+            let after = self.0.time.of_the_system();
+            self.0.time.measured(before, theirs, after);
         }
+        Ok(())
+    }
+
+    /// Says that the system's clock is right now, though the last audit events are from later: processes
+    /// that start from now on believe it.
+    pub async fn accept_clock(&self, actor: &Actor) -> ServiceResult<Instant> {
+        let (action, object) = (Action::ClockAccepted, actor::Object::system("clock"));
+        self.authorise(actor, Permission::ManageSettings, action, object.clone())
+            .await?;
+        let told = rfc3339(self.now());
+        let now = self.0.time.of_the_system();
+        let event = actor.event(
+            now,
+            action,
+            Outcome::Done,
+            object,
+            json!({ "before": told }),
+        );
+        self.append_audit(event).await?;
+        Ok(now)
     }
 
     /// Whether the store can be read, which the gate needs.

@@ -58,6 +58,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Not audited: it records facts of the installation, such as a check value of the pepper.
     async fn setting_or_insert(&self, key: &str, value: &str) -> StoreResult<String>;
 
+    /// What the database's own clock tells, to measure how far it is from this node's, and for nothing
+    /// else; nothing if it runs on this machine.
+    async fn database_time(&self) -> StoreResult<Option<Instant>>;
+
     // --- The feed of changes ---
 
     /// What the audit entries after the one with this number and hash are about, oldest first, at most
@@ -316,10 +320,11 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         audit: AuditEvent,
     ) -> StoreResult<()>;
 
-    /// Removes the sessions, one-time tokens, ids of assertions, revoked tokens and trimmed audit
-    /// entries whose time is
-    /// over, at most 1,000 of each; how many. Not audited: they were of no effect any more.
-    async fn delete_expired(&self, now: Instant) -> StoreResult<u64>;
+    /// Removes the sessions, one-time tokens, ids of assertions and revoked tokens whose time was over by
+    /// an instant, and the trimmed audit entries from before it: at most 1,000 of each; how many. Not
+    /// audited: they were of no effect any more. Leave them some time after their end: another node's
+    /// clock may be behind.
+    async fn delete_expired(&self, before: Instant) -> StoreResult<u64>;
 
     // --- Credentials ---
 
@@ -574,4 +579,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// The number and hash of the last entry, kept apart from the entries.
     async fn audit_head(&self) -> StoreResult<(i64, ChainHash)>;
+
+    /// When the last entry was written, by the clock of the process that did it.
+    async fn last_audit_time(&self) -> StoreResult<Option<Instant>>;
 }

@@ -3,6 +3,7 @@
 
 mod audit;
 mod catalogue;
+mod clock;
 mod config;
 mod credential;
 mod db;
@@ -63,6 +64,9 @@ enum Command {
     /// The keys that sign access tokens.
     #[command(subcommand, name = "signing-key")]
     SigningKey(signing_key::SigningKeyCommand),
+    /// The clock that everything goes by.
+    #[command(subcommand)]
+    Clock(clock::ClockCommand),
     /// Ask a running server whether it is ready; for containers.
     Healthcheck,
 }
@@ -104,6 +108,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Db(command) => db::run(&config, command).await,
         Command::Audit(command) => audit::run(&config, command).await,
         Command::SigningKey(command) => signing_key::run(&config, command).await,
+        Command::Clock(command) => clock::run(&config, command).await,
         Command::Healthcheck => healthcheck::run(&config).await,
     }
 }

@@ -72,7 +72,7 @@ pub async fn serve_with(
             let listener = TcpListener::bind(address)
                 .await
                 .with_context(|| format!("can't listen on {address} for metrics"))?;
-            let router = serve::metrics_router(metrics);
+            let router = serve::metrics_router(metrics, services.clone());
             let never = std::future::pending();
             Some(AbortOnDropHandle::new(tokio::spawn(async move {
                 serve::serve(listener, router, never).await;

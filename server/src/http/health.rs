@@ -17,6 +17,8 @@ use crate::state::AppState;
 
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// So many seconds between the database's clock and the node's are worth a word.
+const MOST_SKEW: i64 = 5;
 /// How often the node looks by itself.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
@@ -36,9 +38,13 @@ async fn live() -> impl IntoResponse {
 /// not possible is said in the answer, in the log and by a metric.
 async fn ready(State(state): State<AppState>) -> impl IntoResponse {
     match look(&state.services).await {
-        Readiness::Ready => answer(StatusCode::OK, "ready\n".to_owned()),
+        Readiness::Ready => {
+            let text = format!("ready\n{}", clock(&state.services));
+            answer(StatusCode::OK, text)
+        }
         Readiness::ReadsOnly(why) => {
-            let text = format!("ready to check calls, but nothing can be changed: {why}\n");
+            let clock = clock(&state.services);
+            let text = format!("ready to check calls, but nothing can be changed: {why}\n{clock}");
             answer(StatusCode::OK, text)
         }
         Readiness::Down => {
@@ -46,6 +52,22 @@ async fn ready(State(state): State<AppState>) -> impl IntoResponse {
             answer(StatusCode::SERVICE_UNAVAILABLE, text)
         }
     }
+}
+
+/// What is wrong with the clock, in lines. It stops no gate call, so the node is ready.
+fn clock(services: &Services) -> String {
+    let problem = services.clock_problem();
+    let problem = problem.map(|problem| format!("no tokens are issued: {problem}\n"));
+    let skew = services.clock_skew().map(|skew| skew.num_seconds());
+    let skew = skew.filter(|skew| skew.abs() > MOST_SKEW);
+    let skew = skew.map(|skew| match skew {
+        0.. => format!("the database's clock is {skew} seconds ahead of this node's\n"),
+        _ => format!(
+            "the database's clock is {} seconds behind this node's\n",
+            -skew
+        ),
+    });
+    problem.into_iter().chain(skew).collect()
 }
 
 /// What a node can do.
@@ -96,6 +118,8 @@ pub async fn keep_looking(services: Services, metrics: Arc<Metrics>) {
             tracing::info!("the database takes writes again");
         }
         last = now;
+        // What is wrong with the database was said.
+        let _ = tokio::time::timeout(PATIENCE, services.look_at_clocks()).await;
         let is_ready = |ready: bool| i64::from(ready);
         metrics
             .database_readable

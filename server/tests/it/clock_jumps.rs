@@ -74,19 +74,61 @@ async fn check_92_a_clock_that_jumps_back_revives_nothing() {
 }
 
 #[tokio::test]
-async fn check_92_whatever_the_clock_does_a_token_has_time_left() {
+async fn check_92_and_105_whatever_the_clock_does_a_token_lasts_no_longer_than_it_may() {
     let app = TestApp::new().await;
     let end = rfc3339(app.services.now() + TimeDelta::hours(3));
     let key = app.issue_until("client_secret", "full", &end).await;
-    // An hour either way, and a second told twice, as when a leap second is smeared out.
-    for jump in [3600, -3600, -1, 1, -1, 1, 3600, -7200, 3600, 60] {
-        app.clock.advance(TimeDelta::seconds(jump));
+    // A minute either way, and a second told twice, as when a leap second is smeared out.
+    for jump in [59, -59, -1, 1, -1, 1, 59, -30, -28] {
+        app.clock.set_by(TimeDelta::seconds(jump));
         let answer = app.post_token(&key, "").await.ok().json();
         let left = answer["expires_in"].as_i64().unwrap();
         assert!((1..=900).contains(&left), "{left} s after {jump} s");
         let token = answer["access_token"].as_str().unwrap();
         app.ask_with_token(READ, token).await.ok();
     }
+    // An hour is too much to believe: ahead, back again, further back, and ahead once more.
+    let token = app.token(&key).await;
+    for jump in [3600, -3600, -7200, 10_800] {
+        app.clock.set_by(TimeDelta::seconds(jump));
+        let answer = app.post_token(&key, "").await;
+        answer.refuses(503, "temporarily_unavailable");
+        // The token has ended by the clock that was an hour ahead, and stays so.
+        let gate = app.ask_with_token(READ, &token).await;
+        gate.gate_refuses(401, "invalid_token");
+    }
+    app.clock.advance(TimeDelta::minutes(5));
+    let token = app.token(&key).await;
+    app.ask_with_token(READ, &token).await.ok();
+}
+
+#[tokio::test]
+async fn check_105_a_clock_that_is_not_believed_is_told_of() {
+    let app = TestApp::new().await;
+    let ready = async || {
+        let request = http::Request::get("/readyz").body(axum::body::Body::empty());
+        let answer = app.call(request.unwrap()).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        String::from_utf8(answer.body.to_vec()).unwrap()
+    };
+    let metric = || {
+        app.metrics.look(&app.services);
+        let text = app.metrics.to_text().unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("keyrack_clock_disbelieved "));
+        line.unwrap().to_owned()
+    };
+    assert_eq!(ready().await, "ready\n");
+    assert_eq!(metric(), "keyrack_clock_disbelieved 0");
+    app.clock.set_by(TimeDelta::hours(2));
+    let text = ready().await;
+    let words = "ready\nno tokens are issued: the system's clock has jumped ahead by 7200 seconds";
+    assert!(text.starts_with(words), "{text}");
+    assert_eq!(metric(), "keyrack_clock_disbelieved 1");
+    app.clock.set_by(TimeDelta::hours(-2));
+    let text = ready().await;
+    assert!(text.contains("is 7200 seconds behind"), "{text}");
 }
 
 /// The library that puts itself between a process and the system's clock.
@@ -99,7 +141,7 @@ fn faketime() -> PathBuf {
 }
 
 #[test]
-fn check_92_a_process_under_a_clock_that_jumps_stays_right() {
+fn checks_92_and_105_a_process_under_a_clock_that_jumps_stays_right() {
     let (host, [key_id, secret]) = Host::with_credential();
     let clock = host.path().join("clock");
     let jump = |by: TimeDelta| {
@@ -131,6 +173,13 @@ fn check_92_a_process_under_a_clock_that_jumps_stays_right() {
     ] {
         jump(by);
         asked.push((by, host.ask_gate(&basic(&key_id, &secret)), status));
+        // Nobody gets a token while the clock is not believed, whoever they are.
+        let token = if by == TimeDelta::zero() && asked.len() == 1 {
+            401
+        } else {
+            503
+        };
+        assert_eq!(host.ask_token(), token, "after {by}");
     }
     server.kill().unwrap();
     let output = server.wait_with_output().unwrap();
@@ -139,4 +188,8 @@ fn check_92_a_process_under_a_clock_that_jumps_stays_right() {
         assert_eq!(answered, status, "after {by}: {log}");
     }
     assert!(!log.contains("panicked"), "{log}");
+    assert!(
+        log.contains("no tokens are issued: the system's clock"),
+        "{log}"
+    );
 }

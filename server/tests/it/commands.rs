@@ -112,6 +112,21 @@ impl Host {
         answer.unwrap().status().as_u16()
     }
 
+    /// Asks for a token as somebody whom nobody knows.
+    pub fn ask_token(&self) -> u16 {
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", "KRQ7M2XZLP4TAVJ6NDB3EH"),
+            ("client_secret", "wrong"),
+        ];
+        let answer = ureq::post(format!("http://{}/v1/oauth2/token", self.listen))
+            .config()
+            .http_status_as_error(false)
+            .build()
+            .send_form(form);
+        answer.unwrap().status().as_u16()
+    }
+
     pub fn run(&self, arguments: &[&str], typed: &str) -> Output {
         let mut process = self.start(arguments);
         // Most commands read nothing, and may be over by now.

@@ -219,4 +219,6 @@ around! {
     fn list_audit(after: i64, limit: u32) -> Vec<AuditEntry>;
     fn list_audit_of(kind: ObjectKind, id: String, limit: u32) -> Vec<AuditEntry>;
     fn audit_head() -> (i64, ChainHash);
+    fn last_audit_time() -> Option<Instant>;
+    fn database_time() -> Option<Instant>;
 }

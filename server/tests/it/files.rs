@@ -68,7 +68,7 @@ async fn metrics_count_what_the_gate_and_the_issuer_did() {
     let token = app.token(&key).await;
     app.ask_with_token(READ, &token).await.ok();
     app.ask_gate(READ, &[]).await;
-    let metrics = server::serve::metrics_router(app.metrics.clone());
+    let metrics = server::serve::metrics_router(app.metrics.clone(), app.services.clone());
     let request = Request::get("/metrics").body(Body::empty()).unwrap();
     let answer = metrics.clone().oneshot(request).await.unwrap();
     let kind = answer.headers()["content-type"].to_str().unwrap();

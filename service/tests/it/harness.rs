@@ -38,13 +38,14 @@ fn postgres_server() -> String {
 }
 
 /// Does something to that server.
-pub fn psql(statement: &str) {
+pub fn psql(statement: &str) -> String {
     let done = std::process::Command::new("psql")
         .args([&postgres_server(), "-qtAc", statement])
         .output()
         .unwrap();
     let problem = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{statement}: {problem}");
+    String::from_utf8(done.stdout).unwrap()
 }
 
 pub struct Team {

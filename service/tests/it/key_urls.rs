@@ -141,7 +141,7 @@ pub async fn issue(team: &Team, url: &str) -> KeyId {
     issued.unwrap().credential.key_id
 }
 
-fn assertion(services: &Services, key_id: KeyId, program: &Program, kid: &str) -> String {
+pub fn assertion(services: &Services, key_id: KeyId, program: &Program, kid: &str) -> String {
     let now = services.now().timestamp();
     let claims = json!({
         "iss": key_id, "sub": key_id, "aud": services.settings().issuer,
@@ -162,7 +162,7 @@ pub async fn ask(
     send(services, &assertion).await
 }
 
-async fn send(services: &Services, assertion: &str) -> Result<(), TokenError> {
+pub async fn send(services: &Services, assertion: &str) -> Result<(), TokenError> {
     let request = TokenRequest {
         proof: ClientProof::Assertion {
             client_id: None,

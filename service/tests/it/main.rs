@@ -10,6 +10,7 @@ mod audit;
 mod audit_budget;
 mod caches;
 mod catalogue;
+mod clocks;
 mod credentials;
 mod gateways;
 mod harness;

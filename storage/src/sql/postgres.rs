@@ -30,6 +30,9 @@ type Row = sqlx::postgres::PgRow;
 /// the audit head, and what is read after it must be what is committed by then.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const LOCK_AUDIT_HEAD: &str = "SELECT seq, hash FROM audit_head FOR UPDATE";
+/// In milliseconds since 1970.
+const DATABASE_TIME: Option<&str> =
+    Some("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now");
 /// Ends a query that takes its rows, one after the other, until the transaction ends.
 const LOCK_ROWS: &str = " FOR UPDATE";
 

@@ -33,6 +33,8 @@ type Row = sqlx::sqlite::SqliteRow;
 const BEGIN: &str = "BEGIN IMMEDIATE";
 /// The write lock is the lock on the audit log as well.
 const LOCK_AUDIT_HEAD: &str = "SELECT seq, hash FROM audit_head";
+/// It has this machine's.
+const DATABASE_TIME: Option<&str> = None;
 /// The write lock is the lock on the rows as well.
 const LOCK_ROWS: &str = "";
 

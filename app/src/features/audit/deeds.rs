@@ -109,6 +109,7 @@ pub(super) const fn words(action: Action) -> (&'static str, &'static str) {
             "left refusals and failures out of the log, which were too many",
             "sum up refusals and failures",
         ),
+        Action::ClockAccepted => ("accepted the clock as it is", "accept the clock as it is"),
         Action::BackupWritten => ("wrote a backup", "write a backup"),
     }
 }

@@ -1,5 +1,6 @@
 //! The audit log: a chain of events, each with the hash of all before it.
 
+use domain::Instant;
 use domain::audit::{AuditEntry, AuditEvent, ChainHash, ObjectKind, Outcome};
 
 use sqlx::QueryBuilder;
@@ -25,6 +26,14 @@ pub(super) async fn head(db: &mut Connection) -> StoreResult<Head> {
             .fetch_one(db)
             .await?,
     )
+}
+
+pub(super) async fn last_time(db: &mut Connection) -> StoreResult<Option<Instant>> {
+    sqlx::query("SELECT at FROM audit_events ORDER BY seq DESC LIMIT 1")
+        .fetch_optional(db)
+        .await?
+        .map(|row| Columns::of("audit_events", &row).instant("at"))
+        .transpose()
 }
 
 pub(super) async fn base(db: &mut Connection) -> StoreResult<Head> {

@@ -15,11 +15,12 @@ use domain::role::Role;
 use domain::scope::WireScope;
 use domain::user::{EmailAddress, User, UserId};
 
+use super::columns::Columns;
 use super::decisions::Whose;
 use super::{
-    SqlStore, audit, catalogue, counts, credentials, decisions, discard_backup, expired, factors,
-    finish, gateways, identities, key_sets, keys, list, people, public_keys, sessions, set_up,
-    tokens, usage, users,
+    DATABASE_TIME, SqlStore, audit, catalogue, counts, credentials, decisions, discard_backup,
+    expired, factors, finish, gateways, identities, key_sets, keys, list, people, public_keys,
+    sessions, set_up, tokens, usage, users,
 };
 use crate::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
@@ -76,6 +77,18 @@ impl Store for SqlStore {
         let (key, value) = (key.to_owned(), value.to_owned());
         self.write(move |db| Box::pin(set_up::setting_or_insert(db, key, value)))
             .await
+    }
+
+    async fn database_time(&self) -> StoreResult<Option<Instant>> {
+        let Some(statement) = DATABASE_TIME else {
+            return Ok(None);
+        };
+        let row = sqlx::query(statement)
+            .fetch_one(&mut *self.read().await?)
+            .await?;
+        Columns::of("the database's clock", &row)
+            .instant("now")
+            .map(Some)
     }
 
     async fn changes_after(&self, last: (i64, ChainHash)) -> StoreResult<Option<Vec<Change>>> {
@@ -719,6 +732,10 @@ impl Store for SqlStore {
         limit: u32,
     ) -> StoreResult<Vec<AuditEntry>> {
         audit::list_of(&mut *self.read().await?, kind, id, limit).await
+    }
+
+    async fn last_audit_time(&self) -> StoreResult<Option<Instant>> {
+        audit::last_time(&mut *self.read().await?).await
     }
 
     async fn audit_head(&self) -> StoreResult<(i64, ChainHash)> {

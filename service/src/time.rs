@@ -1,0 +1,208 @@
+//! The time that the rules go by, and whether it can be believed.
+//!
+//! Two clocks tell it: the system's, which people and programs set, and a steady one, which only goes
+//! on. What has ended stays ended, whatever the system's clock does: the rules' time never goes back,
+//! not over a restart either, as the last audit event is its floor. The price is that a clock that was
+//! wrong for a moment can make it a wrong one; so while the clocks do not agree nothing is made whose
+//! lifetime would be counted from it, and nothing is cleared away by it.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta};
+use domain::Instant;
+
+use crate::actor::SKEW;
+use crate::clock::Clock;
+
+/// How long what has ended is kept: the node that clears it away may be ahead of one for which it has not.
+pub(crate) const KEPT_AFTER_END: TimeDelta = TimeDelta::days(1);
+/// How long a clock that jumped ahead must go on from there until it is believed: a machine that slept
+/// looks the same as one whose clock is wrong, but a wrong one is put right by what keeps it.
+const BELIEVED_AFTER: TimeDelta = TimeDelta::minutes(5);
+/// How often it is said that other nodes are ahead.
+const SAID_EVERY: TimeDelta = TimeDelta::minutes(1);
+/// Nothing was measured.
+const UNKNOWN: i64 = i64::MIN;
+
+/// Why the time can't be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ClockProblem {
+    /// The system's clock has gone back, or is behind the last audit event.
+    #[error(
+        "the system's clock is {} seconds behind what it, or the audit log, has told before: set it right. If \
+         what was told before is wrong, run `keyrack clock accept` and restart", .0.num_seconds()
+    )]
+    Behind(TimeDelta),
+    /// It has jumped ahead of a clock that only goes on, and not stayed there for long yet.
+    #[error(
+        "the system's clock has jumped ahead by {} seconds: set it right, or wait five minutes if it is right now",
+        .0.num_seconds()
+    )]
+    Ahead(TimeDelta),
+}
+
+/// The time. All numbers are milliseconds.
+#[derive(Debug)]
+pub(crate) struct Time {
+    clock: Arc<dyn Clock>,
+    /// The latest that was told.
+    latest: AtomicI64,
+    /// The most by which the system's clock was ever ahead of the steady one.
+    lead: AtomicI64,
+    agreement: Mutex<Agreement>,
+    /// By how much the database's clock is ahead.
+    skew: AtomicI64,
+    /// When it was last said that another node is ahead, by the steady clock.
+    said_at: AtomicI64,
+}
+
+/// How the two clocks stood to each other last.
+#[derive(Debug)]
+struct Agreement {
+    /// By how much the system's clock was ahead of the steady one while they agreed.
+    lead: i64,
+    /// By how much it is since it jumped, and since when, by the steady clock.
+    jumped: Option<(i64, i64)>,
+    /// What is wrong, as far as that was said.
+    problem: Option<ClockProblem>,
+}
+
+impl Time {
+    /// Begins at what the system's clock tells, or at the last audit event if that is later.
+    pub(crate) fn begin(clock: Arc<dyn Clock>, last_event: Option<Instant>) -> Self {
+        let (wall, steady) = (clock.now().timestamp_millis(), millis(clock.steady()));
+        let floor = last_event.map_or(wall, |at| at.timestamp_millis().max(wall));
+        Self {
+            clock,
+            latest: AtomicI64::new(floor),
+            lead: AtomicI64::new(floor - steady),
+            agreement: Mutex::new(Agreement {
+                lead: wall - steady,
+                jumped: None,
+                problem: None,
+            }),
+            skew: AtomicI64::new(UNKNOWN),
+            said_at: AtomicI64::new(UNKNOWN),
+        }
+    }
+
+    /// The instant now, as the rules see it. It stands still while the system's clock is a little
+    /// behind, and goes on with the steady one if it is far behind.
+    pub(crate) fn now(&self) -> Instant {
+        let (wall, steady) = self.clocks();
+        let lead = self.lead.fetch_max(wall - steady, Ordering::Relaxed);
+        let lead = lead.max(wall - steady);
+        let latest = self.latest.load(Ordering::Relaxed);
+        let is_far_behind = latest - wall > SKEW.num_milliseconds();
+        let now = if is_far_behind { steady + lead } else { wall };
+        let latest = self.latest.fetch_max(now, Ordering::Relaxed);
+        DateTime::from_timestamp_millis(latest.max(now)).unwrap_or_default()
+    }
+
+    /// Takes in when something was done on another node: what has ended there has ended here. A node that
+    /// is far ahead is not followed, or one wrong clock would be everybody's.
+    pub(crate) fn hear(&self, at: Instant) {
+        let at = at.timestamp_millis();
+        let (wall, steady) = self.clocks();
+        if at - wall <= SKEW.num_milliseconds() {
+            self.latest.fetch_max(at, Ordering::Relaxed);
+            self.lead.fetch_max(at - steady, Ordering::Relaxed);
+            return;
+        }
+        let said_at = self.said_at.load(Ordering::Relaxed);
+        if said_at == UNKNOWN || steady - said_at >= SAID_EVERY.num_milliseconds() {
+            self.said_at.store(steady, Ordering::Relaxed);
+            tracing::warn!(
+                seconds = (at - wall) / 1000,
+                "an audit event is from ahead of this clock: the clock of this node, or of the one that \
+                 wrote it, is wrong"
+            );
+        }
+    }
+
+    /// The instant now, for something that is to last: a token, or what is cleared away for good.
+    ///
+    /// # Errors
+    /// The clocks do not agree.
+    pub(crate) fn certain(&self) -> Result<Instant, ClockProblem> {
+        let now = self.now();
+        let (wall, steady) = self.clocks();
+        let mut agreement = self.agreement();
+        let problem = agreement.problem(now.timestamp_millis(), wall, steady);
+        match (agreement.problem, problem) {
+            (None, Some(problem)) => tracing::error!("no tokens are issued: {problem}"),
+            (Some(_), None) => tracing::info!("the clock is believed again: tokens are issued"),
+            _ => {}
+        }
+        agreement.problem = problem;
+        problem.map_or(Ok(now), Err)
+    }
+
+    /// What the system's clock tells, whatever was told before.
+    pub(crate) fn of_the_system(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Notes what the database's clock told between two looks at the system's.
+    pub(crate) fn measured(&self, before: Instant, theirs: Instant, after: Instant) {
+        let ours = before + (after - before) / 2;
+        let skew = theirs - ours;
+        let last = self.skew.swap(skew.num_milliseconds(), Ordering::Relaxed);
+        let was_apart = last != UNKNOWN && last.abs() > SKEW.num_milliseconds();
+        if skew.abs() > SKEW && !was_apart {
+            tracing::warn!(
+                seconds = skew.num_seconds(),
+                "the database's clock is ahead of this node's by so much (behind, if negative): one of them \
+                 is wrong"
+            );
+        }
+    }
+
+    /// By how much the database's clock is ahead, if it was measured.
+    pub(crate) fn skew(&self) -> Option<TimeDelta> {
+        let skew = self.skew.load(Ordering::Relaxed);
+        (skew != UNKNOWN).then(|| TimeDelta::milliseconds(skew))
+    }
+
+    fn clocks(&self) -> (i64, i64) {
+        let wall = self.clock.now().timestamp_millis();
+        (wall, millis(self.clock.steady()))
+    }
+
+    fn agreement(&self) -> MutexGuard<'_, Agreement> {
+        self.agreement
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Agreement {
+    fn problem(&mut self, now: i64, wall: i64, steady: i64) -> Option<ClockProblem> {
+        let agree = SKEW.num_milliseconds();
+        if now - wall > agree {
+            self.jumped = None;
+            return Some(ClockProblem::Behind(TimeDelta::milliseconds(now - wall)));
+        }
+        let lead = wall - steady;
+        if lead - self.lead > agree {
+            let (jumped_to, since) = match self.jumped {
+                Some(jumped) if (lead - jumped.0).abs() <= agree => jumped,
+                _ => (lead, steady),
+            };
+            self.jumped = Some((jumped_to, since));
+            if steady - since < BELIEVED_AFTER.num_milliseconds() {
+                let by = TimeDelta::milliseconds(lead - self.lead);
+                return Some(ClockProblem::Ahead(by));
+            }
+        }
+        // They agree, and small steps are followed.
+        self.lead = lead;
+        self.jumped = None;
+        None
+    }
+}
+
+fn millis(steady: std::time::Duration) -> i64 {
+    i64::try_from(steady.as_millis()).unwrap_or(i64::MAX)
+}

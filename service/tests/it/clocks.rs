@@ -1,0 +1,259 @@
+//! Clocks that are wrong: of one node, of all, for a moment or over a restart. Nothing that has ended
+//! begins again, nothing lasts longer than it may, and nothing is thrown away too early.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta};
+use domain::audit::Action;
+use domain::expiry::rfc3339;
+use jsonwebtoken::Algorithm;
+use service::{
+    AuditQuery, ClockProblem, IssuedCredential, ManualClock, Services, Settings, TokenError,
+};
+
+use crate::gateways::revoke;
+use crate::harness::{
+    Team, call_with_secret, call_with_token, open, open_asking, open_with, postgres, psql,
+    settings, token,
+};
+use crate::key_urls::{Hosts, URL, assertion, issue, send};
+use crate::signing::Program;
+
+/// Another node on the team's database, whose clock is off by so much.
+async fn node_off_by(team: &Team, by: TimeDelta) -> (Services, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::at(team.services.now() + by));
+    (open(team.store.clone(), clock.clone()).await, clock)
+}
+
+async fn gets_no_token(node: &Services, issued: &IssuedCredential) -> bool {
+    matches!(token(node, issued).await, Err(TokenError::Unavailable(_)))
+}
+
+#[tokio::test]
+async fn check_105_an_assertion_works_once_though_a_node_that_is_ahead_clears_away() {
+    let hosts = Arc::<Hosts>::default();
+    let program = Program::new(Algorithm::EdDSA);
+    hosts.publish(URL, &[("one", &program)]);
+    let team = Team::asking(hosts.clone()).await;
+    let key_id = issue(&team, URL).await;
+    let assertion = assertion(&team.services, key_id, &program, "one");
+    send(&team.services, &assertion).await.unwrap();
+    let clock = Arc::new(ManualClock::at(team.services.now() + TimeDelta::hours(2)));
+    let ahead = open_asking(team.store.clone(), clock, hosts).await;
+    ahead.sweep().await.unwrap();
+    send(&team.services, &assertion).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn check_105_a_token_stays_revoked_though_a_node_that_is_ahead_clears_away() {
+    let team = Team::new().await;
+    let issued = team.issue("client_secret", &[("data", "read")]).await;
+    let token = token(&team.services, &issued).await.unwrap();
+    revoke(&team.services, &issued, &token).await.unwrap();
+    let (ahead, _) = node_off_by(&team, TimeDelta::hours(2)).await;
+    ahead.sweep().await.unwrap();
+    let restarted = open(team.store.clone(), team.clock.clone()).await;
+    let called = call_with_token(&restarted, &token, "GET", "/v1/assets").await;
+    called.unwrap_err();
+}
+
+#[tokio::test]
+async fn check_105_a_node_that_is_behind_remembers_what_it_hears_of_until_it_ends() {
+    let team = Team::new().await;
+    let issued = team.issue("client_secret", &[("data", "read")]).await;
+    let (behind, clock) = node_off_by(&team, TimeDelta::seconds(-50)).await;
+    let token = token(&team.services, &issued).await.unwrap();
+    revoke(&team.services, &issued, &token).await.unwrap();
+    behind.catch_up().await.unwrap();
+    for _ in 0..40 {
+        let called = call_with_token(&behind, &token, "GET", "/v1/assets").await;
+        called.unwrap_err();
+        clock.advance(TimeDelta::seconds(30));
+        behind.sweep().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn check_105_after_a_jump_ahead_and_back_no_token_is_made() {
+    let team = Team::new().await;
+    let issued = team.issue("client_secret", &[("data", "read")]).await;
+    let services = &team.services;
+    token(services, &issued).await.unwrap();
+    for jump in [TimeDelta::hours(24), TimeDelta::seconds(61)] {
+        let fresh = open(team.store.clone(), team.clock.clone()).await;
+        let before = fresh.now();
+        team.clock.set_by(jump);
+        assert!(gets_no_token(&fresh, &issued).await, "ahead by {jump}");
+        assert_eq!(fresh.clock_problem(), Some(ClockProblem::Ahead(jump)));
+        team.clock.set_by(-jump);
+        assert!(gets_no_token(&fresh, &issued).await, "back by {jump}");
+        assert_eq!(fresh.clock_problem(), Some(ClockProblem::Behind(jump)));
+        assert_eq!(fresh.now(), before + jump, "what has ended stays ended");
+        // A restart clears it up, as nothing was written meanwhile.
+        let restarted = open(team.store.clone(), team.clock.clone()).await;
+        token(&restarted, &issued).await.unwrap();
+        // So does a clock that gets there.
+        team.clock.set_by(jump);
+        token(&fresh, &issued).await.unwrap_err();
+        team.clock.advance(TimeDelta::minutes(5));
+        token(&fresh, &issued).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn check_105_what_was_made_by_a_wrong_clock_ends_though_the_clock_went_back() {
+    let team = Team::new().await;
+    let issued = team.issue("client_secret", &[("data", "read")]).await;
+    team.clock.set_by(TimeDelta::hours(24));
+    team.clock.advance(TimeDelta::minutes(1));
+    team.clock.advance(TimeDelta::minutes(6));
+    // The wrong clock is believed by now.
+    assert!(gets_no_token(&team.services, &issued).await);
+    team.clock.advance(TimeDelta::minutes(6));
+    let token = token(&team.services, &issued).await.unwrap();
+    team.clock.set_by(TimeDelta::hours(-24));
+    let call = async || call_with_token(&team.services, &token, "GET", "/v1/assets").await;
+    call().await.unwrap();
+    team.clock.advance(TimeDelta::minutes(15));
+    call().await.unwrap_err();
+}
+
+#[tokio::test]
+async fn check_105_a_clock_that_stays_ahead_is_believed_after_five_minutes() {
+    let team = Team::new().await;
+    let issued = team.issue("client_secret", &[("data", "read")]).await;
+    team.clock.set_by(TimeDelta::hours(1));
+    assert!(gets_no_token(&team.services, &issued).await);
+    team.clock.advance(TimeDelta::minutes(4));
+    assert!(gets_no_token(&team.services, &issued).await);
+    // Another jump: the five minutes begin again.
+    team.clock.set_by(TimeDelta::hours(1));
+    assert!(gets_no_token(&team.services, &issued).await);
+    team.clock
+        .advance(TimeDelta::minutes(5) - TimeDelta::seconds(1));
+    assert!(gets_no_token(&team.services, &issued).await);
+    team.clock.advance(TimeDelta::seconds(1));
+    token(&team.services, &issued).await.unwrap();
+}
+
+#[tokio::test]
+async fn check_105_time_that_passes_and_small_steps_are_no_jump() {
+    let team = Team::new().await;
+    let issued = team.issue("client_secret", &[("data", "read")]).await;
+    for (passes, steps) in [(0, 59), (86_400, -59), (1, 60), (7 * 86_400, 30), (0, -60)] {
+        team.clock.advance(TimeDelta::seconds(passes));
+        team.clock.set_by(TimeDelta::seconds(steps));
+        token(&team.services, &issued).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn check_105_a_restart_with_the_clock_a_day_back_revives_nothing() {
+    let team = Team::new().await;
+    let mut draft = team.draft("legacy", &[("data", "read")]);
+    draft.expires = rfc3339(team.services.now() + TimeDelta::hours(1));
+    let issued = team.services.issue_credential(&team.host, &draft, None);
+    let issued = issued.await.unwrap();
+    let lasting = team.issue("client_secret", &[("data", "read")]).await;
+    let gets_through = async |node: &Services| {
+        let called = call_with_secret(node, &issued, "GET", "/v1/assets").await;
+        called.is_ok()
+    };
+    assert!(gets_through(&team.services).await);
+    team.clock.advance(TimeDelta::hours(2));
+    assert!(!gets_through(&team.services).await);
+    // Something happens, and the log keeps when.
+    team.issue("legacy", &[("data", "read")]).await;
+
+    let (restarted, clock) = node_off_by(&team, TimeDelta::days(-1)).await;
+    assert!(!gets_through(&restarted).await);
+    assert!(gets_no_token(&restarted, &lasting).await, "a day too long");
+    assert_eq!(
+        restarted.clock_problem(),
+        Some(ClockProblem::Behind(TimeDelta::days(1)))
+    );
+    clock.set_by(TimeDelta::days(1));
+    assert!(gets_no_token(&restarted, &lasting).await, "another jump");
+    clock.advance(TimeDelta::minutes(5));
+    token(&restarted, &lasting).await.unwrap();
+
+    // If it was the log that was wrong, somebody on the host has to say so.
+    let (restarted, clock) = node_off_by(&team, TimeDelta::days(-1)).await;
+    let nobody = team.add("Dev", "dev@example.com", "developer").await;
+    let nobody = team.log_in(nobody.id).await;
+    restarted.accept_clock(&nobody).await.unwrap_err();
+    let accepted = restarted.accept_clock(&team.host).await.unwrap();
+    let restarted = open(team.store.clone(), clock).await;
+    assert_eq!(restarted.now(), accepted);
+    token(&restarted, &lasting).await.unwrap();
+    let query = AuditQuery {
+        action: Some(Action::ClockAccepted),
+        limit: 10,
+        ..AuditQuery::default()
+    };
+    let told = restarted.audit_entries(&team.host, query).await.unwrap();
+    assert_eq!(told.len(), 2, "the refusal and the deed");
+}
+
+#[tokio::test]
+async fn check_105_a_node_is_followed_if_it_is_a_little_ahead_and_not_if_it_is_far_ahead() {
+    let team = Team::new().await;
+    let issued = team.issue("client_secret", &[("data", "read")]).await;
+    let now = team.services.now();
+    for (by, followed) in [
+        (TimeDelta::seconds(30), true),
+        (TimeDelta::seconds(60), true),
+        (TimeDelta::seconds(61), false),
+        (TimeDelta::days(365), false),
+    ] {
+        let (ahead, _) = node_off_by(&team, now + by - team.services.now()).await;
+        assert_eq!(ahead.now(), now + by);
+        ahead.rotate_signing_key(&team.host).await.unwrap();
+        team.services.catch_up().await.unwrap();
+        let followed = if followed { by } else { TimeDelta::seconds(60) };
+        assert_eq!(team.services.now(), now + followed, "{by} ahead");
+        token(&team.services, &issued).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn check_105_by_a_clock_that_jumped_nothing_is_thrown_away_and_no_key_rotates() {
+    let team = Team::new().await;
+    let settings = Settings {
+        audit_kept: Some(TimeDelta::days(30)),
+        signing_key_life: Some(TimeDelta::days(90)),
+        ..settings()
+    };
+    let node = open_with(team.store.clone(), team.clock.clone(), settings).await;
+    team.log_in(team.mara.id).await;
+    team.clock.set_by(TimeDelta::days(365));
+    assert_eq!(node.trim_audit().await.unwrap(), 0);
+    assert_eq!(node.sweep().await.unwrap(), 0);
+    assert!(!node.rotate_signing_key_if_due().await.unwrap());
+    team.clock.advance(TimeDelta::minutes(5));
+    assert!(node.trim_audit().await.unwrap() > 0);
+    assert!(node.sweep().await.unwrap() > 0);
+    assert!(node.rotate_signing_key_if_due().await.unwrap());
+}
+
+#[tokio::test]
+async fn check_105_the_distance_to_the_databases_clock_is_measured() {
+    let team = Team::new().await;
+    team.services.look_at_clocks().await.unwrap();
+    assert_eq!(
+        team.services.clock_skew(),
+        None,
+        "SQLite has this machine's"
+    );
+
+    let seconds = psql("SELECT extract(epoch FROM clock_timestamp())::bigint");
+    let theirs = DateTime::from_timestamp(seconds.trim().parse().unwrap(), 0).unwrap();
+    let store = service::connect(&postgres()).await.unwrap();
+    store.migrate().await.unwrap();
+    let clock = Arc::new(ManualClock::at(theirs - TimeDelta::minutes(10)));
+    let node = open(store, clock).await;
+    assert_eq!(node.clock_skew(), None);
+    node.look_at_clocks().await.unwrap();
+    let skew = node.clock_skew().unwrap();
+    assert!((10..12).contains(&skew.num_minutes()), "{skew}");
+}
