@@ -84,10 +84,10 @@ pub enum ShownOnce {
         name: String,
         /// What it is.
         gateway: GatewayKind,
-        /// Where it reaches Keyrack.
-        url: String,
         /// The token.
         token: String,
+        /// Its configuration, with the token.
+        configuration: String,
     },
     /// A credential that was just issued.
     Credential(IssuedKey),

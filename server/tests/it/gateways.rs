@@ -1,5 +1,5 @@
 //! Real nginx and real Caddy with the configurations of `docs/gateways`, as they are and with the
-//! parts that the page "Gateways" offers, a Keyrack behind, and an API that says what reached it.
+//! files that the page "Gateways" gives, a Keyrack behind, and an API that says what reached it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,8 +44,8 @@ impl Gateway {
         Self::run(app, mode, &site).await
     }
 
-    /// One that shows a token, with what the page "Gateways" says to put into its configuration. Its
-    /// address is not trusted, and nor is its kind the configured one.
+    /// One that shows a token, with the configuration that the page "Gateways" gives. Its address is not
+    /// trusted, and nor is its kind the configured one.
     async fn start_by_token(kind: GatewayKind) -> Self {
         let app = TestApp::open(Needs {
             mode: GateMode::Envoy,
@@ -60,20 +60,8 @@ impl Gateway {
             addresses: "127.0.0.1".to_owned(),
         };
         let (_, token) = app.services.add_gateway(&app.host, &draft).await.unwrap();
-        let part = configuration(kind, &format!("http://{keyrack}"), token.expose());
+        let site = configuration(kind, &format!("http://{keyrack}"), token.expose());
         let mode = GateMode::of(kind).unwrap();
-        // The places that the first line of each part names.
-        let site = match mode {
-            GateMode::Nginx => {
-                replace_part(NGINX, "    location = /.keyrack/verify {", "\n}\n", &part)
-            }
-            _ => replace_part(
-                CADDYFILE,
-                "\t\trequest_header -*Keyrack*",
-                "\n\n\t\t# Credentials end here",
-                &part,
-            ),
-        };
         Self::run(app, mode, &site).await
     }
 
@@ -116,13 +104,6 @@ impl Gateway {
             answer
         }
     }
-}
-
-/// The file with everything from one text up to another one replaced.
-fn replace_part(file: &str, from: &str, to: &str, part: &str) -> String {
-    let (before, rest) = file.split_once(from).unwrap();
-    let end = rest.rfind(to).unwrap();
-    format!("{before}{part}\n{}", &rest[end..])
 }
 
 /// What a client would send to pass for somebody else, or for another call.
@@ -230,6 +211,75 @@ async fn protects(gateway: &Gateway) {
         (answer.status.as_u16(), &answer.json()["code"]),
         (401, &json!("invalid_token"))
     );
+}
+
+/// What clients say about their connection in the hope that the gateway does it to the API's: names of headers
+/// to be taken away (RFC 9110 section 7.6.1), and other protocols to go on in.
+const TRICKS: [&[(&str, &str)]; 8] = [
+    &[(
+        "Connection",
+        "close, X-Keyrack-Key-Id, X-Keyrack-Name, X-Keyrack-Scope",
+    )],
+    &[
+        ("Connection", "x-keyrack-key-id"),
+        ("Connection", "x-keyrack-name,x-keyrack-scope"),
+    ],
+    &[
+        ("Connection", "close, X-Keyrack-Key-Id"),
+        ("Keep-Alive", "X-Keyrack-Key-Id"),
+        ("Proxy-Connection", "X-Keyrack-Key-Id"),
+        ("TE", "trailers, X-Keyrack-Key-Id"),
+    ],
+    // What the question says.
+    &[(
+        "Connection",
+        "X-Original-Method, X-Original-URI, X-Forwarded-Method, X-Forwarded-Uri, X-Forwarded-For, \
+         X-Keyrack-Again, X-Keyrack-Gateway",
+    )],
+    &[
+        ("Connection", "Upgrade, HTTP2-Settings"),
+        ("Upgrade", "h2c"),
+        ("HTTP2-Settings", "AAMAAABkAAQCAAAAAAIAAAAA"),
+    ],
+    &[
+        ("Connection", "upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ],
+    &[
+        ("Connection", "Upgrade, X-Keyrack-Key-Id"),
+        ("Upgrade", "anything/1.0"),
+    ],
+    &[("Upgrade", "h2c")],
+];
+
+/// Each call arrives with what the gate says of it, once, and as a call like any other.
+async fn hands_on_what_the_gate_says(gateway: &Gateway) {
+    let key = gateway.app.issue("legacy", "accounts=read").await;
+    let basic = key.basic();
+    for trick in TRICKS {
+        for spoofed in [&[][..], &SPOOFED] {
+            let headers = [&[("Authorization", &*basic)], trick, spoofed].concat();
+            let answer = gateway.call("GET /v1/accounts", &headers).await;
+            assert_eq!(answer.status, 200, "{trick:?}: {answer:?}");
+            let seen = answer.json();
+            for (name, value) in [
+                ("x-keyrack-key-id", &*key.id),
+                ("x-keyrack-name", "settlement-worker"),
+                ("x-keyrack-scope", "accounts:read"),
+            ] {
+                assert_eq!(alike(&seen, name), [value], "{trick:?}: {seen}");
+            }
+            for name in ["authorization", "upgrade", "x-keyrack-gateway"] {
+                assert_eq!(alike(&seen, name), [""; 0], "{trick:?}: {seen}");
+            }
+            let refused = gateway.refused("POST /v1/journals", &headers).await;
+            assert_eq!(refused.json()["code"], "insufficient_scope", "{trick:?}");
+        }
+        let nobody = gateway.refused("GET /v1/accounts", trick).await;
+        assert_eq!(nobody.status, 401, "{trick:?}");
+    }
 }
 
 async fn passes_bodies_and_legacy_credentials(gateway: &Gateway) {
@@ -448,6 +498,18 @@ async fn check_54_nginx_with_the_configuration_of_the_page_is_trusted_for_its_to
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn check_54_caddy_with_the_configuration_of_the_page_is_trusted_for_its_token() {
     asks_by_token(GatewayKind::Caddy).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_96_nginx_hands_on_what_the_gate_says_and_opens_no_tunnel() {
+    hands_on_what_the_gate_says(&Gateway::start(GateMode::Nginx).await).await;
+    hands_on_what_the_gate_says(&Gateway::start_by_token(GatewayKind::Nginx).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_96_caddy_hands_on_what_the_gate_says_and_opens_no_tunnel() {
+    hands_on_what_the_gate_says(&Gateway::start(GateMode::Caddy).await).await;
+    hands_on_what_the_gate_says(&Gateway::start_by_token(GatewayKind::Caddy).await).await;
 }
 
 async fn check_54(mode: GateMode) {

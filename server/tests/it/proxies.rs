@@ -83,11 +83,11 @@ pub async fn start_echo() -> (SocketAddr, Arc<AtomicU32>) {
             "headers": headers,
             "body": String::from_utf8_lossy(&body),
         });
-        // The API's own refusals stay its own.
-        let status = if parts.uri.query() == Some("refuse") {
-            403
-        } else {
-            200
+        // It would talk on in another protocol; and its own refusals stay its own.
+        let status = match parts.uri.query() {
+            _ if parts.headers.contains_key("upgrade") => 101,
+            Some("refuse") => 403,
+            _ => 200,
         };
         (StatusCode::from_u16(status).unwrap(), Json(seen))
     }

@@ -51,7 +51,7 @@ fn traefik(call: &Call<'_>, preserves_method: bool) -> Request<Body> {
 /// Which of the client's headers Envoy sends along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Allowed {
-    /// Those of `docs/gateways/envoy.md`.
+    /// Those of `docs/gateways/envoy.yaml`.
     AsDocumented,
     /// All: somebody's `allowed_headers` has a pattern for every name.
     All,

@@ -1,9 +1,11 @@
 //! Gateways: the machines that may ask the gate or introspect tokens. For superusers.
 
 mod api;
+#[cfg(feature = "ssr")]
+mod configuration;
 mod page;
-mod snippets;
 
 pub use api::{GatewayRow, list_gateways};
+#[cfg(feature = "ssr")]
+pub use configuration::configuration;
 pub use page::GatewaysPage;
-pub use snippets::configuration;

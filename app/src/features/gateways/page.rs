@@ -4,7 +4,6 @@ use domain::gateway::GatewayKind;
 use domain::role::Permission;
 use leptos::prelude::*;
 
-use super::snippets::configuration;
 use super::{GatewayRow, list_gateways};
 use crate::components::{
     Cell, Column, CopyButton, Dialog, DialogActions, DialogLink, EmptyState, ErrorState, Field,
@@ -226,7 +225,7 @@ fn AddGateway(outcome: Option<FormOutcome>) -> impl IntoView {
     view! {
         <section class="card section" id="add">
             <h2>"Add a gateway"</h2>
-            <p>"You get its token, and the part of its configuration that uses it."</p>
+            <p>"You get its token, and a configuration that uses it."</p>
             <PostForm action=ADD outcome=outcome proof=true>
                 <div class="fields">
                     <Field name="name" label="Name" maxlength=80 />
@@ -261,13 +260,21 @@ fn NewToken(shown: ShownOnce) -> impl IntoView {
     let ShownOnce::GatewayToken {
         name,
         gateway: kind,
-        url,
         token,
+        configuration,
     } = shown
     else {
         return ().into_any();
     };
-    let text = configuration(kind, &url, &token);
+    let is_for_calls = kind != GatewayKind::Introspection;
+    let advice = is_for_calls.then(|| {
+        view! {
+            <p>
+                "Change the names and addresses of the example to yours. Then let the API refuse every call that \
+                lacks X-Keyrack-Key-Id: nothing reaches it past the gateway, then."
+            </p>
+        }
+    });
     view! {
         <section class="card section stack" aria-labelledby="token-title">
             <h2 id="token-title">{format!("The token of {name}")}</h2>
@@ -277,11 +284,12 @@ fn NewToken(shown: ShownOnce) -> impl IntoView {
                 <CopyButton text=token what="the token" />
             </div>
             <h3>{format!("For {}", kind.label())}</h3>
+            {advice}
             <div class="snippet">
                 <pre tabindex="0">
-                    <code>{text.clone()}</code>
+                    <code>{configuration.clone()}</code>
                 </pre>
-                <CopyButton text=text what="the configuration" />
+                <CopyButton text=configuration what="the configuration" />
             </div>
         </section>
     }

@@ -1,5 +1,6 @@
 //! The forms of the gateways page.
 
+use app::features::gateways::configuration;
 use app::flash::Flash;
 use app::form::ShownOnce;
 use axum::Router;
@@ -94,11 +95,12 @@ async fn refuse(context: Context, id: Uuid, step: &str, error: service::ServiceE
 }
 
 async fn show(context: Context, (gateway, token): (Gateway, Token)) -> Response {
+    let url = context.state.http.link("");
     let shown = ShownOnce::GatewayToken {
         name: gateway.name.to_string(),
         gateway: gateway.kind,
-        url: context.state.http.link(""),
         token: token.expose().to_owned(),
+        configuration: configuration(gateway.kind, &url, token.expose()),
     };
     context.show_once(PAGE, shown).await
 }
