@@ -43,7 +43,7 @@ flashes! {
     /// A credential was revoked.
     Revoked "revoked" "Revoked. This key will never work again.",
     /// A person's role was changed.
-    RoleChanged "role-changed" "Role changed.",
+    RoleChanged "role-changed" "Role changed. It counts from their next log-in on: their sessions were ended.",
     /// A person was disabled.
     PersonDisabled "person-disabled" "Disabled. This person can no longer log in.",
     /// A person was enabled.

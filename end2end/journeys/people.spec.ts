@@ -40,7 +40,7 @@ for (const wasm of [true, false]) {
   test.describe(wasm ? "with WASM" : "without WASM", () => {
     test.use({ javaScriptEnabled: wasm });
 
-    test("a new role counts from the person's next click on", async ({ page, another, keyrack }) => {
+    test("a new role ends the person's sessions and counts from their next log-in on", async ({ page, another, keyrack }) => {
       const other = await another();
       await logIn(page, mara);
       await logIn(other, eve);
@@ -56,9 +56,15 @@ for (const wasm of [true, false]) {
       await changeRole(page, eve, "superuser");
       await expect(toast(page)).toContainText("Role changed.");
       await expect(facts(page)).toContainText("Superuser");
+      await visit(other, "/credentials/new");
+      await expect(other).toHaveURL(/\/login/);
+      await logIn(other, eve);
       expect(await visit(other, "/credentials/new")).toBe(200);
 
       await changeRole(page, eve, "support");
+      await visit(other, "/credentials/new");
+      await expect(other).toHaveURL(/\/login/);
+      await logIn(other, eve);
       expect(await visit(other, "/credentials/new")).toBe(403);
       await expect(other.getByRole("alert")).toContainText("superusers only");
     });

@@ -12,7 +12,7 @@ use domain::proof::PROOF_LASTS;
 use domain::role::{Permission, Role};
 use domain::user::{User, UserId};
 use serde_json::{Value, json};
-use storage::TokenHash;
+use storage::{Epoch, OwnSession, TokenHash};
 
 use crate::crypto::hash_token;
 use crate::sessions::{LogIn, LogInMethod};
@@ -46,6 +46,8 @@ pub struct Person {
     pub role: Role,
     /// Their session.
     pub session: TokenHash,
+    /// What they have open is of this epoch: what they change of their own, they change in it.
+    pub(crate) epoch: Epoch,
     /// How the session began; nothing in what is not a session.
     pub(crate) log_in: Option<LogIn>,
     /// Whether they must make a second factor before anything else.
@@ -53,6 +55,14 @@ pub struct Person {
 }
 
 impl Person {
+    /// Their session, for what they change of their own.
+    pub(crate) const fn own_session(&self) -> OwnSession {
+        OwnSession {
+            epoch: self.epoch,
+            id: self.session,
+        }
+    }
+
     /// Until when their last proof of who they are is fresh; nothing if they need none, as whoever a
     /// trusted proxy vouches for with each request.
     #[must_use]
@@ -96,13 +106,14 @@ impl Actor {
     }
 
     /// Somebody who is logging in and has no session yet: for the audit log.
-    pub(crate) fn arriving(user: &User, facts: &RequestFacts) -> Self {
+    pub(crate) fn arriving(user: &User, epoch: Epoch, facts: &RequestFacts) -> Self {
         let person = Person {
             id: user.id,
             name: user.name.to_string(),
             email: user.email.to_string(),
             role: user.role,
             session: hash_token(""),
+            epoch,
             log_in: None,
             lacks_second_factor: false,
         };

@@ -41,8 +41,8 @@ pub enum ServiceError {
     /// The actor has to prove anew who they are. Nothing was tried, so nothing is audited.
     #[error("confirm first that it is you")]
     ProofNeeded,
-    /// A log-in whose password was right can't be finished any more.
-    #[error("this log-in took too long, or your password has changed meanwhile: log in again")]
+    /// A log-in or session can't go on: it took too long, or what it was begun with has changed.
+    #[error("this log-in took too long, or your account has changed meanwhile: log in again")]
     LogInEnded,
     /// Too many failures; try again later.
     #[error("too many failed tries: wait {} seconds and try again", .0.as_secs())]
@@ -86,6 +86,7 @@ impl ServiceError {
 impl From<StoreError> for ServiceError {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::Conflict(Conflict::SessionEnded) => Self::LogInEnded,
             StoreError::Conflict(conflict) => Self::Conflict(conflict),
             StoreError::NotFound(what) => Self::NotFound(what),
             other => Self::Unavailable(other),

@@ -50,7 +50,7 @@ impl Services {
         let (now, token) = (self.now(), Token::generate());
         let row = SessionRow {
             id: token.hash(),
-            user: None,
+            owner: None,
             data: serde_json::to_string(&Row { kept }).map_err(ServiceError::internal)?,
             created_at: now,
             idle_until: now + PATIENCE,
@@ -78,5 +78,5 @@ impl Services {
 }
 
 fn form_of(actor: &Actor) -> ServiceResult<String> {
-    Ok(format!("kept form {}", person(actor)?.id))
+    Ok(format!("kept form {}", person(actor)?.epoch))
 }

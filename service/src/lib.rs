@@ -91,7 +91,9 @@ pub use people::AddPerson;
 pub use proof::ProofWay;
 pub use public_keys::PublicKeyDraft;
 pub use second_factors::{OwnSecondFactors, SecondFactorPolicy, TotpOffer};
-pub use sessions::{HalfLogIn, LogIn, LogInMethod, LogInStep, SessionInfo, SessionLimits};
+pub use sessions::{
+    HalfLogIn, LogIn, LogInMethod, LogInStep, LoggedIn, SessionInfo, SessionLimits,
+};
 pub use signing_keys::{MAX_TOKEN_LIFE, SigningKeyInfo, SigningKeyStage};
 pub use sso::{
     AtProvider, HEADER_ISSUER, HeaderIdentity, PasswordLogIn, ProviderSettings, SsoAnswer,
@@ -105,10 +107,10 @@ pub use openidconnect::{ClientId, ClientSecret, IssuerUrl};
 // What use cases take and give in the store's words: callers need no crate but this one.
 pub use storage::{
     AuditQuery, Conflict, CredentialCounts, CredentialFilter, CredentialPage, CredentialQuery,
-    CredentialRecord, CredentialRow, CredentialSort, CredentialTab, DecisionRow, GatewayRecord,
-    GatewaySeen, KeySetRow, LastUse, Named, PageStart, PeoplePage, PeopleQuery, PeopleStart,
-    PersonRecord, Position, PublicKeyRow, SecondFactorId, SecretInfo, SessionRow, SharedStore,
-    StoreError, TokenHash, UsageRow, UserQuery, connect,
+    CredentialRecord, CredentialRow, CredentialSort, CredentialTab, DecisionRow, Epoch,
+    GatewayRecord, GatewaySeen, KeySetRow, LastUse, Named, PageStart, PeoplePage, PeopleQuery,
+    PeopleStart, PersonRecord, Position, PublicKeyRow, SecondFactorId, SecretInfo, SessionRow,
+    SharedStore, StoreError, TokenHash, UsageRow, UserQuery, connect,
 };
 
 /// What a deployment decides about the use cases.

@@ -9,7 +9,7 @@ use domain::user::UserId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use storage::{NewSecondFactor, PasskeyRow};
+use storage::{Epoch, NewSecondFactor, PasskeyRow};
 use url::Url;
 use webauthn_rs::prelude::{
     CredentialID, Passkey, PasskeyAuthentication, PasskeyRegistration, PublicKeyCredential,
@@ -83,7 +83,7 @@ impl Services {
             .get()?
             .start_passkey_registration(person.id.0, &person.email, &person.name, Some(known))
             .map_err(ServiceError::internal)?;
-        let ticket = self.keep(&new_context(person.id), &asked).await?;
+        let ticket = self.keep(&new_context(person.epoch), &asked).await?;
         question(ticket.expose(), &options.public_key)
     }
 
@@ -96,7 +96,7 @@ impl Services {
         presented: &str,
     ) -> ServiceResult<Vec<RecoveryCode>> {
         self.may_add_second_factor(actor).await?;
-        let user = person(actor)?.id;
+        let epoch = person(actor)?.epoch;
         let name: PasskeyName = name.parse().map_err(|e| ServiceError::field("name", e))?;
         let wrong = || {
             ServiceError::field(
@@ -106,7 +106,7 @@ impl Services {
         };
         let presented: Presented<RegisterPublicKeyCredential> =
             read(presented).ok_or_else(wrong)?;
-        let asked = self.take(&new_context(user), &presented.ticket).await?;
+        let asked = self.take(&new_context(epoch), &presented.ticket).await?;
         let asked: PasskeyRegistration = asked.ok_or_else(wrong)?;
         let party = self.0.relying_party.get()?;
         let passkey = party.finish_passkey_registration(&presented.response, &asked);
@@ -125,17 +125,17 @@ impl Services {
 
     /// The question for one of the actor's passkeys.
     pub async fn ask_for_passkey(&self, actor: &Actor) -> ServiceResult<PasskeyQuestion> {
-        self.ask_passkeys_of(person(actor)?.id).await
+        self.ask_passkeys_of(person(actor)?.epoch).await
     }
 
     /// The question for a passkey in the second step of a log-in.
     pub async fn ask_half_for_passkey(&self, half: &HalfLogIn) -> ServiceResult<PasskeyQuestion> {
-        let user = self.half_logged_in(half).await?;
-        self.ask_passkeys_of(user.id).await
+        self.half_logged_in(half).await?;
+        self.ask_passkeys_of(half.epoch()).await
     }
 
-    async fn ask_passkeys_of(&self, user: UserId) -> ServiceResult<PasskeyQuestion> {
-        let passkeys = self.passkeys_of(user).await?;
+    async fn ask_passkeys_of(&self, epoch: Epoch) -> ServiceResult<PasskeyQuestion> {
+        let passkeys = self.passkeys_of(epoch.user()).await?;
         if passkeys.is_empty() {
             return Err(ServiceError::field(
                 "proof",
@@ -145,20 +145,21 @@ impl Services {
         let party = self.0.relying_party.get()?;
         let asked = party.start_passkey_authentication(&passkeys);
         let (options, asked) = asked.map_err(ServiceError::internal)?;
-        let ticket = self.keep(&context(user), &asked).await?;
+        let ticket = self.keep(&context(epoch), &asked).await?;
         question(ticket.expose(), &options.public_key)
     }
 
     /// Checks what an authenticator signed, and notes the use.
     pub(crate) async fn use_passkey(
         &self,
-        user: UserId,
+        epoch: Epoch,
         presented: &str,
     ) -> ServiceResult<Option<&'static str>> {
         let Some(presented) = read::<Presented<PublicKeyCredential>>(presented) else {
             return Ok(None);
         };
-        let asked = self.take(&context(user), &presented.ticket).await?;
+        let user = epoch.user();
+        let asked = self.take(&context(epoch), &presented.ticket).await?;
         let Some(asked): Option<PasskeyAuthentication> = asked else {
             return Ok(None);
         };
@@ -207,10 +208,11 @@ fn read<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_str(text).ok()
 }
 
-fn context(user: UserId) -> String {
-    format!("passkey question {user}")
+/// What a question is sealed in: it is answered by its person only, and in the epoch it was asked in.
+fn context(epoch: Epoch) -> String {
+    format!("passkey question {epoch}")
 }
 
-fn new_context(user: UserId) -> String {
-    format!("new passkey {user}")
+fn new_context(epoch: Epoch) -> String {
+    format!("new passkey {epoch}")
 }

@@ -4,7 +4,7 @@
 
 use domain::password::Password;
 use domain::user::{EmailAddress, User};
-use storage::PersonRecord;
+use storage::{Epoch, PersonRecord};
 
 use crate::Services;
 use crate::actor::RequestFacts;
@@ -26,18 +26,24 @@ pub(crate) const LOCKED: &str = "100 wrong passwords in a row";
 /// How a try came out.
 #[derive(Debug)]
 pub(crate) enum Tried {
-    Right {
-        user: User,
-        /// The hash that it fits.
-        hash: String,
-        /// Whether that has weaker parameters than today's.
-        is_weak: bool,
-    },
+    Right(Right),
     Wrong {
         /// Whose address it is.
         user: Option<User>,
         lock: Lock,
     },
+}
+
+/// A password that fits.
+#[derive(Debug)]
+pub(crate) struct Right {
+    pub user: User,
+    /// What this holds for, as of when the hash was read.
+    pub epoch: Epoch,
+    /// The hash that it fits.
+    pub hash: String,
+    /// Whether that has weaker parameters than today's.
+    pub is_weak: bool,
 }
 
 /// Whether a password is locked.
@@ -86,10 +92,9 @@ impl Services {
             .await?
             .map(|begun| (begun.login, begun.number))
             .unzip();
-        let (user, hash) = login.map(|one| (one.user, one.password_hash)).unzip();
-        let usable = hash.flatten().filter(|_| {
-            user.as_ref()
-                .is_some_and(|user| user.is_active() && may(user))
+        let usable = login.as_ref().and_then(|login| {
+            let hash = login.password_hash.as_ref();
+            hash.filter(|_| login.user.is_active() && may(&login.user))
         });
         let lock = match number.flatten() {
             _ if usable.is_none() => Lock::Open,
@@ -97,18 +102,22 @@ impl Services {
             Some(MOST_FAILURES) => Lock::Locked,
             Some(_) => Lock::Open,
         };
-        let hash = usable.filter(|_| lock != Lock::WasLocked);
+        let hash = usable.filter(|_| lock != Lock::WasLocked).cloned();
         let checked = self.0.passwords.check(place, password, hash.clone());
-        match (checked.await?, user, hash) {
-            (right @ (Checked::Right | Checked::RightButWeak), Some(user), Some(hash)) => {
-                store.password_was_right(user.id).await?;
-                Ok(Tried::Right {
-                    user,
+        match (checked.await?, login, hash) {
+            (right @ (Checked::Right | Checked::RightButWeak), Some(login), Some(hash)) => {
+                store.password_was_right(login.user.id).await?;
+                Ok(Tried::Right(Right {
+                    user: login.user,
+                    epoch: login.epoch,
                     hash,
                     is_weak: right == Checked::RightButWeak,
-                })
+                }))
             }
-            (_, user, _) => Ok(Tried::Wrong { user, lock }),
+            (_, login, _) => Ok(Tried::Wrong {
+                user: login.map(|login| login.user),
+                lock,
+            }),
         }
     }
 }

@@ -172,7 +172,7 @@ impl Services {
             .ok_or(ServiceError::NotFound("person"))
     }
 
-    /// Gives a person a role; it holds from their next request on.
+    /// Gives a person a role; if they had another one, their sessions end.
     pub async fn set_role(&self, actor: &Actor, id: UserId, role: Role) -> ServiceResult<()> {
         let user = self
             .person_to_manage(actor, id, Action::UserRoleChanged)
@@ -245,13 +245,11 @@ impl Services {
             Object::user(user),
             json!({}),
         );
-        Ok(self
-            .store()
-            .set_password(user.id, hash, None, event)
-            .await?)
+        Ok(self.store().set_password(user.id, hash, event).await?)
     }
 
-    /// Changes the actor's own password; their other sessions end.
+    /// Changes the actor's own password; their other sessions end. A password that was set meanwhile
+    /// stays, and the actor's session is over with it.
     pub async fn change_password(
         &self,
         actor: &Actor,
@@ -263,7 +261,8 @@ impl Services {
         let new = Password::new_choice(new)
             .map_err(|problem| ServiceError::password("new_password", problem))?;
         let wrong = ("current_password", "this is not your current password");
-        self.check_own_password(actor, current, facts, wrong)
+        let checked = self
+            .check_own_password(actor, current, facts, wrong)
             .await?;
         let hash = self
             .hash_choice("new_password", new, &person.name, &person.email)
@@ -278,7 +277,7 @@ impl Services {
         );
         Ok(self
             .store()
-            .set_password(person.id, hash, Some(person.session), event)
+            .change_password(person.own_session(), checked.hash, hash, event)
             .await?)
     }
 

@@ -5,11 +5,12 @@ use domain::password::Password;
 use domain::recovery_code::RecoveryCode;
 use domain::user::{EmailAddress, UserId};
 use serde_json::json;
+use storage::Epoch;
 
 use crate::Services;
 use crate::actor::{Actor, Object, Person, RequestFacts};
 use crate::error::{ServiceError, ServiceResult};
-use crate::password_try::{LOCKED, Lock, Tried};
+use crate::password_try::{LOCKED, Lock, Right, Tried};
 use crate::sessions::LogInMethod;
 use crate::totp::TotpSecret;
 
@@ -70,7 +71,9 @@ impl Services {
     pub async fn prove(&self, actor: &Actor, typed: &str) -> ServiceResult<()> {
         let by = match self.proof_way(actor).await? {
             ProofWay::Password => self.check_password(actor, typed).await,
-            ProofWay::SecondFactor { .. } => self.use_code(actor, person(actor)?.id, typed).await,
+            ProofWay::SecondFactor { .. } => {
+                self.use_code(actor, person(actor)?.epoch, typed).await
+            }
             ProofWay::Provider { .. } | ProofWay::LogIn => Err(ServiceError::ProofNeeded),
         };
         self.note_proof(actor, by).await
@@ -112,17 +115,16 @@ impl Services {
         typed: &str,
         facts: &RequestFacts,
         (field, wrong): (&'static str, &'static str),
-    ) -> ServiceResult<()> {
+    ) -> ServiceResult<Right> {
         let email: EmailAddress = person(actor)?
             .email
             .parse()
             .map_err(ServiceError::internal)?;
         let password =
             Password::typed(typed).map_err(|error| ServiceError::password(field, error))?;
-        let Tried::Wrong { user, lock } =
-            self.try_password(&email, password, facts, |_| true).await?
-        else {
-            return Ok(());
+        let (user, lock) = match self.try_password(&email, password, facts, |_| true).await? {
+            Tried::Right(right) => return Ok(right),
+            Tried::Wrong { user, lock } => (user, lock),
         };
         if let (Some(user), Lock::Locked) = (user, lock) {
             let (action, done) = (Action::PasswordLocked, Outcome::Done);
@@ -139,14 +141,14 @@ impl Services {
     pub(crate) async fn use_code(
         &self,
         actor: &Actor,
-        user: UserId,
+        epoch: Epoch,
         typed: &str,
     ) -> ServiceResult<&'static str> {
-        let now = self.now();
+        let (now, user) = (self.now(), epoch.user());
         let attempt = self.0.code_limits.attempt(&user, now).await?.strict();
         let used = match typed.parse::<RecoveryCode>() {
             Ok(code) => self.use_recovery_code(actor, user, &code).await,
-            Err(_) if typed.starts_with('{') => self.use_passkey(user, typed).await,
+            Err(_) if typed.starts_with('{') => self.use_passkey(epoch, typed).await,
             Err(_) => self.use_totp_code(user, typed).await,
         };
         // Only a wrong code counts, not a server that can't check it.

@@ -11,7 +11,7 @@ use domain::role::Role;
 use domain::user::{EmailAddress, User, UserId};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use storage::{NewSecondFactor, PasskeyRow, SecondFactorId, TotpRow};
+use storage::{Epoch, NewSecondFactor, PasskeyRow, SecondFactorId, TotpRow};
 use zeroize::Zeroizing;
 
 use crate::Services;
@@ -104,21 +104,21 @@ impl Services {
         let (secret, person) = (TotpSecret::generate(), person(actor)?);
         let until = (self.now() + OFFER_LASTS).timestamp_millis().to_be_bytes();
         let plain = Zeroizing::new([until.as_slice(), secret.expose()].concat());
-        let sealed = self.0.keys.seal(&offer_context(person.id), &plain);
+        let sealed = self.0.keys.seal(&offer_context(person.epoch), &plain);
         let draft = URL_SAFE_NO_PAD.encode(sealed.map_err(ServiceError::internal)?);
         offer(&person.email, &secret, draft)
     }
 
     /// The same offer once more, for a form that comes back.
     pub fn offered_totp(&self, actor: &Actor, draft: &str) -> ServiceResult<TotpOffer> {
-        let secret = self.offered_secret(person(actor)?.id, draft)?;
+        let secret = self.offered_secret(person(actor)?.epoch, draft)?;
         offer(&person(actor)?.email, &secret, draft.to_owned())
     }
 
-    fn offered_secret(&self, user: UserId, draft: &str) -> ServiceResult<TotpSecret> {
+    fn offered_secret(&self, epoch: Epoch, draft: &str) -> ServiceResult<TotpSecret> {
         let ended = || ServiceError::field("", "this took too long: begin again");
         let sealed = URL_SAFE_NO_PAD.decode(draft).map_err(|_| ended())?;
-        let plain = self.0.keys.open(&offer_context(user), &sealed);
+        let plain = self.0.keys.open(&offer_context(epoch), &sealed);
         let plain = plain.map_err(|_| ended())?;
         let (until, secret) = plain.split_first_chunk().ok_or_else(ended)?;
         if self.now().timestamp_millis() >= i64::from_be_bytes(*until) {
@@ -136,8 +136,8 @@ impl Services {
         code: &str,
     ) -> ServiceResult<Vec<RecoveryCode>> {
         self.may_add_second_factor(actor).await?;
-        let user = person(actor)?.id;
-        let secret = self.offered_secret(user, draft)?;
+        let (user, epoch) = (person(actor)?.id, person(actor)?.epoch);
+        let secret = self.offered_secret(epoch, draft)?;
         let now = self.now();
         let step = secret.step_of(code, now).map_err(ServiceError::internal)?;
         let step = step.ok_or_else(|| {
@@ -186,7 +186,7 @@ impl Services {
         });
         let event = self.own_event(actor, Action::SecondFactorAdded, detail)?;
         self.store()
-            .add_second_factor(person.id, factor, hashes, Some(person.session), event)
+            .add_second_factor(person.own_session(), factor, hashes, event)
             .await?;
         Ok(codes)
     }
@@ -205,23 +205,24 @@ impl Services {
             SecondFactorId::Passkey(_) => "passkey",
         };
         let event = self.own_event(actor, action, json!({ "kind": kind }))?;
-        let (keep_one, keep) = (self.needs_second_factor(person.role), Some(person.session));
+        let (own, keep_one) = (person.own_session(), self.needs_second_factor(person.role));
         Ok(self
             .store()
-            .remove_second_factor(person.id, factor, keep_one, keep, event)
+            .remove_second_factor(own, factor, keep_one, event)
             .await?)
     }
 
-    /// Gives the actor other recovery codes, shown once; the old ones are of no use any more.
+    /// Gives the actor other recovery codes, shown once; the old ones are of no use any more, and their
+    /// other sessions end.
     pub async fn renew_recovery_codes(&self, actor: &Actor) -> ServiceResult<Vec<RecoveryCode>> {
         let action = Action::RecoveryCodesRenewed;
         self.proven(actor, action)?;
-        let (user, codes) = (person(actor)?.id, new_codes());
-        let hash = |code| self.0.keys.hash_recovery_code(user, code);
+        let (person, codes) = (person(actor)?, new_codes());
+        let hash = |code| self.0.keys.hash_recovery_code(person.id, code);
         let hashes = codes.iter().map(hash).collect();
         let event = self.own_event(actor, action, json!({}))?;
         self.store()
-            .renew_recovery_codes(user, hashes, event)
+            .renew_recovery_codes(person.own_session(), hashes, event)
             .await?;
         Ok(codes)
     }
@@ -258,6 +259,6 @@ fn offer(email: &str, secret: &TotpSecret, draft: String) -> ServiceResult<TotpO
     })
 }
 
-fn offer_context(user: UserId) -> String {
-    format!("totp offer {user}")
+fn offer_context(epoch: Epoch) -> String {
+    format!("totp offer {epoch}")
 }

@@ -8,15 +8,15 @@ use domain::role::Permission;
 use domain::user::{EmailAddress, User, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use storage::{PersonRecord, SessionRow, TokenHash};
+use storage::{Epoch, PersonRecord, SessionOwner, SessionRow, StoreError, TokenHash};
 use url::Url;
 
+use crate::Services;
 use crate::actor::{Actor, Object, Person, RequestFacts, anonymous_event};
 use crate::error::{ServiceError, ServiceResult};
 use crate::password_try::{LOCKED, Lock, Tried};
 use crate::sso::AtProvider;
 use crate::time::KEPT_AFTER_END;
-use crate::{Services, crypto};
 
 /// When a session ends (NIST SP 800-63B-4 section 2.2.3).
 #[derive(Debug, Clone, Copy)]
@@ -57,11 +57,32 @@ pub enum LogInMethod {
     Header,
 }
 
+/// Somebody who has just proven who they are: what a session is begun with. It holds for the epoch in
+/// which their log-in began; only a use case that has noted the log-in makes one.
+#[derive(Debug, Clone)]
+pub struct LoggedIn {
+    /// Who it is.
+    pub user: User,
+    epoch: Epoch,
+}
+
+impl LoggedIn {
+    pub(crate) const fn new(user: User, epoch: Epoch) -> Self {
+        Self { user, epoch }
+    }
+
+    /// What their session is of.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+}
+
 /// How far a log-in with a password has come.
 #[derive(Debug)]
 pub enum LogInStep {
     /// The person is in.
-    Done(User),
+    Done(LoggedIn),
     /// The password was right; their second factor is asked for now.
     Half(HalfLogIn),
 }
@@ -70,26 +91,21 @@ pub enum LogInStep {
 /// keeps it; it opens nothing.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct HalfLogIn {
-    user: UserId,
-    /// A hash of the password's hash: another password ends this log-in.
-    password: String,
+    /// What ends the person's sessions ends this log-in, too.
+    epoch: Epoch,
     #[serde(with = "chrono::serde::ts_milliseconds")]
     since: Instant,
 }
 
 impl std::fmt::Debug for HalfLogIn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "HalfLogIn({})", self.user)
+        write!(f, "HalfLogIn({})", self.epoch.user())
     }
 }
 
 impl HalfLogIn {
-    fn new(user: UserId, password_hash: &str, since: Instant) -> Self {
-        Self {
-            user,
-            password: hex::encode(crypto::hash_token(password_hash).0),
-            since,
-        }
+    pub(crate) const fn epoch(&self) -> Epoch {
+        self.epoch
     }
 }
 
@@ -106,8 +122,8 @@ pub(crate) struct SessionData {
 }
 
 impl SessionData {
-    pub(crate) fn of(row: &SessionRow) -> ServiceResult<Self> {
-        serde_json::from_str(&row.data).map_err(ServiceError::internal)
+    pub(crate) fn of(data: &str) -> ServiceResult<Self> {
+        serde_json::from_str(data).map_err(ServiceError::internal)
     }
 }
 
@@ -145,31 +161,26 @@ impl Services {
         let again = Password::typed(password.expose()).map_err(|_| ServiceError::WrongLogin)?;
         let now = self.now();
         let may = |user: &User| self.may_log_in(user);
-        let (user, mut hash, is_weak) =
-            match self.try_password(&email, password, facts, may).await? {
-                Tried::Right {
-                    user,
-                    hash,
-                    is_weak,
-                } => (user, hash, is_weak),
-                Tried::Wrong { user, lock } => {
-                    let event = wrong_log_in(now, &email, user.as_ref(), lock, facts);
-                    self.append_audit(event).await?;
-                    return Err(ServiceError::WrongLogin);
-                }
-            };
-        if is_weak {
+        let right = match self.try_password(&email, password, facts, may).await? {
+            Tried::Right(right) => right,
+            Tried::Wrong { user, lock } => {
+                let event = wrong_log_in(now, &email, user.as_ref(), lock, facts);
+                self.append_audit(event).await?;
+                return Err(ServiceError::WrongLogin);
+            }
+        };
+        let (user, epoch) = (right.user, right.epoch);
+        if right.is_weak {
             let to = self.0.passwords.hash(again).await?;
-            let from = std::mem::replace(&mut hash, to.clone());
             self.store()
-                .upgrade_password_hash(user.id, from, to)
+                .upgrade_password_hash(user.id, right.hash, to)
                 .await?;
         }
         if !self.store().find_second_factors(user.id).await?.is_empty() {
-            return Ok(LogInStep::Half(HalfLogIn::new(user.id, &hash, now)));
+            return Ok(LogInStep::Half(HalfLogIn { epoch, since: now }));
         }
-        self.logged_in(&user, json!({}), facts).await?;
-        Ok(LogInStep::Done(user))
+        let logged_in = self.logged_in(user, epoch, json!({}), facts).await?;
+        Ok(LogInStep::Done(logged_in))
     }
 
     /// Finishes a log-in with a code: of the person's app, or a recovery code. The caller then makes a
@@ -179,10 +190,10 @@ impl Services {
         half: &HalfLogIn,
         code: &str,
         facts: &RequestFacts,
-    ) -> ServiceResult<User> {
+    ) -> ServiceResult<LoggedIn> {
         let user = self.half_logged_in(half).await?;
-        let actor = Actor::arriving(&user, facts);
-        let by = match self.use_code(&actor, user.id, code).await {
+        let actor = Actor::arriving(&user, half.epoch, facts);
+        let by = match self.use_code(&actor, half.epoch, code).await {
             Ok(by) => by,
             Err(error) => {
                 let reason = "wrong second factor";
@@ -193,40 +204,34 @@ impl Services {
                 return Err(error);
             }
         };
-        self.logged_in(&user, json!({ "second_factor": by }), facts)
-            .await?;
-        Ok(user)
+        let detail = json!({ "second_factor": by });
+        self.logged_in(user, half.epoch, detail, facts).await
     }
 
     /// The person of a log-in that can still be finished.
     pub(crate) async fn half_logged_in(&self, half: &HalfLogIn) -> ServiceResult<User> {
         let age = self.now() - half.since;
-        let user = self.store().find_user(half.user).await?;
-        let stored = self.store().find_password_hash(half.user).await?;
-        let (Some(user), Some(stored)) = (user, stored) else {
-            return Err(ServiceError::LogInEnded);
-        };
-        let now = HalfLogIn::new(user.id, &stored, half.since);
-        if age >= PATIENCE || now.password != half.password || !self.may_log_in(&user) {
-            return Err(ServiceError::LogInEnded);
-        }
-        Ok(user)
+        let user = self.store().find_user_at(half.epoch).await?;
+        user.filter(|user| age < PATIENCE && self.may_log_in(user))
+            .ok_or(ServiceError::LogInEnded)
     }
 
     pub(crate) fn may_log_in(&self, user: &User) -> bool {
         user.is_active() && self.settings().sso.passwords.allows(user)
     }
 
-    pub(crate) async fn logged_in(
+    async fn logged_in(
         &self,
-        user: &User,
+        user: User,
+        epoch: Epoch,
         detail: serde_json::Value,
         facts: &RequestFacts,
-    ) -> ServiceResult<()> {
-        let (now, actor) = (self.now(), Actor::arriving(user, facts));
-        let object = Object::user(user);
+    ) -> ServiceResult<LoggedIn> {
+        let (now, actor) = (self.now(), Actor::arriving(&user, epoch, facts));
+        let object = Object::user(&user);
         let event = actor.event(now, Action::LogIn, Outcome::Done, object, detail);
-        Ok(self.store().record_login(user.id, now, event).await?)
+        self.store().record_login(epoch, now, event).await?;
+        Ok(LoggedIn::new(user, epoch))
     }
 
     /// The actor of a session: an active person whose session is within its limits. Role and
@@ -236,15 +241,11 @@ impl Services {
         session: TokenHash,
         facts: RequestFacts,
     ) -> ServiceResult<Option<Actor>> {
-        let Some(row) = self.store().find_session(session, self.now()).await? else {
+        let found = self.store().find_session_owner(session, self.now()).await?;
+        let Some(SessionOwner { user, epoch, data }) = found else {
             return Ok(None);
         };
-        let Some(user) = row.user else {
-            return Ok(None);
-        };
-        let user = self.store().find_user(user).await?.filter(User::is_active);
-        let Some(user) = user else { return Ok(None) };
-        let log_in = SessionData::of(&row)?.log_in;
+        let log_in = SessionData::of(&data)?.log_in;
         let lacks_second_factor = self.lacks_second_factor(&user, log_in.as_ref()).await?;
         let person = Person {
             id: user.id,
@@ -252,6 +253,7 @@ impl Services {
             email: user.email.to_string(),
             role: user.role,
             session,
+            epoch,
             log_in,
             lacks_second_factor,
         };
@@ -271,7 +273,7 @@ impl Services {
         }
         let rows = self.store().list_sessions_of(user, self.now()).await?;
         let info = |row: SessionRow| {
-            let data = SessionData::of(&row)?;
+            let data = SessionData::of(&row.data)?;
             let seen_at = data
                 .seen_at
                 .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));
@@ -313,8 +315,11 @@ impl Services {
     /// Ends all of a person's sessions but the one that asks.
     pub async fn end_other_sessions(&self, actor: &Actor, user: UserId) -> ServiceResult<()> {
         let event = self.sessions_ended(actor, user, "all others").await?;
-        let keep = actor.person().map(|person| person.session);
-        Ok(self.store().end_sessions_of(user, keep, event).await?)
+        let store = self.store();
+        Ok(match actor.person().filter(|own| own.id == user) {
+            Some(own) => store.end_other_sessions(own.own_session(), event).await?,
+            None => store.end_sessions_of(user, Vec::new(), event).await?,
+        })
     }
 
     /// The event about sessions that end. Everybody may end their own; whoever manages users may
@@ -341,10 +346,17 @@ impl Services {
             return Ok(None);
         };
         let elsewhere = self.log_out_elsewhere(person.session).await?;
-        self.store().delete_session(person.session).await?;
         let object = Object::new(ObjectKind::User, person.id, &person.name);
         let event = actor.event(self.now(), Action::LogOut, Outcome::Done, object, json!({}));
-        self.append_audit(event).await?;
+        let store = self.store();
+        let ended = store.end_session(person.id, person.session, event.clone());
+        match ended.await {
+            // Another request is giving it a new id, or has: which, is not known here.
+            Err(StoreError::NotFound(_)) => {
+                store.end_sessions_of(person.id, Vec::new(), event).await?
+            }
+            ended => ended?,
+        }
         Ok(elsewhere)
     }
 

@@ -75,6 +75,10 @@ pub enum Conflict {
          wait until they have logged in"
     )]
     LastSuperuser,
+    /// What a person has open was ended meanwhile: by a change of password, second factors or role, or
+    /// because all their sessions were ended.
+    #[error("your session has ended: log in again")]
+    SessionEnded,
     /// The link was used, or is too old.
     #[error("this link was used already or is too old: ask for a new one")]
     LinkUsed,

@@ -140,10 +140,19 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// A person by id, with what they own.
     async fn find_person(&self, id: UserId, now: Instant) -> StoreResult<Option<PersonRecord>>;
 
-    /// Gives a person a role. Fails with [`Conflict::LastSuperuser`] when that would leave no
+    /// The active person of an epoch, unless that is over.
+    async fn find_user_at(&self, epoch: Epoch) -> StoreResult<Option<User>>;
+
+    /// Gives a person a role; if they had another one, their sessions end. Fails with
+    /// [`Conflict::LastSuperuser`] when that would leave no
     /// active superuser who has a password or was in before, exactly, whatever runs in parallel; with
     /// `NotFound` for an unknown id.
     async fn set_role(&self, id: UserId, role: Role, audit: AuditEvent) -> StoreResult<()>;
+
+    /// Gives somebody who is logging in the role of their groups, and all their sessions end; the epoch
+    /// that their log-in goes on with. Fails like [`Store::set_role`], and with
+    /// [`Conflict::SessionEnded`] if theirs is over.
+    async fn map_role(&self, epoch: Epoch, role: Role, audit: AuditEvent) -> StoreResult<Epoch>;
 
     /// Disables a person, ends their sessions and takes a pending link away. Fails like [`Store::set_role`].
     async fn disable_user(&self, id: UserId, at: Instant, audit: AuditEvent) -> StoreResult<()>;
@@ -151,13 +160,23 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Enables a person again.
     async fn enable_user(&self, id: UserId, audit: AuditEvent) -> StoreResult<()>;
 
-    /// Changes a password, forgets the failed tries of the one before, ends every other session of the
-    /// person, and takes a pending link away.
+    /// Sets a password, forgets the failed tries of the one before, ends all sessions of the person, and
+    /// takes a pending link away.
     async fn set_password(
         &self,
         id: UserId,
         password_hash: String,
-        keep_session: Option<TokenHash>,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
+
+    /// The same for a person who does so in a session of theirs, which goes on. Fails with
+    /// [`Conflict::SessionEnded`] if the password is not the one that was `checked` any more, or the
+    /// session is over: a newer password is never overwritten.
+    async fn change_password(
+        &self,
+        own: OwnSession,
+        checked: String,
+        password_hash: String,
         audit: AuditEvent,
     ) -> StoreResult<()>;
 
@@ -186,20 +205,22 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         audit: AuditEvent,
     ) -> StoreResult<()>;
 
-    /// Notes that a person logged in.
-    async fn record_login(&self, id: UserId, at: Instant, audit: AuditEvent) -> StoreResult<()>;
+    /// Notes that an active person logged in. Fails with [`Conflict::SessionEnded`] if the epoch that
+    /// the log-in began in is over.
+    async fn record_login(&self, epoch: Epoch, at: Instant, audit: AuditEvent) -> StoreResult<()>;
 
-    /// The person whose identity this is.
-    async fn find_user_by_identity(&self, identity: Identity) -> StoreResult<Option<User>>;
+    /// The person whose identity this is, with what a log-in with it holds for.
+    async fn find_user_by_identity(&self, identity: Identity)
+    -> StoreResult<Option<(User, Epoch)>>;
 
-    /// Adds a person without a password, who logs in with an identity.
+    /// Adds a person without a password, who logs in with an identity; their first epoch.
     /// Fails with [`Conflict::EmailTaken`] or [`Conflict::IdentityTaken`].
     async fn add_user_with_identity(
         &self,
         user: User,
         identity: Identity,
         audit: AuditEvent,
-    ) -> StoreResult<()>;
+    ) -> StoreResult<Epoch>;
 
     /// Lets a person log in with one more identity. Fails with [`Conflict::IdentityTaken`], and
     /// with `NotFound` for an unknown person.
@@ -210,10 +231,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         audit: AuditEvent,
     ) -> StoreResult<()>;
 
-    /// Notes that a person logged in with one of their identities.
+    /// Notes that a person logged in with one of their identities. Fails like [`Store::record_login`].
     async fn record_identity_login(
         &self,
-        id: UserId,
+        epoch: Epoch,
         identity: Identity,
         at: Instant,
         audit: AuditEvent,
@@ -225,26 +246,25 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn find_second_factors(&self, id: UserId) -> StoreResult<SecondFactors>;
 
     /// Gives a person a second factor, and these recovery codes in place of others, if any are given;
-    /// their other sessions end. Fails with [`Conflict::PasskeyTaken`] and
-    /// [`Conflict::TooManyPasskeys`].
+    /// their other sessions end. Fails with [`Conflict::PasskeyTaken`],
+    /// [`Conflict::TooManyPasskeys`], and [`Conflict::SessionEnded`] if theirs is over.
     async fn add_second_factor(
         &self,
-        id: UserId,
+        own: OwnSession,
         factor: NewSecondFactor,
         codes: Option<RecoveryHashes>,
-        keep_session: Option<TokenHash>,
         audit: AuditEvent,
     ) -> StoreResult<()>;
 
     /// Takes a second factor away, with the last one the recovery codes; the person's other sessions
     /// end. Fails with [`Conflict::LastSecondFactor`] if one must be kept, exactly, whatever runs in
-    /// parallel; with `NotFound` if the person has no such factor.
+    /// parallel; with `NotFound` if the person has no such factor; with [`Conflict::SessionEnded`] if
+    /// their session is over.
     async fn remove_second_factor(
         &self,
-        id: UserId,
+        own: OwnSession,
         factor: SecondFactorId,
         keep_one: bool,
-        keep_session: Option<TokenHash>,
         audit: AuditEvent,
     ) -> StoreResult<()>;
 
@@ -252,10 +272,11 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// if there are none.
     async fn reset_second_factors(&self, id: UserId, audit: AuditEvent) -> StoreResult<()>;
 
-    /// Gives a person other recovery codes; `NotFound` if they have no second factor.
+    /// Gives a person other recovery codes; their other sessions end. Fails with `NotFound` if they have
+    /// no second factor, with [`Conflict::SessionEnded`] if their session is over.
     async fn renew_recovery_codes(
         &self,
-        id: UserId,
+        own: OwnSession,
         codes: RecoveryHashes,
         audit: AuditEvent,
     ) -> StoreResult<()>;
@@ -282,43 +303,53 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         at: Instant,
     ) -> StoreResult<bool>;
 
-    // --- Sessions: the log-in and log-out that make and end them are audited, these rows are not ---
+    // --- Sessions: the log-in and log-out that make and end them are audited, these rows are not. One
+    // is live within both its limits, of an active person, and in their present epoch ---
 
-    /// Adds a session; `false` when the id is taken.
+    /// Adds a session; `false` when the id is taken. Fails with [`Conflict::SessionEnded`] if its
+    /// owner's epoch is over.
     async fn create_session(&self, session: SessionRow) -> StoreResult<bool>;
 
-    /// Changes a session that exists: an ended one stays ended, and `false` is returned.
+    /// Changes what a session holds: an ended one stays ended, and `false` is returned.
     async fn save_session(
         &self,
         id: TokenHash,
-        user: Option<UserId>,
         data: String,
         idle_until: Instant,
     ) -> StoreResult<bool>;
 
-    /// A session that is within both its limits at `now`, and not of a disabled person.
+    /// A session that is live at `now`.
     async fn find_session(&self, id: TokenHash, now: Instant) -> StoreResult<Option<SessionRow>>;
 
-    /// Finds a session and ends it: of parallel calls one gets it.
+    /// Whose session it is, if it is live at `now`.
+    async fn find_session_owner(
+        &self,
+        id: TokenHash,
+        now: Instant,
+    ) -> StoreResult<Option<SessionOwner>>;
+
+    /// Finds a live session and ends it: of parallel calls one gets it.
     async fn take_session(&self, id: TokenHash, now: Instant) -> StoreResult<Option<SessionRow>>;
 
     /// Ends a session.
     async fn delete_session(&self, id: TokenHash) -> StoreResult<()>;
 
-    /// A person's sessions that are within both limits at `now`, the last used first; the last
-    /// hundred.
+    /// A person's sessions that are live at `now`, the last used first; the last hundred.
     async fn list_sessions_of(&self, user: UserId, now: Instant) -> StoreResult<Vec<SessionRow>>;
 
     /// Ends one of a person's sessions; `NotFound` if they have no such session.
     async fn end_session(&self, user: UserId, id: TokenHash, audit: AuditEvent) -> StoreResult<()>;
 
-    /// Ends a person's sessions, except for one that may be kept.
+    /// Ends a person's sessions but these, and what is under way to one.
     async fn end_sessions_of(
         &self,
         user: UserId,
-        keep: Option<TokenHash>,
+        keep: Vec<TokenHash>,
         audit: AuditEvent,
     ) -> StoreResult<()>;
+
+    /// The same for all but the one that asks. Fails with [`Conflict::SessionEnded`] if that is over.
+    async fn end_other_sessions(&self, own: OwnSession, audit: AuditEvent) -> StoreResult<()>;
 
     /// Removes the sessions, one-time tokens, ids of assertions and revoked tokens whose time was over by
     /// an instant, and the trimmed audit entries from before it: at most 1,000 of each; how many. Not

@@ -20,11 +20,11 @@ use domain::scope::WireScope;
 use domain::user::{EmailAddress, User, UserId};
 use storage::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
-    CredentialRecord, CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, Identity, KeySetRow,
-    LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken, PasswordTry, PeoplePage,
-    PeopleQuery, PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken, SecondFactorId,
-    SecondFactors, SecretHash, SessionRow, SharedStore, SigningKeyRow, Store, StoreError,
-    StoreResult, TokenHash, UsageRow, UserQuery,
+    CredentialRecord, CredentialUse, DecisionRow, Epoch, GatewayRecord, GatewaySeen, Identity,
+    KeySetRow, LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken, OwnSession,
+    PasswordTry, PeoplePage, PeopleQuery, PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken,
+    SecondFactorId, SecondFactors, SecretHash, SessionOwner, SessionRow, SharedStore,
+    SigningKeyRow, Store, StoreError, StoreResult, TokenHash, UsageRow, UserQuery,
 };
 use tokio::sync::oneshot;
 
@@ -146,35 +146,40 @@ around! {
     fn list_users(query: UserQuery) -> Vec<User>;
     fn list_people(query: PeopleQuery) -> PeoplePage;
     fn find_person(id: UserId, now: Instant) -> Option<PersonRecord>;
+    fn find_user_at(epoch: Epoch) -> Option<User>;
     fn set_role(id: UserId, role: Role, audit: AuditEvent) -> ();
+    fn map_role(epoch: Epoch, role: Role, audit: AuditEvent) -> Epoch;
     fn disable_user(id: UserId, at: Instant, audit: AuditEvent) -> ();
     fn enable_user(id: UserId, audit: AuditEvent) -> ();
-    fn set_password(id: UserId, hash: String, keep: Option<TokenHash>, audit: AuditEvent) -> ();
+    fn set_password(id: UserId, hash: String, audit: AuditEvent) -> ();
+    fn change_password(own: OwnSession, checked: String, hash: String, audit: AuditEvent) -> ();
     fn upgrade_password_hash(id: UserId, from: String, to: String) -> ();
     fn offer_password_link(id: UserId, token: OneTimeToken, audit: AuditEvent) -> ();
     fn find_password_link(hash: TokenHash, now: Instant) -> Option<User>;
     fn redeem_password_link(link: TokenHash, now: Instant, hash: String, audit: AuditEvent) -> ();
-    fn record_login(id: UserId, at: Instant, audit: AuditEvent) -> ();
-    fn find_user_by_identity(identity: Identity) -> Option<User>;
-    fn add_user_with_identity(user: User, identity: Identity, audit: AuditEvent) -> ();
+    fn record_login(epoch: Epoch, at: Instant, audit: AuditEvent) -> ();
+    fn find_user_by_identity(identity: Identity) -> Option<(User, Epoch)>;
+    fn add_user_with_identity(user: User, identity: Identity, audit: AuditEvent) -> Epoch;
     fn link_identity(id: UserId, identity: Identity, audit: AuditEvent) -> ();
-    fn record_identity_login(id: UserId, identity: Identity, at: Instant, audit: AuditEvent) -> ();
+    fn record_identity_login(epoch: Epoch, identity: Identity, at: Instant, audit: AuditEvent) -> ();
     fn find_second_factors(id: UserId) -> SecondFactors;
-    fn add_second_factor(id: UserId, factor: NewSecondFactor, codes: Option<RecoveryHashes>, keep: Option<TokenHash>, audit: AuditEvent) -> ();
-    fn remove_second_factor(id: UserId, factor: SecondFactorId, keep_one: bool, keep: Option<TokenHash>, audit: AuditEvent) -> ();
+    fn add_second_factor(own: OwnSession, factor: NewSecondFactor, codes: Option<RecoveryHashes>, audit: AuditEvent) -> ();
+    fn remove_second_factor(own: OwnSession, factor: SecondFactorId, keep_one: bool, audit: AuditEvent) -> ();
     fn reset_second_factors(id: UserId, audit: AuditEvent) -> ();
-    fn renew_recovery_codes(id: UserId, codes: RecoveryHashes, audit: AuditEvent) -> ();
+    fn renew_recovery_codes(own: OwnSession, codes: RecoveryHashes, audit: AuditEvent) -> ();
     fn use_totp_step(id: UserId, step: i64) -> bool;
     fn use_recovery_code(id: UserId, code: SecretHash, audit: AuditEvent) -> bool;
     fn use_passkey(id: UserId, passkey: String, state: String, at: Instant) -> bool;
     fn create_session(session: SessionRow) -> bool;
-    fn save_session(id: TokenHash, user: Option<UserId>, data: String, until: Instant) -> bool;
+    fn save_session(id: TokenHash, data: String, until: Instant) -> bool;
     fn find_session(id: TokenHash, now: Instant) -> Option<SessionRow>;
+    fn find_session_owner(id: TokenHash, now: Instant) -> Option<SessionOwner>;
     fn take_session(id: TokenHash, now: Instant) -> Option<SessionRow>;
     fn delete_session(id: TokenHash) -> ();
     fn list_sessions_of(user: UserId, now: Instant) -> Vec<SessionRow>;
     fn end_session(user: UserId, id: TokenHash, audit: AuditEvent) -> ();
-    fn end_sessions_of(user: UserId, keep: Option<TokenHash>, audit: AuditEvent) -> ();
+    fn end_sessions_of(user: UserId, keep: Vec<TokenHash>, audit: AuditEvent) -> ();
+    fn end_other_sessions(own: OwnSession, audit: AuditEvent) -> ();
     fn delete_expired(now: Instant) -> u64;
     fn issue_credential(new: NewCredential, audit: AuditEvent) -> ();
     fn find_credential(key_id: KeyId) -> Option<CredentialRecord>;

@@ -17,12 +17,6 @@ impl Dashboard {
         let page = self.get("/account", Some(cookie)).await;
         page.status == StatusCode::OK
     }
-
-    /// The cookie with which somebody goes on after a page: another one if their role is.
-    pub async fn after_a_page(&self, cookie: &str) -> String {
-        let page = self.get("/account", Some(cookie)).await.ok();
-        given(&page).unwrap_or_else(|| cookie.to_owned())
-    }
 }
 
 async fn change_role(app: &TestApp, email: &str, role: Role) {
@@ -90,67 +84,62 @@ async fn checks_56_and_62_another_password_is_another_session_id_and_the_old_one
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn check_56_another_role_is_another_session_id_from_the_next_page_on() {
+async fn checks_56_and_95_another_role_ends_the_sessions_of_before() {
     let dashboard = Dashboard::new().await;
-    let mut cookie = dashboard.log_in(Role::Support).await;
-    let began = dashboard.app.services.now();
-    for role in [Role::Superuser, Role::Developer] {
-        dashboard.app.clock.advance(TimeDelta::minutes(2));
+    for role in [Role::Superuser, Role::Developer, Role::Support] {
+        let cookie = dashboard.log_in(Role::Support).await;
+        assert!(dashboard.is_open(&cookie).await);
         change_role(&dashboard.app, "support@example.com", role).await;
-        // A function bites at once, and leaves the id to the page.
         let gateways = "/_fn/gateways/list";
         let function = dashboard.call_function(gateways, Some(&cookie), "").await;
-        let may = function.status == StatusCode::OK;
-        assert_eq!(may, role == Role::Superuser);
-        let page = dashboard.get("/account", Some(&cookie)).await.ok();
-        let renewed = given(&page).unwrap();
-        assert_ne!(renewed, cookie);
-        assert!(!dashboard.is_open(&cookie).await, "the old id of {role}");
-        let again = dashboard.get("/account", Some(&renewed)).await.ok();
-        assert_eq!(given(&again), None, "once is enough");
-        cookie = renewed;
-    }
-    // Its limits are those of before.
-    let (services, host) = (&dashboard.app.services, &dashboard.app.host);
-    let user = services.person_by_email(host, "support@example.com").await;
-    let store = services.session_store();
-    let sessions = store
-        .list_sessions_of(user.unwrap().id, services.now())
-        .await;
-    let limits: Vec<_> = sessions
-        .unwrap()
-        .iter()
-        .map(|row| (row.created_at, row.absolute_until))
-        .collect();
-    assert_eq!(limits, [(began, began + TimeDelta::hours(24))]);
-}
-
-/// Whoever opens two pages at once after their role was changed is in with one of the answers.
-#[tokio::test(flavor = "multi_thread")]
-async fn two_pages_at_once_give_one_new_id() {
-    let dashboard = Dashboard::new().await;
-    for round in 0..20 {
-        let cookie = dashboard.log_in(Role::Support).await;
-        let role = [Role::Developer, Role::Support][round % 2];
-        change_role(&dashboard.app, "support@example.com", role).await;
-        let (first, second) = tokio::join!(
-            dashboard.get("/account", Some(&cookie)),
-            dashboard.get("/account", Some(&cookie))
-        );
-        let ids: Vec<_> = [first, second].iter().filter_map(given).collect();
-        assert_eq!(ids.len(), 1, "round {round}");
-        assert!(dashboard.is_open(&ids[0]).await, "round {round}");
+        assert_eq!(function.status, StatusCode::UNAUTHORIZED, "{role}");
+        let page = dashboard.get("/account", Some(&cookie)).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{role}");
+        assert_eq!(given(&page), None);
     }
 }
 
-/// A log-out is not undone by a page that gives the session another id meanwhile.
+/// A log-out is not undone by a page that was asked for before.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_has_ended_gets_no_new_id() {
     let dashboard = Dashboard::new().await;
     let cookie = dashboard.log_in(Role::Support).await;
-    change_role(&dashboard.app, "support@example.com", Role::Developer).await;
     dashboard.post("/logout", Some(&cookie), "").await;
     let page = dashboard.get("/account", Some(&cookie)).await;
     assert_eq!(page.status, StatusCode::SEE_OTHER);
     assert_eq!(given(&page), None);
+}
+
+/// What ends sessions while somebody logs in ends the log-in, or comes before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn check_95_a_log_in_whose_person_changed_meanwhile_has_no_session() {
+    let dashboard = Dashboard::new().await;
+    let (services, host) = (&dashboard.app.services, &dashboard.app.host);
+    dashboard.log_in(Role::Support).await;
+    let person = services
+        .person_by_email(host, "support@example.com")
+        .await
+        .unwrap();
+    for round in 0..6 {
+        let body = log_in_form();
+        let log_in = dashboard.post("/login", None, &body);
+        let end = services.end_other_sessions(host, person.id);
+        let (answer, ended) = tokio::join!(log_in, end);
+        ended.unwrap();
+        let left = services.sessions_of(host, person.id).await.unwrap();
+        // Either it was let in after the end, or it is not in.
+        match given(&answer) {
+            Some(cookie) => assert_eq!(dashboard.is_open(&cookie).await, left.len() == 1),
+            None => assert!(left.is_empty(), "round {round}"),
+        }
+        services.end_other_sessions(host, person.id).await.unwrap();
+    }
+}
+
+fn log_in_form() -> String {
+    form(&[
+        ("email", "support@example.com"),
+        ("password", PASSWORD),
+        ("next", ""),
+    ])
 }

@@ -8,13 +8,14 @@ use domain::role::{Permission, Role};
 use domain::text::PersonName;
 use domain::user::{EmailAddress, User, UserId};
 use serde_json::json;
-use storage::{Conflict, Identity, StoreError};
+use storage::{Conflict, Epoch, Identity, StoreError};
 
 use super::{SsoError, shown};
 use crate::Services;
 use crate::actor::{Actor, Object, RequestFacts, anonymous_event};
 use crate::clock::system_rng;
 use crate::error::{ServiceError, ServiceResult};
+use crate::sessions::LoggedIn;
 
 /// The longest subject (OpenID Connect Core section 2).
 const LONGEST_SUBJECT: usize = 255;
@@ -22,7 +23,7 @@ const LONGEST_SUBJECT: usize = 255;
 pub const HEADER_ISSUER: &str = "header";
 
 /// Somebody for whom a provider or a proxy vouches.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Arrival {
     /// Who vouches, in words.
     pub via: String,
@@ -33,6 +34,9 @@ pub(super) struct Arrival {
     pub groups: Groups,
     /// When they last logged in there, if that is known.
     pub proven_at: Option<Instant>,
+    /// The last audit entry when they set out, if that is not this moment: what has ended for them
+    /// since ends this as well.
+    pub set_out_at: Option<i64>,
 }
 
 /// Somebody whom a trusted proxy names in headers.
@@ -56,7 +60,7 @@ impl Services {
         who: HeaderIdentity,
         roles: &RoleMap,
         facts: &RequestFacts,
-    ) -> ServiceResult<User> {
+    ) -> ServiceResult<LoggedIn> {
         let arrival = Arrival {
             via: "the trusted header".to_owned(),
             email: who.email.or_else(|| Some(who.user.clone())),
@@ -67,8 +71,13 @@ impl Services {
             name: who.name,
             groups: who.groups,
             proven_at: None,
+            set_out_at: None,
         };
-        self.arrive(arrival, roles, facts).await
+        match self.arrive(arrival.clone(), roles, facts).await {
+            // Another request with this header has just changed their role: as things are now, then.
+            Err(ServiceError::LogInEnded) => self.arrive(arrival, roles, facts).await,
+            arrived => arrived,
+        }
     }
 
     /// Notes that somebody sent the header of single sign-on who is not trusted to; once a minute
@@ -132,7 +141,7 @@ impl Services {
         arrival: Arrival,
         roles: &RoleMap,
         facts: &RequestFacts,
-    ) -> ServiceResult<User> {
+    ) -> ServiceResult<LoggedIn> {
         let checked = identity(&arrival.identity.issuer, &arrival.identity.subject);
         if let Err(error) = checked {
             return self.refuse_sso(&arrival.via, None, error, facts).await;
@@ -140,21 +149,28 @@ impl Services {
         let store = self.store();
         let known = store.find_user_by_identity(arrival.identity.clone());
         let known = known.await?;
-        if known.as_ref().is_some_and(|user| !user.is_active()) {
+        let user = known.as_ref().map(|(user, _)| user);
+        if user.is_some_and(|user| !user.is_active()) {
             let (via, error) = (&arrival.via, SsoError::Disabled);
-            return self.refuse_sso(via, known.as_ref(), error, facts).await;
+            return self.refuse_sso(via, user, error, facts).await;
         }
-        let current = known.as_ref().map(|user| user.role);
-        let Some(role) = roles.role(&arrival.groups, current) else {
+        let Some(role) = roles.role(&arrival.groups, user.map(|user| user.role)) else {
             let (via, error) = (&arrival.via, SsoError::NoRole);
-            return self.refuse_sso(via, known.as_ref(), error, facts).await;
+            return self.refuse_sso(via, user, error, facts).await;
         };
-        let user = match known {
-            Some(user) => self.map_role(user, role, &arrival.via, facts).await?,
+        let (user, epoch) = match known {
+            Some((_, epoch)) if arrival.set_out_at.is_some_and(|at| epoch.began_after(at)) => {
+                let (via, error) = (&arrival.via, SsoError::Ended);
+                return self.refuse_sso(via, None, error, facts).await;
+            }
+            Some((user, epoch)) => {
+                let mapped = self.map_role(user, epoch, role, &arrival.via, facts);
+                mapped.await?
+            }
             None => self.provision(&arrival, role, facts).await?,
         };
         let now = self.now();
-        let actor = Actor::arriving(&user, facts);
+        let actor = Actor::arriving(&user, epoch, facts);
         let event = actor.event(
             now,
             Action::LogIn,
@@ -163,9 +179,9 @@ impl Services {
             json!({ "by": arrival.via }),
         );
         store
-            .record_identity_login(user.id, arrival.identity, now, event)
+            .record_identity_login(epoch, arrival.identity, now, event)
             .await?;
-        Ok(user)
+        Ok(LoggedIn::new(user, epoch))
     }
 
     /// Refuses, audited. Whoever has lost their last group loses their open sessions as well.
@@ -186,7 +202,9 @@ impl Services {
         );
         match known {
             Some(user) if self.has_to_tell(user, &event).await? => {
-                self.store().end_sessions_of(user.id, None, event).await?;
+                self.store()
+                    .end_sessions_of(user.id, Vec::new(), event)
+                    .await?;
             }
             Some(_) => {}
             None => self.append_audit(event).await?,
@@ -204,16 +222,18 @@ impl Services {
         Ok(!sessions.is_empty())
     }
 
-    /// Gives a person the role of their groups. The last active superuser stays one.
+    /// Gives a person the role of their groups; if it is another one, all their sessions end. The last
+    /// active superuser stays one.
     async fn map_role(
         &self,
         user: User,
+        epoch: Epoch,
         role: Role,
         via: &str,
         facts: &RequestFacts,
-    ) -> ServiceResult<User> {
+    ) -> ServiceResult<(User, Epoch)> {
         if user.role == role {
-            return Ok(user);
+            return Ok((user, epoch));
         }
         let mapped = |outcome, reason: Option<&str>| {
             let detail = match reason {
@@ -229,13 +249,13 @@ impl Services {
             )
         };
         let event = mapped(Outcome::Done, None);
-        match self.store().set_role(user.id, role, event).await {
-            Ok(()) => Ok(User { role, ..user }),
+        match self.store().map_role(epoch, role, event).await {
+            Ok(epoch) => Ok((User { role, ..user }, epoch)),
             Err(StoreError::Conflict(Conflict::LastSuperuser)) => {
                 let reason = Some("the last active superuser stays one");
                 let event = mapped(Outcome::Denied, reason);
                 self.append_audit(event).await?;
-                Ok(user)
+                Ok((user, epoch))
             }
             Err(error) => Err(error.into()),
         }
@@ -247,7 +267,7 @@ impl Services {
         arrival: &Arrival,
         role: Role,
         facts: &RequestFacts,
-    ) -> ServiceResult<User> {
+    ) -> ServiceResult<(User, Epoch)> {
         let email = arrival.email.as_deref().map(str::parse::<EmailAddress>);
         let Some(Ok(email)) = email else {
             let via = &arrival.via;
@@ -274,7 +294,7 @@ impl Services {
             self.store()
                 .add_user_with_identity(user.clone(), arrival.identity.clone(), event);
         match added.await {
-            Ok(()) => Ok(user),
+            Ok(epoch) => Ok((user, epoch)),
             Err(StoreError::Conflict(Conflict::EmailTaken)) => {
                 let (via, error) = (&arrival.via, SsoError::EmailTaken(user.email));
                 self.refuse_sso(via, None, error, facts).await

@@ -2,7 +2,6 @@
 //! (OpenID Connect Core section 3.1, RFC 7636, RFC 9207), bound to one browser.
 
 use domain::Instant;
-use domain::user::User;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -13,7 +12,7 @@ use super::tokens::LEEWAY;
 use crate::actor::RequestFacts;
 use crate::crypto::Token;
 use crate::error::{ServiceError, ServiceResult};
-use crate::sessions::LogInMethod;
+use crate::sessions::{LogInMethod, LoggedIn};
 use crate::throttle::Attempts;
 use crate::{Services, sso};
 
@@ -48,7 +47,7 @@ pub struct SsoAnswer {
 #[derive(Debug)]
 pub struct SsoDone {
     /// Who it is.
-    pub user: User,
+    pub who: LoggedIn,
     /// How they came in.
     pub method: LogInMethod,
     /// When they last logged in at the provider, if it says.
@@ -64,6 +63,9 @@ pub struct SsoDone {
 struct Underway {
     sso: Asked,
     next: String,
+    /// The last audit entry when it began.
+    #[serde(default)]
+    began_at: i64,
     /// Since when somebody must have logged in at the provider, where that was asked for.
     #[serde(default, with = "chrono::serde::ts_milliseconds_option")]
     prove_since: Option<Instant>,
@@ -87,6 +89,7 @@ impl Services {
         let underway = Underway {
             sso: asked,
             next: next.to_owned(),
+            began_at: self.store().audit_head().await?.0,
             prove_since: prove.then(|| self.now()),
         };
         let ticket = self.keep(UNDERWAY, &underway).await?;
@@ -116,6 +119,7 @@ impl Services {
         };
         let arrival = Arrival {
             via: name.clone(),
+            set_out_at: Some(underway.began_at),
             ..vouched
         };
         let proven_at = arrival.proven_at;
@@ -125,10 +129,10 @@ impl Services {
             return self.refuse_sso(name, None, error, facts).await;
         }
         let roles = &provider.settings.roles;
-        let user = self.arrive(arrival, roles, facts).await?;
+        let who = self.arrive(arrival, roles, facts).await?;
         attempt.forgiven();
         Ok(SsoDone {
-            user,
+            who,
             method: LogInMethod::Sso {
                 provider: provider.settings.id.clone(),
             },

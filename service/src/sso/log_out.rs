@@ -32,7 +32,8 @@ impl Services {
     /// Where the person of a session logs out of the provider that it began at.
     pub(crate) async fn log_out_elsewhere(&self, session: TokenHash) -> ServiceResult<Option<Url>> {
         let row = self.store().find_session(session, self.now()).await?;
-        let Some(data) = row.as_ref().map(SessionData::of).transpose()? else {
+        let data = row.map(|row| SessionData::of(&row.data)).transpose()?;
+        let Some(data) = data else {
             return Ok(None);
         };
         let (Some(LogInMethod::Sso { provider }), Some(there)) =
@@ -70,28 +71,37 @@ impl Services {
         attempt.forgiven();
         let is_new = self.0.log_outs.0.entry(gone.id).or_insert(()).is_fresh();
         let user = self.store().find_user_by_identity(gone.identity).await?;
-        let (true, Some(user)) = (is_new, user) else {
+        let (true, Some((user, _))) = (is_new, user) else {
             return Ok(());
         };
-        for row in self.store().list_sessions_of(user.id, now).await? {
-            let data = SessionData::of(&row)?;
-            let method = data.log_in.map(|log_in| log_in.method);
-            let is_theirs = matches!(
-                method,
-                Some(LogInMethod::Sso { provider: id }) if id == provider.settings.id
-            );
-            let sid = data.at_provider.and_then(|there| there.sid);
-            if !is_theirs || gone.sid.is_some() && gone.sid != sid {
+        let ended = || {
+            let (action, done) = (Action::SessionEnded, Outcome::Done);
+            let detail = json!({ "by": provider.settings.name });
+            let object = Object::user(&user);
+            Actor::system_for(facts.clone()).event(now, action, done, object, detail)
+        };
+        let is_theirs = |data: &SessionData| {
+            let method = data.log_in.as_ref().map(|log_in| &log_in.method);
+            matches!(method, Some(LogInMethod::Sso { provider: id }) if *id == provider.settings.id)
+        };
+        let rows = self.store().list_sessions_of(user.id, now).await?;
+        let rows = rows.into_iter().map(|row| {
+            let data = SessionData::of(&row.data)?;
+            Ok((row.id, is_theirs(&data), data.at_provider))
+        });
+        let rows = rows.collect::<ServiceResult<Vec<_>>>()?;
+        if gone.sid.is_none() {
+            // All that began there, and what is under way to one.
+            let others = rows.iter().filter(|(_, is_theirs, _)| !is_theirs);
+            let others = others.map(|(id, ..)| *id).collect();
+            let store = self.store();
+            return Ok(store.end_sessions_of(user.id, others, ended()).await?);
+        }
+        for (id, is_theirs, there) in rows {
+            if !is_theirs || gone.sid != there.and_then(|there| there.sid) {
                 continue;
             }
-            let event = Actor::system_for(facts.clone()).event(
-                now,
-                Action::SessionEnded,
-                Outcome::Done,
-                Object::user(&user),
-                json!({ "by": provider.settings.name }),
-            );
-            match self.store().end_session(user.id, row.id, event).await {
+            match self.store().end_session(user.id, id, ended()).await {
                 // It has ended meanwhile.
                 Ok(()) | Err(StoreError::NotFound(_)) => {}
                 Err(error) => return Err(error.into()),

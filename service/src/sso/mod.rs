@@ -145,6 +145,9 @@ pub enum SsoError {
     /// The identity can't be kept.
     #[error("your single sign-on named you in a way that Keyrack can't keep: ask whoever runs it")]
     Identity,
+    /// What they have open was ended while they were at the provider.
+    #[error("your account in Keyrack has changed since you began to log in: begin it again")]
+    Ended,
     /// The person is disabled.
     #[error("your account in Keyrack is disabled: ask a superuser")]
     Disabled,
@@ -162,7 +165,7 @@ impl SsoError {
             | Self::NoEmail
             | Self::Identity
             | Self::Disabled => 403,
-            Self::EmailTaken(_) => 409,
+            Self::EmailTaken(_) | Self::Ended => 409,
             Self::Answer { .. } => 502,
             Self::Unreachable { .. } => 503,
         }

@@ -139,6 +139,7 @@ impl Provider {
                 .auth_time()
                 .filter(|at| *at <= now + LEEWAY)
                 .map(|at| at.min(now)),
+            set_out_at: None,
         }
     }
 }

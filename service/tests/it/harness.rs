@@ -12,9 +12,9 @@ use domain::user::{User, UserId};
 use http::{Request, Response};
 use serde_json::{Value, json};
 use service::{
-    Actor, AddPerson, Allowed, ClientProof, GateRequest, IssuedCredential, ManualClock, MasterKey,
-    Outbound, OutboundError, OutboundUrl, Presented, Refusal, RequestFacts, Services, SessionRow,
-    Settings, SharedStore, Token, TokenError, TokenRequest,
+    Actor, AddPerson, Allowed, ClientProof, Epoch, GateRequest, IssuedCredential, ManualClock,
+    MasterKey, Outbound, OutboundError, OutboundUrl, Presented, Refusal, RequestFacts, Services,
+    SessionRow, Settings, SharedStore, Token, TokenError, TokenRequest,
 };
 
 pub const PASSWORD: &str = "mice juggle seven lamps";
@@ -179,7 +179,7 @@ impl Team {
         let now = self.services.now();
         let row = SessionRow {
             id: token.hash(),
-            user: Some(user),
+            owner: Some(self.epoch(user).await),
             data: json!({ "log_in": log_in }).to_string(),
             created_at: now,
             idle_until: now + TimeDelta::minutes(60),
@@ -195,6 +195,22 @@ impl Team {
             .await
             .unwrap()
             .unwrap()
+    }
+
+    /// The epoch of a person.
+    pub async fn epoch(&self, user: UserId) -> Epoch {
+        let user = self.store.find_user(user).await.unwrap().unwrap();
+        let login = self.store.find_login(user.email).await.unwrap();
+        login.unwrap().epoch
+    }
+
+    /// The actor of the next request of the same session, if it is live.
+    pub async fn next_request(&self, actor: &Actor) -> Option<Actor> {
+        let session = actor.person().unwrap().session;
+        let next = self
+            .services
+            .actor_of_session(session, RequestFacts::default());
+        next.await.unwrap()
     }
 
     pub fn draft(&self, flow: &str, levels: &[(&str, &str)]) -> CredentialDraft {

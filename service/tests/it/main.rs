@@ -12,6 +12,7 @@ mod caches;
 mod catalogue;
 mod clocks;
 mod credentials;
+mod epochs;
 mod gateways;
 mod harness;
 mod key_urls;

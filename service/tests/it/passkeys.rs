@@ -152,7 +152,7 @@ async fn a_passkey_is_made_lets_in_and_confirms() {
     let question = services.ask_half_for_passkey(&half).await.unwrap();
     let signed = phone.sign(&question, ORIGIN, VERIFIED);
     let user = services.finish_log_in(&half, &signed, &facts).await;
-    assert_eq!(user.unwrap().id, team.mara.id);
+    assert_eq!(user.unwrap().user.id, team.mara.id);
     let replayed = services.finish_log_in(&half, &signed, &facts).await;
     assert!(is_wrong(&replayed), "{replayed:?}");
 
@@ -166,6 +166,7 @@ async fn a_passkey_is_made_lets_in_and_confirms() {
     let (id, name) = (own.passkeys[0].id.clone(), &own.passkeys[0].name);
     assert_eq!(name, "Phone");
     let factor = SecondFactorId::Passkey(id);
+    let mara = team.next_request(&mara).await.unwrap();
     services.remove_second_factor(&mara, factor).await.unwrap();
     let own = services.second_factors(&mara).await.unwrap();
     assert!(own.passkeys.is_empty() && own.recovery_codes == 0);

@@ -44,8 +44,12 @@ fn facts() -> RequestFacts {
 
 /// The first step with the right password.
 async fn half(team: &Team) -> HalfLogIn {
+    half_with(team, PASSWORD).await
+}
+
+async fn half_with(team: &Team, password: &str) -> HalfLogIn {
     let facts = facts();
-    let step = team.services.log_in("mara@example.com", PASSWORD, &facts);
+    let step = team.services.log_in("mara@example.com", password, &facts);
     match step.await.unwrap() {
         LogInStep::Half(half) => half,
         LogInStep::Done(_) => panic!("no second factor was asked for"),
@@ -68,7 +72,7 @@ async fn a_second_factor_makes_a_log_in_two_steps() {
     assert!(is_wrong(&wrong), "{wrong:?}");
     let right = code(&team, &secret);
     let user = team.services.finish_log_in(&half, &right, &facts()).await;
-    assert_eq!(user.unwrap().id, team.mara.id);
+    assert_eq!(user.unwrap().user.id, team.mara.id);
     let replayed = team.services.finish_log_in(&half, &right, &facts()).await;
     assert!(is_wrong(&replayed), "a code works once: {replayed:?}");
     let log = team.store.list_audit(0, 1_000).await.unwrap();
@@ -122,6 +126,7 @@ async fn a_recovery_code_lets_in_once_however_it_is_written() {
 
     let mara = team.log_in(team.mara.id).await;
     let new = team.services.renew_recovery_codes(&mara).await.unwrap();
+    let half = self::half(&team).await;
     let old = codes[4].grouped();
     let old = team.services.finish_log_in(&half, &old, &facts()).await;
     assert!(is_wrong(&old));
@@ -155,7 +160,7 @@ async fn check_61_codes_are_guessed_ten_times_an_hour_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_half_log_in_ends_with_time_with_the_password_and_with_the_person() {
+async fn check_95_a_half_log_in_ends_with_time_and_with_the_persons_sessions() {
     let team = Team::new().await;
     team.add("Ines Roth", "ines@example.com", "superuser").await;
     let mara = team.log_in(team.mara.id).await;
@@ -183,6 +188,20 @@ async fn a_half_log_in_ends_with_time_with_the_password_and_with_the_person() {
         .await
         .unwrap();
     assert!(ended(&changed).await, "another password");
+
+    let half_way = half_with(&team, new).await;
+    let id = team.mara.id;
+    team.services.end_other_sessions(host, id).await.unwrap();
+    assert!(ended(&half_way).await, "all sessions");
+    let half_way = half_with(&team, new).await;
+    let support = Role::Support;
+    team.services.set_role(host, id, support).await.unwrap();
+    assert!(ended(&half_way).await, "another role");
+    let half_way = half_with(&team, new).await;
+    let mara = team.log_in(id).await;
+    let renewed = team.services.renew_recovery_codes(&mara).await;
+    renewed.unwrap();
+    assert!(ended(&half_way).await, "other recovery codes");
 }
 
 #[tokio::test]

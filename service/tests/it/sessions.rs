@@ -170,7 +170,7 @@ async fn a_person_was_last_seen_in_a_session_or_when_they_logged_in() {
     let (store, now) = (team.services.session_store(), team.services.now());
     // Under a longer limit than today's it says no more than that it was used.
     let end = now + TimeDelta::hours(9);
-    let saved = store.save_session(session, Some(jonas.id), "{}".to_owned(), end);
+    let saved = store.save_session(session, "{}".to_owned(), end);
     assert!(saved.await.unwrap());
     assert_eq!(seen().await, Some(now));
     store.delete_session(session).await.unwrap();

@@ -2,6 +2,7 @@
 
 mod audit;
 mod catalogue;
+mod epoch;
 mod factors;
 mod issuer;
 mod list;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use audit::*;
 pub use catalogue::*;
+pub use epoch::*;
 pub use factors::*;
 pub use issuer::*;
 pub use list::*;
@@ -59,6 +61,8 @@ pub struct Login {
     pub user: User,
     /// Argon2id in PHC form; none while they have not chosen a password.
     pub password_hash: Option<String>,
+    /// What a log-in with it holds for.
+    pub epoch: Epoch,
 }
 
 /// A try of a password, of a person whom there is.
@@ -100,8 +104,8 @@ pub struct UserQuery {
 pub struct SessionRow {
     /// SHA-256 of the id in the cookie.
     pub id: TokenHash,
-    /// Whose session it is.
-    pub user: Option<UserId>,
+    /// Whose session it is, and for which epoch of theirs.
+    pub owner: Option<Epoch>,
     /// What the session holds, as JSON.
     pub data: String,
     /// When it began.
@@ -110,6 +114,17 @@ pub struct SessionRow {
     pub idle_until: Instant,
     /// When it ends in any case.
     pub absolute_until: Instant,
+}
+
+/// Whose session it is, as of one moment.
+#[derive(Debug, Clone)]
+pub struct SessionOwner {
+    /// The person.
+    pub user: User,
+    /// Their epoch, and the session's.
+    pub epoch: Epoch,
+    /// What the session holds, as JSON.
+    pub data: String,
 }
 
 /// A credential to be added, with what proves it.

@@ -43,6 +43,7 @@ macro_rules! migrations {
                 "0011_password_failures.sql"
             ),
             migration!(12, "faster_pages", $folder, "0012_faster_pages.sql"),
+            migration!(13, "epochs", $folder, "0013_epochs.sql"),
             migration!(14, "signing_keys_end", $folder, "0014_signing_keys_end.sql"),
         ]
     };

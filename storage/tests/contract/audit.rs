@@ -5,7 +5,8 @@ use domain::audit::{
 };
 use domain::role::Role;
 use storage::{
-    AuditQuery, Change, Identity, Named, RevokedToken, SigningKeyRow, StoreError, TokenHash,
+    AuditQuery, Change, Identity, Named, OwnSession, RevokedToken, SigningKeyRow, StoreError,
+    TokenHash,
 };
 
 use crate::fixture::{
@@ -49,10 +50,7 @@ pub async fn an_event_that_is_refused_takes_the_change_with_it(fixture: &Fixture
         .unwrap();
     let kept = credential(1, mara.id);
     fixture.issue(&kept).await;
-    store
-        .create_session(session(1, Some(mara.id)))
-        .await
-        .unwrap();
+    let own = fixture.log_in(1, &mara).await;
     store
         .offer_password_link(mara.id, token(2), event())
         .await
@@ -67,7 +65,10 @@ pub async fn an_event_that_is_refused_takes_the_change_with_it(fixture: &Fixture
             .add_user(jon.clone(), None, None, refused_event())
             .await,
         store
-            .set_password(id, "new".to_owned(), None, refused_event())
+            .set_password(id, "new".to_owned(), refused_event())
+            .await,
+        store
+            .change_password(own, hash(), "new".to_owned(), refused_event())
             .await,
         store
             .offer_password_link(id, token(3), refused_event())
@@ -75,7 +76,7 @@ pub async fn an_event_that_is_refused_takes_the_change_with_it(fixture: &Fixture
         store
             .redeem_password_link(token(2).hash, at(0), "new".to_owned(), refused_event())
             .await,
-        store.record_login(id, at(1), refused_event()).await,
+        store.record_login(own.epoch, at(1), refused_event()).await,
         store
             .issue_credential(new(&credential(2, id)), refused_event())
             .await,
@@ -132,8 +133,7 @@ pub async fn check_89_an_event_that_is_refused_leaves_people_and_their_sessions(
     let linked = store.link_identity(mara.id, identity("mara"), event());
     linked.await.unwrap();
     for number in 1..=2 {
-        let made = store.create_session(session(number, Some(jon.id)));
-        assert!(made.await.unwrap());
+        fixture.log_in(number, &jon).await;
     }
     let people = async || {
         let (found, log) = (
@@ -153,6 +153,11 @@ pub async fn check_89_an_event_that_is_refused_leaves_people_and_their_sessions(
     let before = people().await;
     assert_eq!(before.1.len(), 2);
     let (base, new) = (&before.2[0], person(4, Role::Support));
+    let maras = fixture.epoch(&mara).await;
+    let own = OwnSession {
+        epoch: fixture.epoch(&jon).await,
+        id: session(1, None).id,
+    };
     for outcome in [
         store
             .set_role(jon.id, Role::Developer, refused_event())
@@ -162,15 +167,23 @@ pub async fn check_89_an_event_that_is_refused_leaves_people_and_their_sessions(
         store
             .end_session(jon.id, session(1, None).id, refused_event())
             .await,
-        store.end_sessions_of(jon.id, None, refused_event()).await,
+        store
+            .end_sessions_of(jon.id, Vec::new(), refused_event())
+            .await,
+        store.end_other_sessions(own, refused_event()).await,
+        store
+            .map_role(own.epoch, Role::Developer, refused_event())
+            .await
+            .map(drop),
         store
             .add_user_with_identity(new.clone(), identity("new"), refused_event())
-            .await,
+            .await
+            .map(drop),
         store
             .link_identity(jon.id, identity("jon"), refused_event())
             .await,
         store
-            .record_identity_login(mara.id, identity("mara"), at(7), refused_event())
+            .record_identity_login(maras, identity("mara"), at(7), refused_event())
             .await,
         store
             .trim_audit((base.seq, base.hash), refused_event())

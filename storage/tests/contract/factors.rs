@@ -3,11 +3,11 @@
 use domain::role::Role;
 use domain::user::User;
 use storage::{
-    Conflict, NewSecondFactor, PasskeyRow, SecondFactorId, SecretHash, StoreError, StoreResult,
-    TokenHash, TotpRow,
+    Conflict, NewSecondFactor, OwnSession, PasskeyRow, SecondFactorId, SecretHash, StoreError,
+    StoreResult, TokenHash, TotpRow,
 };
 
-use crate::fixture::{Fixture, at, event, person, refused_event, session};
+use crate::fixture::{Fixture, at, event, person, refused_event};
 
 fn totp(step: i64) -> TotpRow {
     TotpRow {
@@ -34,18 +34,34 @@ fn codes(numbers: &[u8]) -> Vec<SecretHash> {
 /// A person with both kinds of factors and two recovery codes.
 async fn mara(fixture: &Fixture) -> User {
     let mara = fixture.add_superuser(1).await;
-    let store = &fixture.store;
+    fixture.log_in(OWN, &mara).await;
     let app = NewSecondFactor::Totp(totp(100));
-    store
-        .add_second_factor(mara.id, app, Some(codes(&[1, 2])), None, event())
-        .await
-        .unwrap();
+    let added = add(fixture, &mara, app, Some(codes(&[1, 2]))).await;
+    added.unwrap();
     let key = NewSecondFactor::Passkey(passkey("k1"));
-    store
-        .add_second_factor(mara.id, key, None, None, event())
-        .await
-        .unwrap();
+    add(fixture, &mara, key, None).await.unwrap();
     mara
+}
+
+/// The number of the session in which people change their factors.
+const OWN: u8 = 99;
+
+async fn own(fixture: &Fixture, user: &User) -> OwnSession {
+    OwnSession {
+        epoch: fixture.epoch(user).await,
+        id: TokenHash([OWN; 32]),
+    }
+}
+
+async fn add(
+    fixture: &Fixture,
+    user: &User,
+    factor: NewSecondFactor,
+    codes: Option<Vec<SecretHash>>,
+) -> StoreResult<()> {
+    let own = own(fixture, user).await;
+    let added = fixture.store.add_second_factor(own, factor, codes, event());
+    added.await
 }
 
 fn is(outcome: &StoreResult<()>, conflict: &Conflict) -> bool {
@@ -61,15 +77,11 @@ pub async fn second_factors_are_found_as_added(fixture: &Fixture) {
     assert_eq!(found.recovery_codes, 2);
 
     let again = NewSecondFactor::Passkey(passkey("k1"));
-    let taken = store
-        .add_second_factor(mara.id, again, None, None, event())
-        .await;
+    let taken = add(fixture, &mara, again, None).await;
     assert!(is(&taken, &Conflict::PasskeyTaken), "{taken:?}");
     let other = NewSecondFactor::Totp(totp(7));
-    store
-        .add_second_factor(mara.id, other, Some(codes(&[3])), None, event())
-        .await
-        .unwrap();
+    let added = add(fixture, &mara, other, Some(codes(&[3]))).await;
+    added.unwrap();
     let found = store.find_second_factors(mara.id).await.unwrap();
     assert_eq!((found.totp, found.recovery_codes), (Some(totp(7)), 1));
 
@@ -87,15 +99,10 @@ pub async fn second_factors_are_found_as_added(fixture: &Fixture) {
     assert!(record.has_second_factor);
     for number in 2..=20 {
         let key = NewSecondFactor::Passkey(passkey(&format!("k{number}")));
-        store
-            .add_second_factor(mara.id, key, None, None, event())
-            .await
-            .unwrap();
+        add(fixture, &mara, key, None).await.unwrap();
     }
     let key = NewSecondFactor::Passkey(passkey("one too many"));
-    let many = store
-        .add_second_factor(mara.id, key, None, None, event())
-        .await;
+    let many = add(fixture, &mara, key, None).await;
     assert!(is(&many, &Conflict::TooManyPasskeys), "{many:?}");
 }
 
@@ -145,21 +152,25 @@ pub async fn a_recovery_code_is_used_once_and_audited(fixture: &Fixture) {
     assert_eq!(left.recovery_codes, 1);
 
     let new = codes(&[1, 2, 3]);
+    let own = own(fixture, &mara).await;
     store
-        .renew_recovery_codes(mara.id, new.clone(), event())
+        .renew_recovery_codes(own, new.clone(), event())
         .await
         .unwrap();
     let left = store.find_second_factors(mara.id).await.unwrap();
     assert_eq!(left.recovery_codes, 3);
-    let none = store.renew_recovery_codes(liam.id, new, event()).await;
+    let liams = fixture.log_in(1, &liam).await;
+    let none = store.renew_recovery_codes(liams, new, event()).await;
     assert!(matches!(none, Err(StoreError::NotFound("second factor"))));
 }
 
 pub async fn the_last_factor_takes_the_recovery_codes_along(fixture: &Fixture) {
     let store = &fixture.store;
     let mara = mara(fixture).await;
-    let remove = |factor: SecondFactorId, keep_one: bool| {
-        store.remove_second_factor(mara.id, factor, keep_one, None, event())
+    let remove = async |factor: SecondFactorId, keep_one: bool| {
+        let own = own(fixture, &mara).await;
+        let removed = store.remove_second_factor(own, factor, keep_one, event());
+        removed.await
     };
     let unknown = remove(SecondFactorId::Passkey("k9".to_owned()), false).await;
     assert!(matches!(
@@ -179,6 +190,7 @@ pub async fn the_last_factor_takes_the_recovery_codes_along(fixture: &Fixture) {
 
 pub async fn of_two_parallel_removals_one_factor_stays_where_one_must(fixture: &Fixture) {
     let mara = mara(fixture).await;
+    let own = own(fixture, &mara).await;
     let tries: Vec<_> = [
         SecondFactorId::Totp,
         SecondFactorId::Passkey("k1".to_owned()),
@@ -186,11 +198,7 @@ pub async fn of_two_parallel_removals_one_factor_stays_where_one_must(fixture: &
     .into_iter()
     .map(|factor| {
         let store = fixture.store.clone();
-        tokio::spawn(async move {
-            store
-                .remove_second_factor(mara.id, factor, true, None, event())
-                .await
-        })
+        tokio::spawn(async move { store.remove_second_factor(own, factor, true, event()).await })
     })
     .collect();
     let mut done = 0;
@@ -205,31 +213,30 @@ pub async fn of_two_parallel_removals_one_factor_stays_where_one_must(fixture: &
 pub async fn a_change_of_factors_ends_other_sessions(fixture: &Fixture) {
     let store = &fixture.store;
     let mara = mara(fixture).await;
-    let own = TokenHash([1; 32]);
-    let log_in_twice = async || {
-        for number in [1, 2] {
-            store
-                .create_session(session(number, Some(mara.id)))
-                .await
-                .unwrap();
-        }
+    let left = async || {
+        let rows = store.list_sessions_of(mara.id, at(0)).await.unwrap();
+        rows.iter().map(|row| row.id.0[0]).collect::<Vec<_>>()
     };
-    let left = async || store.list_sessions_of(mara.id, at(0)).await.unwrap().len();
-    log_in_twice().await;
+    fixture.log_in(1, &mara).await;
     let app = NewSecondFactor::Totp(totp(1));
+    add(fixture, &mara, app, None).await.unwrap();
+    assert_eq!(left().await, [OWN]);
+    fixture.log_in(1, &mara).await;
+    let asks = own(fixture, &mara).await;
     store
-        .add_second_factor(mara.id, app, None, Some(own), event())
+        .renew_recovery_codes(asks, codes(&[7]), event())
         .await
         .unwrap();
-    assert_eq!(left().await, 1);
-    log_in_twice().await;
+    assert_eq!(left().await, [OWN]);
+    fixture.log_in(1, &mara).await;
+    let asks = own(fixture, &mara).await;
     store
-        .remove_second_factor(mara.id, SecondFactorId::Totp, false, Some(own), event())
+        .remove_second_factor(asks, SecondFactorId::Totp, false, event())
         .await
         .unwrap();
-    assert_eq!(left().await, 1);
+    assert_eq!(left().await, [OWN]);
     store.reset_second_factors(mara.id, event()).await.unwrap();
-    assert_eq!(left().await, 0);
+    assert!(left().await.is_empty());
 }
 
 pub async fn a_reset_takes_everything_away(fixture: &Fixture) {
@@ -249,13 +256,14 @@ pub async fn an_event_that_is_refused_leaves_the_factors(fixture: &Fixture) {
     let mara = mara(fixture).await;
     let before = format!("{:?}", store.find_second_factors(mara.id).await.unwrap());
     let (id, bad) = (mara.id, refused_event);
+    let own = own(fixture, &mara).await;
     let app = NewSecondFactor::Totp(totp(1));
-    let added = store.add_second_factor(id, app, Some(codes(&[])), None, bad());
+    let added = store.add_second_factor(own, app, Some(codes(&[])), bad());
     assert!(added.await.is_err());
-    let removed = store.remove_second_factor(id, SecondFactorId::Totp, false, None, bad());
+    let removed = store.remove_second_factor(own, SecondFactorId::Totp, false, bad());
     assert!(removed.await.is_err());
     assert!(store.reset_second_factors(id, bad()).await.is_err());
-    let renewed = store.renew_recovery_codes(id, Vec::new(), bad());
+    let renewed = store.renew_recovery_codes(own, Vec::new(), bad());
     assert!(renewed.await.is_err());
     let used = store.use_recovery_code(id, SecretHash([1; 32]), bad());
     assert!(used.await.is_err());

@@ -18,8 +18,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use storage::{
-    CredentialFilter, CredentialQuery, NewCredential, OneTimeToken, PublicKeyRow, SessionRow,
-    SharedStore, TokenHash,
+    CredentialFilter, CredentialQuery, Epoch, NewCredential, OneTimeToken, OwnSession,
+    PublicKeyRow, SessionRow, SharedStore, TokenHash,
 };
 use tempfile::TempDir;
 
@@ -97,6 +97,27 @@ impl Fixture {
             .await
             .unwrap();
         user
+    }
+
+    /// The epoch of a person.
+    pub async fn epoch(&self, user: &User) -> Epoch {
+        let login = self.store.find_login(user.email.clone()).await.unwrap();
+        login.unwrap().epoch
+    }
+
+    /// Makes a session of a person.
+    pub async fn log_in(&self, number: u8, user: &User) -> OwnSession {
+        let epoch = self.epoch(user).await;
+        let made = self.store.create_session(session(number, Some(epoch)));
+        assert!(made.await.unwrap());
+        let id = TokenHash([number; 32]);
+        OwnSession { epoch, id }
+    }
+
+    /// Whether the session of this number is live.
+    pub async fn is_live(&self, number: u8) -> bool {
+        let found = self.store.find_session(TokenHash([number; 32]), at(0));
+        found.await.unwrap().is_some()
     }
 
     /// Issues a credential.
@@ -246,10 +267,10 @@ pub fn token(number: u8) -> OneTimeToken {
     }
 }
 
-pub fn session(number: u8, user: Option<UserId>) -> SessionRow {
+pub fn session(number: u8, owner: Option<Epoch>) -> SessionRow {
     SessionRow {
         id: TokenHash([number; 32]),
-        user,
+        owner,
         data: format!("{{\"number\":{number}}}"),
         created_at: at(0),
         idle_until: at(1000),

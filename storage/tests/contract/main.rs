@@ -14,6 +14,7 @@ mod audit;
 mod catalogue;
 mod credentials;
 mod database;
+mod epochs;
 mod factors;
 mod fixture;
 mod gate;
@@ -103,6 +104,14 @@ mod every_database {
             disabling_a_person_ends_their_sessions
             a_persons_sessions_are_listed_and_ended_one_by_one
             what_is_beyond_a_limit_is_cleared_away
+        }
+        epochs {
+            check_95_each_change_ends_what_began_before_it
+            check_95_a_change_of_ones_own_keeps_the_session_that_asks_and_no_other
+            check_95_a_change_under_way_never_undoes_a_newer_one
+            check_95_of_log_ins_and_a_new_password_at_once_no_session_is_left
+            check_95_a_renewal_under_way_does_not_outlive_the_end_of_all_sessions
+            the_same_role_ends_nothing
         }
         credentials {
             a_credential_is_found_as_issued

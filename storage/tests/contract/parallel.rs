@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::credential::Credential;
-use storage::{Conflict, CredentialUse, LastUse, SharedStore, StoreError};
+use storage::{Conflict, CredentialUse, Epoch, LastUse, SharedStore, StoreError};
 use tokio::task::JoinSet;
 
 use crate::fixture::{Fixture, at, credential, event, key_id, new, session};
@@ -11,12 +11,13 @@ use crate::fixture::{Fixture, at, credential, event, key_id, new, session};
 const WRITERS: u8 = 32;
 
 /// Each writer issues a credential, edits it, notes a use, and has a session.
-async fn write(store: SharedStore, number: u8, owner: domain::user::UserId) {
+async fn write(store: SharedStore, number: u8, epoch: Epoch) {
+    let owner = epoch.user();
     let mut mine = credential(number.into(), owner);
     store.issue_credential(new(&mine), event()).await.unwrap();
     assert!(
         store
-            .create_session(session(number, Some(owner)))
+            .create_session(session(number, Some(epoch)))
             .await
             .unwrap()
     );
@@ -48,7 +49,8 @@ async fn write(store: SharedStore, number: u8, owner: domain::user::UserId) {
 }
 
 async fn write_in_parallel(fixture: &Fixture, stores: &[SharedStore]) {
-    let owner = fixture.add_superuser(1).await.id;
+    let owner = fixture.add_superuser(1).await;
+    let owner = fixture.epoch(&owner).await;
     let mut writers = JoinSet::new();
     for (number, store) in (0..WRITERS).zip(stores.iter().cycle()) {
         writers.spawn(write(store.clone(), number, owner));
@@ -71,7 +73,7 @@ async fn write_in_parallel(fixture: &Fixture, stores: &[SharedStore]) {
             .find_session(session(number, None).id, at(0))
             .await
             .unwrap();
-        assert_eq!(found.unwrap().user, Some(owner));
+        assert_eq!(found.unwrap().owner, Some(owner));
     }
 }
 

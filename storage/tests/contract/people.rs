@@ -4,7 +4,9 @@ use chrono::TimeDelta;
 use domain::credential::{Credential, Mark, Standing};
 use domain::role::Role;
 use domain::user::{PersonFilter, User, UserId};
-use storage::{Conflict, PeopleQuery, PeopleStart, StoreError, StoreResult, TokenHash, UserQuery};
+use storage::{
+    Conflict, OwnSession, PeopleQuery, PeopleStart, StoreError, StoreResult, TokenHash, UserQuery,
+};
 
 use crate::fixture::{Fixture, at, credential, event, person, session, token};
 
@@ -32,11 +34,11 @@ pub async fn a_person_is_found_as_added(fixture: &Fixture) {
         .await
         .unwrap();
     store
-        .record_login(mara.id, at(1_234), event())
+        .record_login(fixture.epoch(&mara).await, at(1_234), event())
         .await
         .unwrap();
     store
-        .set_password(mara.id, "hash".to_owned(), None, event())
+        .set_password(mara.id, "hash".to_owned(), event())
         .await
         .unwrap();
     mara.disabled_at = None;
@@ -192,11 +194,11 @@ pub async fn people_are_filtered_and_known_with_what_they_own(fixture: &Fixture)
         unreachable!()
     };
     let hash = "hash".to_owned();
+    store.set_password(eve.id, hash, event()).await.unwrap();
     store
-        .set_password(eve.id, hash, None, event())
+        .record_login(fixture.epoch(&bo).await, at(1), event())
         .await
         .unwrap();
-    store.record_login(bo.id, at(1), event()).await.unwrap();
     store
         .set_role(ann.id, Role::Developer, event())
         .await
@@ -317,15 +319,16 @@ pub async fn a_person_comes_with_the_session_that_was_used_last(fixture: &Fixtur
     let store = &fixture.store;
     let mara = fixture.add_superuser(1).await;
     let jon = fixture.add_superuser(2).await;
-    for (number, user, idle_until) in [
-        (1, Some(mara.id), 3000),
-        (2, Some(mara.id), 5000),
-        (3, Some(mara.id), 4000),
+    let epoch = fixture.epoch(&mara).await;
+    for (number, owner, idle_until) in [
+        (1, Some(epoch), 3000),
+        (2, Some(epoch), 5000),
+        (3, Some(epoch), 4000),
         (4, None, 9000),
     ] {
         let row = storage::SessionRow {
             idle_until: at(idle_until),
-            ..session(number, user)
+            ..session(number, owner)
         };
         assert!(store.create_session(row).await.unwrap());
     }
@@ -418,7 +421,7 @@ pub async fn a_superuser_who_never_came_in_does_not_count(fixture: &Fixture) {
         .unwrap();
     // A log-in counts, with a password or by single sign-on.
     store
-        .record_login(invited.id, at(2), event())
+        .record_login(fixture.epoch(&invited).await, at(2), event())
         .await
         .unwrap();
     store.disable_user(mara.id, at(3), event()).await.unwrap();
@@ -461,11 +464,9 @@ pub async fn changes_to_an_unknown_person_find_nobody(fixture: &Fixture) {
         store.set_role(id, Role::Support, event()).await,
         store.disable_user(id, at(0), event()).await,
         store.enable_user(id, event()).await,
-        store
-            .set_password(id, "hash".to_owned(), None, event())
-            .await,
+        store.set_password(id, "hash".to_owned(), event()).await,
         store.offer_password_link(id, token(1), event()).await,
-        store.record_login(id, at(0), event()).await,
+        store.end_sessions_of(id, Vec::new(), event()).await,
     ] {
         assert!(
             matches!(outcome, Err(StoreError::NotFound(_))),
@@ -482,22 +483,19 @@ pub async fn a_new_password_ends_other_sessions_and_the_pending_link(fixture: &F
         fixture.add_superuser(2).await,
     );
     for (number, user) in [(1, &mara), (2, &mara), (3, &jon)] {
-        assert!(
-            store
-                .create_session(session(number, Some(user.id)))
-                .await
-                .unwrap()
-        );
+        fixture.log_in(number, user).await;
     }
     store
         .offer_password_link(mara.id, token(1), event())
         .await
         .unwrap();
-    let keep = Some(TokenHash([2; 32]));
-    store
-        .set_password(mara.id, "new".to_owned(), keep, event())
-        .await
-        .unwrap();
+    let own = OwnSession {
+        epoch: fixture.epoch(&mara).await,
+        id: TokenHash([2; 32]),
+    };
+    let (checked, new) = ("hash".to_owned(), "new".to_owned());
+    let changed = store.change_password(own, checked, new, event());
+    changed.await.unwrap();
     for (number, stays) in [(1, false), (2, true), (3, true)] {
         let found = store
             .find_session(TokenHash([number; 32]), at(0))
@@ -518,7 +516,7 @@ pub async fn a_password_hash_is_upgraded_only_if_it_is_the_checked_one(fixture: 
     let store = &fixture.store;
     let mara = fixture.add_superuser(1).await;
     store
-        .set_password(mara.id, "old".to_owned(), None, event())
+        .set_password(mara.id, "old".to_owned(), event())
         .await
         .unwrap();
     store
@@ -578,14 +576,17 @@ pub async fn check_61_a_right_or_a_new_password_forgets_the_failed_tries(fixture
     assert_eq!(person.password_failures, 2);
     // Tries are counted for one person only, and a log-in without the password leaves them.
     assert_eq!(try_password(fixture, &jon, 2).await, Some(1));
-    store.record_login(mara.id, at(1), event()).await.unwrap();
+    store
+        .record_login(fixture.epoch(&mara).await, at(1), event())
+        .await
+        .unwrap();
     assert_eq!(try_password(fixture, &mara, 2).await, None);
 
     store.password_was_right(mara.id).await.unwrap();
     lock().await;
     let hash = "new".to_owned();
     store
-        .set_password(mara.id, hash.clone(), None, event())
+        .set_password(mara.id, hash.clone(), event())
         .await
         .unwrap();
     lock().await;
@@ -661,10 +662,7 @@ pub async fn a_password_link_works_once_and_in_time(fixture: &Fixture) {
         .await
         .unwrap();
 
-    store
-        .create_session(session(1, Some(jon.id)))
-        .await
-        .unwrap();
+    fixture.log_in(1, &jon).await;
     redeem(59_999).await.unwrap();
     assert_eq!(
         store.find_password_hash(jon.id).await.unwrap().as_deref(),

@@ -1,6 +1,6 @@
 //! Browser sessions.
 
-use storage::{StoreError, TokenHash};
+use storage::{Conflict, StoreError, TokenHash};
 
 use crate::fixture::{Fixture, at, event, session, token};
 
@@ -9,11 +9,12 @@ const ID: TokenHash = TokenHash([1; 32]);
 pub async fn a_session_is_found_within_both_limits(fixture: &Fixture) {
     let store = &fixture.store;
     let mara = fixture.add_superuser(1).await;
-    assert!(store.create_session(session(1, None)).await.unwrap());
+    let owner = Some(fixture.epoch(&mara).await);
+    assert!(store.create_session(session(1, owner)).await.unwrap());
     let found = store.find_session(ID, at(999)).await.unwrap().unwrap();
     assert_eq!(
-        (found.id, found.user, found.data.as_str()),
-        (ID, None, "{\"number\":1}")
+        (found.id, found.owner, found.data.as_str()),
+        (ID, owner, "{\"number\":1}")
     );
     assert_eq!(
         (found.created_at, found.idle_until, found.absolute_until),
@@ -21,12 +22,18 @@ pub async fn a_session_is_found_within_both_limits(fixture: &Fixture) {
     );
     assert!(store.find_session(ID, at(1000)).await.unwrap().is_none());
 
-    let saved = store
-        .save_session(ID, Some(mara.id), "{}".to_owned(), at(20_000))
-        .await;
+    let saved = store.save_session(ID, "{}".to_owned(), at(20_000)).await;
     assert!(saved.unwrap());
     let found = store.find_session(ID, at(9_999)).await.unwrap().unwrap();
-    assert_eq!((found.user, found.data.as_str()), (Some(mara.id), "{}"));
+    assert_eq!((found.owner, found.data.as_str()), (owner, "{}"));
+    let found = store.find_session_owner(ID, at(9_999)).await.unwrap();
+    let found = found.unwrap();
+    assert_eq!(
+        (found.user, Some(found.epoch), found.data.as_str()),
+        (mara, owner, "{}")
+    );
+    let late = store.find_session_owner(ID, at(10_000)).await.unwrap();
+    assert!(late.is_none());
     assert!(store.find_session(ID, at(10_000)).await.unwrap().is_none());
     assert!(
         store
@@ -43,7 +50,7 @@ pub async fn a_save_does_not_bring_an_ended_session_back(fixture: &Fixture) {
     store.delete_session(ID).await.unwrap();
     assert!(
         !store
-            .save_session(ID, None, "{}".to_owned(), at(9_000))
+            .save_session(ID, "{}".to_owned(), at(9_000))
             .await
             .unwrap()
     );
@@ -92,14 +99,8 @@ pub async fn disabling_a_person_ends_their_sessions(fixture: &Fixture) {
         fixture.add_superuser(1).await,
         fixture.add_superuser(2).await,
     );
-    store
-        .create_session(session(1, Some(mara.id)))
-        .await
-        .unwrap();
-    store
-        .create_session(session(2, Some(jon.id)))
-        .await
-        .unwrap();
+    let own = fixture.log_in(1, &mara).await;
+    fixture.log_in(2, &jon).await;
     store.disable_user(mara.id, at(0), event()).await.unwrap();
     assert!(store.find_session(ID, at(0)).await.unwrap().is_none());
     assert!(
@@ -110,11 +111,12 @@ pub async fn disabling_a_person_ends_their_sessions(fixture: &Fixture) {
             .is_some()
     );
 
-    // One that began meanwhile is of no use, and the old one is gone for good.
-    store
-        .create_session(session(3, Some(mara.id)))
-        .await
-        .unwrap();
+    // One that began meanwhile is not made, and the old one is gone for good.
+    for epoch in [own.epoch, fixture.epoch(&mara).await] {
+        let late = store.create_session(session(3, Some(epoch))).await;
+        let ended = matches!(late, Err(StoreError::Conflict(Conflict::SessionEnded)));
+        assert!(ended, "{late:?}");
+    }
     assert!(
         store
             .find_session(TokenHash([3; 32]), at(0))
@@ -135,7 +137,7 @@ pub async fn a_persons_sessions_are_listed_and_ended_one_by_one(fixture: &Fixtur
     for (number, owner, idle_until) in [(1, &mara, 500), (2, &mara, 900), (3, &jon, 900)] {
         let row = storage::SessionRow {
             idle_until: at(idle_until),
-            ..session(number, Some(owner.id))
+            ..session(number, Some(fixture.epoch(owner).await))
         };
         store.create_session(row).await.unwrap();
     }
@@ -152,10 +154,13 @@ pub async fn a_persons_sessions_are_listed_and_ended_one_by_one(fixture: &Fixtur
     assert!(matches!(other, Err(StoreError::NotFound("session"))));
     store.end_session(mara.id, ID, event()).await.unwrap();
     assert_eq!(ids(0).await, [2]);
-    let keep = Some(TokenHash([2; 32]));
-    store.end_sessions_of(mara.id, keep, event()).await.unwrap();
-    assert_eq!(ids(0).await, [2]);
-    store.end_sessions_of(mara.id, None, event()).await.unwrap();
+    let own = fixture.log_in(4, &mara).await;
+    store.end_other_sessions(own, event()).await.unwrap();
+    assert_eq!(ids(0).await, [4]);
+    store
+        .end_sessions_of(mara.id, Vec::new(), event())
+        .await
+        .unwrap();
     assert!(ids(0).await.is_empty());
     let jons = store.list_sessions_of(jon.id, at(0)).await.unwrap();
     assert_eq!(jons.len(), 1);

@@ -8,15 +8,12 @@ use app::server_context::explain;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::role::Role;
-use domain::user::User;
 use http::header::SET_COOKIE;
 use http::{HeaderValue, Method, StatusCode};
-use serde::Serialize;
 use service::crypto::hash_token;
 use service::{
-    Actor, AtProvider, HalfLogIn, HeaderIdentity, LogIn, LogInMethod, RequestFacts, ServiceError,
-    ServiceResult, Services,
+    Actor, AtProvider, HalfLogIn, HeaderIdentity, LogIn, LogInMethod, LoggedIn, RequestFacts,
+    ServiceError, ServiceResult, Services,
 };
 use tower_sessions::cookie::SameSite;
 use tower_sessions::cookie::time::Duration;
@@ -30,12 +27,12 @@ use crate::state::AppState;
 
 /// `__Host-`: only this host over TLS (or loopback) sets it, for all paths, for no subdomain.
 const COOKIE: &str = "__Host-keyrack";
-pub(super) const USER: &str = "user_id";
+/// Whose session it is, and in which epoch of theirs. The columns of the row say the same, and are what
+/// counts: the store fills it in from there.
+pub(super) const OWNER: &str = "owner";
 const LOG_IN: &str = "log_in";
 const AT_PROVIDER: &str = "at_provider";
 const SEEN: &str = "seen_at";
-/// The role that the session's id was given for.
-const ROLE: &str = "role";
 /// When the session began: its absolute limit counts from there, whatever its id.
 pub(super) const BEGAN: &str = "began_at";
 /// A log-in whose password was right, and where it leads to.
@@ -61,13 +58,33 @@ pub async fn note_provider(session: &Session, there: AtProvider) -> SessionResul
     session.insert(AT_PROVIDER, there).await
 }
 
-/// Begins a person's session under a new id; whatever the browser had before is dead.
-pub async fn begin(session: &Session, user: &User, log_in: LogIn) -> SessionResult<()> {
+/// Begins a person's session under a new id; whatever the browser had before is dead. It is theirs once
+/// it is saved: see [`settle`].
+pub async fn begin(session: &Session, who: &LoggedIn, log_in: LogIn) -> SessionResult<()> {
     session.clear().await;
     session.cycle_id().await?;
     session.insert(LOG_IN, log_in).await?;
-    session.insert(ROLE, user.role).await?;
-    session.insert(USER, user.id).await
+    session.insert(OWNER, who.epoch()).await
+}
+
+/// Saves a session that has just begun.
+///
+/// # Errors
+/// The store fails, or what has ended meanwhile ended this as well: there is no session then.
+pub async fn settle(services: &Services, session: &Session) -> ServiceResult<()> {
+    session.save().await.map_err(ServiceError::internal)?;
+    let made = match session.id() {
+        Some(id) => {
+            let store = services.session_store();
+            store.find_session(hash(&id), services.now()).await?
+        }
+        None => None,
+    };
+    if made.is_none() {
+        session.flush().await.map_err(ServiceError::internal)?;
+        return Err(ServiceError::LogInEnded);
+    }
+    Ok(())
 }
 
 /// Begins a session that is nobody's, for somebody whose password was right.
@@ -98,65 +115,39 @@ pub async fn prove(
         proven_at,
         ..log_in
     });
-    renew(services, session, (LOG_IN, proven), facts).await
+    let noted = session.insert(LOG_IN, proven).await;
+    noted.map_err(ServiceError::internal)?;
+    renew_id(services, session, facts).await
 }
 
-/// Gives a session a new id for this role.
+/// Gives a session a new id, as what it may do has changed: a copy of the old one opens nothing. Who acts
+/// from then on.
 ///
 /// # Errors
 /// The store fails, or the session has ended meanwhile.
-pub async fn renew_for(
-    role: Role,
+pub async fn renew_id(
     services: &Services,
     session: &Session,
-    facts: &RequestFacts,
-) -> ServiceResult<Actor> {
-    renew(services, session, (ROLE, role), facts).await
-}
-
-/// Gives a session a new id, as what it may do has changed: a copy of the old one opens nothing. Notes
-/// a value on the way; who acts from then on.
-async fn renew(
-    services: &Services,
-    session: &Session,
-    (key, value): (&str, impl Serialize + Send + Sync),
     facts: &RequestFacts,
 ) -> ServiceResult<Actor> {
     // Read before its row goes, which goes on under the new id.
-    let read = session.get_value(USER).await;
+    let read = session.get_value(OWNER).await;
     read.map_err(ServiceError::internal)?;
     let id = session.id().ok_or(ServiceError::LogInEnded)?;
     let (store, now) = (services.session_store(), services.now());
     // Of two requests only one can take it; and what has ended meanwhile does not come back.
     let taken = store.take_session(hash(&id), now).await?;
-    taken.ok_or(ServiceError::LogInEnded)?;
+    let taken = taken.ok_or(ServiceError::LogInEnded)?;
     let renewed = async {
         session.cycle_id().await?;
-        session.insert(key, value).await?;
+        // It goes on in the epoch of its row, which this very request may have moved forward.
+        session.insert(OWNER, taken.owner).await?;
         // The id, by which the actor is found, comes with the row.
         session.save().await
     };
     renewed.await.map_err(ServiceError::internal)?;
     let actor = find_actor(services, session, facts).await?;
     actor.ok_or(ServiceError::LogInEnded)
-}
-
-/// Gives the session a new id if its person has another role than when it got this one. A page does
-/// so, not what a page asks for beside others: its answer brings the new cookie before more is asked.
-async fn follow_role(
-    services: &Services,
-    session: &Session,
-    actor: Actor,
-    facts: &RequestFacts,
-) -> ServiceResult<Actor> {
-    let Some(role) = actor.person().map(|person| person.role) else {
-        return Ok(actor);
-    };
-    let known: Option<Role> = session.get(ROLE).await.map_err(ServiceError::internal)?;
-    if known == Some(role) {
-        return Ok(actor);
-    }
-    renew_for(role, services, session, facts).await
 }
 
 /// The address that was asked for.
@@ -207,19 +198,6 @@ pub async fn authenticate(
     let actor = match followed.await {
         Ok(actor) => actor,
         Err(answer) => return answer,
-    };
-    let actor = match actor {
-        Some(actor) if is_page(&request) => {
-            match follow_role(&state.services, &session, actor, &facts).await {
-                Ok(actor) => Some(actor),
-                // Another request was faster, and brings the browser the new id.
-                Err(ServiceError::LogInEnded) => {
-                    return Redirect::to(pages::safe_next(here(&request))).into_response();
-                }
-                Err(error) => return pages::failed(&error),
-            }
-        }
-        other => other,
     };
     let Some(actor) = actor else {
         return turn_away(&request);
@@ -289,8 +267,8 @@ fn said(rules: Option<&HeaderLogIn>, request: &Request) -> Result<Said, BadHeade
 }
 
 /// Who acts, in line with what a trusted proxy says of this request. A session that began with a header is
-/// good only together with the same header, and only while its person has the role that came of it: all
-/// else is the end of it, and whoever is named then logs in anew, with all that belongs to it.
+/// good only together with the same header, and ends with the role that came of it: all else is the end of
+/// it, and whoever is named then logs in anew, with all that belongs to it.
 async fn follow_proxy(
     services: &Services,
     rules: Option<&HeaderLogIn>,
@@ -310,11 +288,8 @@ async fn follow_proxy(
     };
     let failed = |error| pages::failed(&ServiceError::internal(error));
     let before: Option<String> = session.get(HEADER).await.map_err(failed)?;
-    let given: Option<Role> = session.get(ROLE).await.map_err(failed)?;
-    let person = actor.as_ref().and_then(Actor::person);
-    let has = person.map(|person| person.role);
     let now = named.as_ref().map(fingerprint);
-    if now == before && (now.is_none() || has == given) {
+    if now == before {
         return Ok(actor);
     }
     // A new visitor has none yet.
@@ -325,8 +300,8 @@ async fn follow_proxy(
         return Ok(None);
     };
     let fingerprint = fingerprint(&named);
-    let user = services.log_in_by_header(named, &rules.roles, facts).await;
-    let user = user.map_err(|error| {
+    let who = services.log_in_by_header(named, &rules.roles, facts).await;
+    let who = who.map_err(|error| {
         let error = explain(error, Some(facts));
         let status = StatusCode::from_u16(error.status());
         (status.unwrap_or(StatusCode::FORBIDDEN), error.advice()).into_response()
@@ -339,7 +314,7 @@ async fn follow_proxy(
         device: said.device,
     };
     let begun = async {
-        begin(session, &user, log_in).await?;
+        begin(session, &who, log_in).await?;
         session.insert(HEADER, fingerprint).await?;
         // The id, by which the actor is found, comes with the row.
         session.save().await

@@ -1,17 +1,20 @@
 //! The sessions of tower-sessions in our store: ids are kept only as hashes, an ended session never
-//! comes back, and each belongs to a person.
+//! comes back, and each belongs to a person in one epoch of theirs.
+
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 use chrono::DateTime;
-use domain::user::UserId;
+use serde::Deserialize as _;
+use serde_json::Value;
 use service::crypto::hash_token;
-use service::{Services, SessionRow, TokenHash};
+use service::{Conflict, Epoch, Services, SessionRow, StoreError, TokenHash};
 use tower_sessions::SessionStore;
 use tower_sessions::cookie::time::OffsetDateTime;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
 
-use super::session::{BEGAN, USER};
+use super::session::{BEGAN, OWNER};
 
 /// An id as it is kept.
 pub(super) fn hash(id: &Id) -> TokenHash {
@@ -45,23 +48,22 @@ impl SessionStore for Store {
         loop {
             let row = SessionRow {
                 id: hash(&record.id),
-                user: user_of(record),
+                owner: owner(record),
                 data: serde_json::to_string(&record.data).map_err(backend)?,
                 created_at: began,
                 idle_until: self.idle_until(),
                 absolute_until: began + self.0.settings().sessions.absolute,
             };
-            if self
-                .0
-                .session_store()
-                .create_session(row)
-                .await
-                .map_err(backend)?
-            {
-                return Ok(());
+            match self.0.session_store().create_session(row).await {
+                Ok(true) => return Ok(()),
+                // 128 random bits were taken: try others.
+                Ok(false) => record.id = Id::default(),
+                Err(StoreError::Conflict(Conflict::SessionEnded)) => {
+                    tracing::debug!("a session that had ended before it began was not made");
+                    return Ok(());
+                }
+                Err(error) => return Err(backend(error)),
             }
-            // 128 random bits were taken: try others.
-            record.id = Id::default();
         }
     }
 
@@ -71,7 +73,7 @@ impl SessionStore for Store {
         let kept = self
             .0
             .session_store()
-            .save_session(hash(&record.id), user_of(record), data, idle_until)
+            .save_session(hash(&record.id), data, idle_until)
             .await
             .map_err(backend)?;
         if !kept {
@@ -91,9 +93,12 @@ impl SessionStore for Store {
             return Ok(None);
         };
         let idle_until = OffsetDateTime::from_unix_timestamp(row.idle_until.timestamp());
+        let mut data: HashMap<String, Value> = serde_json::from_str(&row.data).map_err(backend)?;
+        let owner = serde_json::to_value(row.owner).map_err(backend)?;
+        data.insert(OWNER.to_owned(), owner);
         Ok(Some(Record {
             id: *id,
-            data: serde_json::from_str(&row.data).map_err(backend)?,
+            data,
             expiry_date: idle_until.map_err(backend)?,
         }))
     }
@@ -112,6 +117,6 @@ fn began(record: &Record) -> Option<domain::Instant> {
     DateTime::from_timestamp_millis(record.data.get(BEGAN)?.as_i64()?)
 }
 
-fn user_of(record: &Record) -> Option<UserId> {
-    record.data.get(USER)?.as_str()?.parse().ok()
+fn owner(record: &Record) -> Option<Epoch> {
+    Epoch::deserialize(record.data.get(OWNER)?).ok()
 }

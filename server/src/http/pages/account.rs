@@ -4,7 +4,7 @@ use app::flash::Flash;
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use service::{Actor, ServiceError, ServiceResult};
+use service::ServiceError;
 use tower_sessions::Session;
 
 use super::form::Form;
@@ -30,25 +30,17 @@ async fn change_password(
         .await
     {
         Ok(()) => {
-            let renewed = renew(&context, &session, &actor).await;
-            renewed.map_err(|error| super::failed(&error))?;
-            Ok(done("/account", Flash::PasswordChanged))
+            // Whoever has a copy of this session's id is as little welcome as those in the other ones.
+            match session::renew_id(services, &session, &context.facts).await {
+                // Ended meanwhile: the next page asks for the new password.
+                Ok(_) | Err(ServiceError::LogInEnded) => {
+                    Ok(done("/account", Flash::PasswordChanged))
+                }
+                Err(error) => Err(super::failed(&error)),
+            }
         }
         Err(error) => Ok(context
             .refuse("/account", "/account/password", Vec::new(), error)
             .await),
-    }
-}
-
-/// Whoever has a copy of this session's id is as little welcome as those in the other sessions.
-async fn renew(context: &Context, session: &Session, actor: &Actor) -> ServiceResult<()> {
-    let Some(person) = actor.person() else {
-        return Ok(());
-    };
-    let services = &context.state.services;
-    match session::renew_for(person.role, services, session, &context.facts).await {
-        // Ended meanwhile: the next page asks for the new password.
-        Ok(_) | Err(ServiceError::LogInEnded) => Ok(()),
-        Err(error) => Err(error),
     }
 }

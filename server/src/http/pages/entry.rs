@@ -4,15 +4,14 @@ use app::flash::Flash;
 use axum::Router;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
-use domain::user::User;
 use http::StatusCode;
-use service::{LogIn, LogInMethod, LogInStep, RequestFacts, ServiceError, ServiceResult};
+use service::{LogIn, LogInMethod, LogInStep, LoggedIn, RequestFacts, ServiceError, ServiceResult};
 use tower_sessions::Session;
 use url::Url;
 
 use super::form::Form;
 use super::links::deliver;
-use super::{Context, done, safe_next};
+use super::{Context, LOG_IN_ENDED, done, safe_next};
 use crate::http::device::device;
 use crate::http::layers::session;
 use crate::state::AppState;
@@ -52,7 +51,7 @@ async fn log_in(context: Context, session: Session, mut form: Form) -> Result<Re
     let services = &context.state.services;
     let step = services.log_in(&email, &password, &context.facts).await;
     let begun = match step {
-        Ok(LogInStep::Done(user)) => begin(&context, &session, &user, &next).await,
+        Ok(LogInStep::Done(who)) => begin(&context, &session, &who, &next).await,
         Ok(LogInStep::Half(half)) => {
             let begun = session::begin_half(&session, half, safe_next(&next)).await;
             let begun = begun.map_err(ServiceError::internal);
@@ -80,20 +79,20 @@ async fn finish_log_in(
     form.finish().map_err(IntoResponse::into_response)?;
     let failed = |error| super::failed(&ServiceError::internal(error));
     let Some((half, next)) = session::half(&session).await.map_err(failed)? else {
-        return Ok(Redirect::to("/login?expired=1").into_response());
+        return Ok(Redirect::to(LOG_IN_ENDED).into_response());
     };
     let services = &context.state.services;
-    let user = services.finish_log_in(&half, &code, &context.facts).await;
-    let begun = match user {
-        Ok(user) => begin(&context, &session, &user, &next).await,
-        Err(ServiceError::LogInEnded) => {
-            session.flush().await.map_err(failed)?;
-            return Ok(Redirect::to("/login?expired=1").into_response());
-        }
+    let who = services.finish_log_in(&half, &code, &context.facts).await;
+    let begun = match who {
+        Ok(who) => begin(&context, &session, &who, &next).await,
         Err(error) => Err(error),
     };
     match begun {
         Ok(response) => Ok(response),
+        Err(ServiceError::LogInEnded) => {
+            session.flush().await.map_err(failed)?;
+            Ok(Redirect::to(LOG_IN_ENDED).into_response())
+        }
         Err(error) => Ok(context
             .refuse(SECOND_STEP, SECOND_STEP, Vec::new(), error)
             .await),
@@ -104,7 +103,7 @@ async fn finish_log_in(
 async fn begin(
     context: &Context,
     session: &Session,
-    user: &User,
+    who: &LoggedIn,
     next: &str,
 ) -> ServiceResult<Response> {
     let log_in = LogIn {
@@ -113,8 +112,9 @@ async fn begin(
         address: context.facts.address.map(|address| address.to_string()),
         device: device(&context.parts.headers),
     };
-    let begun = session::begin(session, user, log_in).await;
+    let begun = session::begin(session, who, log_in).await;
     begun.map_err(ServiceError::internal)?;
+    session::settle(&context.state.services, session).await?;
     Ok(Redirect::to(safe_next(next)).into_response())
 }
 

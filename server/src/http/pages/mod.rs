@@ -96,7 +96,8 @@ impl Context {
     }
 
     /// The page again, with what was typed and what is wrong. If a proof is missing it is another one:
-    /// the layer around the forms asks for it and keeps what was sent.
+    /// the layer around the forms asks for it and keeps what was sent. If the session has ended it is the
+    /// log-in page: nothing more is shown to who is out.
     async fn refuse(
         self,
         page: &str,
@@ -106,6 +107,9 @@ impl Context {
     ) -> Response {
         if matches!(error, ServiceError::ProofNeeded) {
             return layers::proof::needed();
+        }
+        if matches!(error, ServiceError::LogInEnded) {
+            return Redirect::to(LOG_IN_ENDED).into_response();
         }
         let outcome = FormOutcome::refused(action, typed, self.explain(error));
         self.render(
@@ -136,6 +140,9 @@ impl Context {
         render_answer(options, self.parts, page, answer, context).await
     }
 }
+
+/// The log-in page, for somebody whose log-in or session has ended under way.
+const LOG_IN_ENDED: &str = "/login?expired=1";
 
 /// Sends the browser on, with a word about what was done.
 fn done(page: &str, flash: Flash) -> Response {

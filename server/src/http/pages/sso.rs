@@ -83,11 +83,14 @@ async fn finish(
                 device: device(&context.parts.headers),
             };
             let begun = async {
-                session::begin(&session, &done.user, log_in).await?;
+                session::begin(&session, &done.who, log_in).await?;
                 session::note_provider(&session, done.at_provider).await
             };
-            let begun = begun.await;
-            begun.map(|()| done.next).map_err(ServiceError::internal)
+            match begun.await {
+                Ok(()) => session::settle(services, &session).await,
+                Err(error) => Err(ServiceError::internal(error)),
+            }
+            .map(|()| done.next)
         }
         Err(error) => Err(error),
     };

@@ -5,10 +5,10 @@ use domain::user::UserId;
 use sqlx::Row as _;
 
 use super::columns::{Columns, millis, optional_millis};
-use super::{Connection, OrIfTaken as _, Row, found, sessions};
+use super::{Connection, OrIfTaken as _, Row, epochs, found};
 use crate::{
-    Conflict, NewSecondFactor, PasskeyRow, RecoveryHashes, SecondFactorId, SecondFactors,
-    SecretHash, StoreError, StoreResult, TokenHash, TotpRow,
+    Conflict, NewSecondFactor, OwnSession, PasskeyRow, RecoveryHashes, SecondFactorId,
+    SecondFactors, SecretHash, StoreError, StoreResult, TotpRow,
 };
 
 /// A person has more passkeys than this only by mistake.
@@ -62,19 +62,20 @@ fn to_passkey(row: &Row) -> StoreResult<PasskeyRow> {
 
 pub(super) async fn add(
     db: &mut Connection,
-    user: UserId,
+    own: OwnSession,
     factor: NewSecondFactor,
     codes: Option<RecoveryHashes>,
-    keep_session: Option<TokenHash>,
 ) -> StoreResult<()> {
+    let user = own.epoch.user();
+    epochs::raise_in(db, own).await?;
     match factor {
         NewSecondFactor::Totp(totp) => set_totp(db, user, totp).await?,
         NewSecondFactor::Passkey(passkey) => add_passkey(db, user, passkey).await?,
     }
-    if let Some(codes) = codes {
-        set_codes(db, user, codes).await?;
+    match codes {
+        Some(codes) => set_codes(db, user, codes).await,
+        None => Ok(()),
     }
-    sessions::delete_of_user(db, user, keep_session).await
 }
 
 async fn set_totp(db: &mut Connection, user: UserId, totp: TotpRow) -> StoreResult<()> {
@@ -117,11 +118,12 @@ async fn add_passkey(db: &mut Connection, user: UserId, passkey: PasskeyRow) -> 
 /// With the last factor the recovery codes go, which stand in for one.
 pub(super) async fn remove(
     db: &mut Connection,
-    user: UserId,
+    own: OwnSession,
     factor: SecondFactorId,
     keep_one: bool,
-    keep_session: Option<TokenHash>,
 ) -> StoreResult<()> {
+    let user = own.epoch.user();
+    epochs::raise_in(db, own).await?;
     let done = match factor {
         SecondFactorId::Totp => {
             sqlx::query("DELETE FROM totp_secrets WHERE user_id = $1")
@@ -144,7 +146,7 @@ pub(super) async fn remove(
         }
         set_codes(db, user, Vec::new()).await?;
     }
-    sessions::delete_of_user(db, user, keep_session).await
+    Ok(())
 }
 
 pub(super) async fn reset(db: &mut Connection, user: UserId) -> StoreResult<()> {
@@ -161,14 +163,16 @@ pub(super) async fn reset(db: &mut Connection, user: UserId) -> StoreResult<()> 
             .await?;
     }
     set_codes(db, user, Vec::new()).await?;
-    sessions::delete_of_user(db, user, None).await
+    epochs::raise(db, user).await.map(|_| ())
 }
 
 pub(super) async fn renew_codes(
     db: &mut Connection,
-    user: UserId,
+    own: OwnSession,
     codes: RecoveryHashes,
 ) -> StoreResult<()> {
+    let user = own.epoch.user();
+    epochs::raise_in(db, own).await?;
     if find(db, user).await?.is_empty() {
         return Err(StoreError::NotFound("second factor"));
     }

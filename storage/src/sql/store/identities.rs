@@ -5,12 +5,12 @@ use domain::user::{User, UserId};
 
 use super::columns::millis;
 use super::{Connection, OrIfTaken as _, found, users};
-use crate::{Conflict, Identity, StoreError, StoreResult};
+use crate::{Conflict, Epoch, Identity, StoreError, StoreResult};
 
 pub(super) async fn find_user(
     db: &mut Connection,
     identity: Identity,
-) -> StoreResult<Option<User>> {
+) -> StoreResult<Option<(User, Epoch)>> {
     let row = sqlx::query(
         "SELECT u.* FROM identities i JOIN users u ON u.id = i.user_id
          WHERE i.issuer = $1 AND i.subject = $2",
@@ -19,17 +19,19 @@ pub(super) async fn find_user(
     .bind(identity.subject)
     .fetch_optional(db)
     .await?;
-    row.as_ref().map(users::to_user).transpose()
+    let Some(row) = &row else { return Ok(None) };
+    Ok(Some((users::to_user(row)?, users::to_epoch(row)?)))
 }
 
 pub(super) async fn add_user(
     db: &mut Connection,
     user: User,
     identity: Identity,
-) -> StoreResult<()> {
+) -> StoreResult<Epoch> {
     let (id, at) = (user.id, user.created_at);
     users::add(db, user, None, None).await?;
-    insert(db, id, identity, at).await
+    insert(db, id, identity, at).await?;
+    Ok(Epoch::new(id, 0))
 }
 
 pub(super) async fn link(
@@ -65,7 +67,7 @@ async fn insert(
 
 pub(super) async fn record_login(
     db: &mut Connection,
-    user: UserId,
+    epoch: Epoch,
     identity: Identity,
     at: Instant,
 ) -> StoreResult<()> {
@@ -75,10 +77,10 @@ pub(super) async fn record_login(
     )
     .bind(identity.issuer)
     .bind(identity.subject)
-    .bind(user.to_string())
+    .bind(epoch.user().to_string())
     .bind(millis(at))
     .execute(&mut *db)
     .await?;
     found(done.rows_affected(), "identity")?;
-    users::record_login(db, user, at).await
+    users::record_login(db, epoch, at).await
 }

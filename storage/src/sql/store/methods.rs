@@ -19,16 +19,16 @@ use super::columns::Columns;
 use super::decisions::Whose;
 use super::{
     DATABASE_TIME, SqlStore, audit, catalogue, counts, credentials, decisions, discard_backup,
-    expired, factors, finish, gateways, identities, key_sets, keys, list, people, public_keys,
-    sessions, set_up, tokens, usage, users,
+    epochs, expired, factors, finish, gateways, identities, key_sets, keys, list, people,
+    public_keys, sessions, set_up, tokens, usage, users,
 };
 use crate::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
-    CredentialRecord, CredentialUse, DecisionRow, GatewayRecord, GatewaySeen, Identity, KeySetRow,
-    LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken, PasswordTry, PeoplePage,
-    PeopleQuery, PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken, SecondFactorId,
-    SecondFactors, SecretHash, SessionRow, SigningKeyRow, Store, StoreResult, TokenHash, UsageRow,
-    UserQuery,
+    CredentialRecord, CredentialUse, DecisionRow, Epoch, GatewayRecord, GatewaySeen, Identity,
+    KeySetRow, LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken, OwnSession,
+    PasswordTry, PeoplePage, PeopleQuery, PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken,
+    SecondFactorId, SecondFactors, SecretHash, SessionOwner, SessionRow, SigningKeyRow, Store,
+    StoreResult, TokenHash, UsageRow, UserQuery,
 };
 
 #[async_trait]
@@ -177,8 +177,17 @@ impl Store for SqlStore {
         people::find(&mut *self.read().await?, id, now).await
     }
 
+    async fn find_user_at(&self, epoch: Epoch) -> StoreResult<Option<User>> {
+        users::find_at(&mut *self.read().await?, epoch).await
+    }
+
     async fn set_role(&self, id: UserId, role: Role, audit: AuditEvent) -> StoreResult<()> {
         self.audited(audit, move |db| Box::pin(users::set_role(db, id, role)))
+            .await
+    }
+
+    async fn map_role(&self, epoch: Epoch, role: Role, audit: AuditEvent) -> StoreResult<Epoch> {
+        self.audited(audit, move |db| Box::pin(users::map_role(db, epoch, role)))
             .await
     }
 
@@ -196,11 +205,23 @@ impl Store for SqlStore {
         &self,
         id: UserId,
         password_hash: String,
-        keep_session: Option<TokenHash>,
         audit: AuditEvent,
     ) -> StoreResult<()> {
         self.audited(audit, move |db| {
-            Box::pin(users::set_password(db, id, password_hash, keep_session))
+            Box::pin(users::set_password(db, id, password_hash))
+        })
+        .await
+    }
+
+    async fn change_password(
+        &self,
+        own: OwnSession,
+        checked: String,
+        password_hash: String,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(users::change_password(db, own, checked, password_hash))
         })
         .await
     }
@@ -239,12 +260,17 @@ impl Store for SqlStore {
         .await
     }
 
-    async fn record_login(&self, id: UserId, at: Instant, audit: AuditEvent) -> StoreResult<()> {
-        self.audited(audit, move |db| Box::pin(users::record_login(db, id, at)))
-            .await
+    async fn record_login(&self, epoch: Epoch, at: Instant, audit: AuditEvent) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(users::record_login(db, epoch, at))
+        })
+        .await
     }
 
-    async fn find_user_by_identity(&self, identity: Identity) -> StoreResult<Option<User>> {
+    async fn find_user_by_identity(
+        &self,
+        identity: Identity,
+    ) -> StoreResult<Option<(User, Epoch)>> {
         identities::find_user(&mut *self.read().await?, identity).await
     }
 
@@ -253,7 +279,7 @@ impl Store for SqlStore {
         user: User,
         identity: Identity,
         audit: AuditEvent,
-    ) -> StoreResult<()> {
+    ) -> StoreResult<Epoch> {
         self.audited(audit, move |db| {
             Box::pin(identities::add_user(db, user, identity))
         })
@@ -275,13 +301,13 @@ impl Store for SqlStore {
 
     async fn record_identity_login(
         &self,
-        id: UserId,
+        epoch: Epoch,
         identity: Identity,
         at: Instant,
         audit: AuditEvent,
     ) -> StoreResult<()> {
         self.audited(audit, move |db| {
-            Box::pin(identities::record_login(db, id, identity, at))
+            Box::pin(identities::record_login(db, epoch, identity, at))
         })
         .await
     }
@@ -292,28 +318,26 @@ impl Store for SqlStore {
 
     async fn add_second_factor(
         &self,
-        id: UserId,
+        own: OwnSession,
         factor: NewSecondFactor,
         codes: Option<RecoveryHashes>,
-        keep_session: Option<TokenHash>,
         audit: AuditEvent,
     ) -> StoreResult<()> {
         self.audited(audit, move |db| {
-            Box::pin(factors::add(db, id, factor, codes, keep_session))
+            Box::pin(factors::add(db, own, factor, codes))
         })
         .await
     }
 
     async fn remove_second_factor(
         &self,
-        id: UserId,
+        own: OwnSession,
         factor: SecondFactorId,
         keep_one: bool,
-        keep_session: Option<TokenHash>,
         audit: AuditEvent,
     ) -> StoreResult<()> {
         self.audited(audit, move |db| {
-            Box::pin(factors::remove(db, id, factor, keep_one, keep_session))
+            Box::pin(factors::remove(db, own, factor, keep_one))
         })
         .await
     }
@@ -325,12 +349,12 @@ impl Store for SqlStore {
 
     async fn renew_recovery_codes(
         &self,
-        id: UserId,
+        own: OwnSession,
         codes: RecoveryHashes,
         audit: AuditEvent,
     ) -> StoreResult<()> {
         self.audited(audit, move |db| {
-            Box::pin(factors::renew_codes(db, id, codes))
+            Box::pin(factors::renew_codes(db, own, codes))
         })
         .await
     }
@@ -372,16 +396,23 @@ impl Store for SqlStore {
     async fn save_session(
         &self,
         id: TokenHash,
-        user: Option<UserId>,
         data: String,
         idle_until: Instant,
     ) -> StoreResult<bool> {
-        self.write(move |db| Box::pin(sessions::save(db, id, user, data, idle_until)))
+        self.write(move |db| Box::pin(sessions::save(db, id, data, idle_until)))
             .await
     }
 
     async fn find_session(&self, id: TokenHash, now: Instant) -> StoreResult<Option<SessionRow>> {
         sessions::find(&mut *self.read().await?, id, now).await
+    }
+
+    async fn find_session_owner(
+        &self,
+        id: TokenHash,
+        now: Instant,
+    ) -> StoreResult<Option<SessionOwner>> {
+        sessions::find_owner(&mut *self.read().await?, id, now).await
     }
 
     async fn take_session(&self, id: TokenHash, now: Instant) -> StoreResult<Option<SessionRow>> {
@@ -408,13 +439,18 @@ impl Store for SqlStore {
     async fn end_sessions_of(
         &self,
         user: UserId,
-        keep: Option<TokenHash>,
+        keep: Vec<TokenHash>,
         audit: AuditEvent,
     ) -> StoreResult<()> {
         self.audited(audit, move |db| {
-            Box::pin(sessions::delete_of_user(db, user, keep))
+            Box::pin(epochs::raise_but_for(db, user, keep))
         })
         .await
+    }
+
+    async fn end_other_sessions(&self, own: OwnSession, audit: AuditEvent) -> StoreResult<()> {
+        self.audited(audit, move |db| Box::pin(epochs::raise_in(db, own)))
+            .await
     }
 
     async fn delete_expired(&self, now: Instant) -> StoreResult<u64> {

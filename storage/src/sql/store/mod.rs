@@ -8,6 +8,7 @@ mod counts;
 mod credential_row;
 mod credentials;
 mod decisions;
+mod epochs;
 mod expired;
 mod factors;
 mod filter;

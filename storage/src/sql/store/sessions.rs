@@ -4,53 +4,73 @@ use domain::Instant;
 use domain::user::UserId;
 
 use super::columns::{Columns, millis};
-use super::{Connection, Row, found};
-use crate::{SessionRow, StoreResult, TokenHash};
+use super::{Connection, Row, found, users};
+use crate::{Conflict, Epoch, SessionOwner, SessionRow, StoreResult, TokenHash};
+
+/// Whether a row of `sessions` is nobody's, or of an active person in the epoch that it was made in. Each
+/// statement that saves, finds or takes one asks.
+macro_rules! holds {
+    () => {
+        "(user_id IS NULL OR EXISTS (SELECT 1 FROM users u
+             WHERE u.id = user_id AND u.epoch = sessions.epoch AND u.disabled_at IS NULL))"
+    };
+}
 
 pub(super) async fn create(db: &mut Connection, session: SessionRow) -> StoreResult<bool> {
+    let owner = session.owner;
     let done = sqlx::query(
-        "INSERT INTO sessions (id, user_id, data, created_at, idle_until, absolute_until)
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO sessions (id, user_id, epoch, data, created_at, idle_until, absolute_until)
+         SELECT $1, $2, $3, $4, $5, $6, $7 WHERE $2 IS NULL OR EXISTS (SELECT 1 FROM users u
+             WHERE u.id = $2 AND u.epoch = $3 AND u.disabled_at IS NULL)
+         ON CONFLICT (id) DO NOTHING",
     )
     .bind(session.id.0.to_vec())
-    .bind(session.user.map(|id| id.to_string()))
+    .bind(owner.map(|epoch| epoch.user().to_string()))
+    .bind(owner.map_or(0, Epoch::number))
     .bind(session.data)
     .bind(millis(session.created_at))
     .bind(millis(session.idle_until))
     .bind(millis(session.absolute_until))
-    .execute(db)
+    .execute(&mut *db)
     .await?;
-    Ok(done.rows_affected() == 1)
+    if done.rows_affected() == 1 {
+        return Ok(true);
+    }
+    match owner {
+        Some(epoch) if users::find_at(db, epoch).await?.is_none() => {
+            Err(Conflict::SessionEnded.into())
+        }
+        _ => Ok(false),
+    }
 }
 
 pub(super) async fn save(
     db: &mut Connection,
     id: TokenHash,
-    user: Option<UserId>,
     data: String,
     idle_until: Instant,
 ) -> StoreResult<bool> {
-    let done =
-        sqlx::query("UPDATE sessions SET user_id = $2, data = $3, idle_until = $4 WHERE id = $1")
-            .bind(id.0.to_vec())
-            .bind(user.map(|id| id.to_string()))
-            .bind(data)
-            .bind(millis(idle_until))
-            .execute(db)
-            .await?;
+    let done = sqlx::query(concat!(
+        "UPDATE sessions SET data = $2, idle_until = $3 WHERE id = $1 AND ",
+        holds!()
+    ))
+    .bind(id.0.to_vec())
+    .bind(data)
+    .bind(millis(idle_until))
+    .execute(db)
+    .await?;
     Ok(done.rows_affected() == 1)
 }
 
-/// A session of a disabled person is not found, even if it began while they were being disabled.
 pub(super) async fn find(
     db: &mut Connection,
     id: TokenHash,
     now: Instant,
 ) -> StoreResult<Option<SessionRow>> {
-    let row = sqlx::query(
-        "SELECT s.* FROM sessions s LEFT JOIN users u ON u.id = s.user_id
-         WHERE s.id = $1 AND s.idle_until > $2 AND s.absolute_until > $2 AND u.disabled_at IS NULL",
-    )
+    let row = sqlx::query(concat!(
+        "SELECT * FROM sessions WHERE id = $1 AND idle_until > $2 AND absolute_until > $2 AND ",
+        holds!()
+    ))
     .bind(id.0.to_vec())
     .bind(millis(now))
     .fetch_optional(db)
@@ -58,15 +78,38 @@ pub(super) async fn find(
     row.as_ref().map(to_session).transpose()
 }
 
+pub(super) async fn find_owner(
+    db: &mut Connection,
+    id: TokenHash,
+    now: Instant,
+) -> StoreResult<Option<SessionOwner>> {
+    let row = sqlx::query(
+        "SELECT u.*, s.data FROM sessions s
+         JOIN users u ON u.id = s.user_id AND u.epoch = s.epoch AND u.disabled_at IS NULL
+         WHERE s.id = $1 AND s.idle_until > $2 AND s.absolute_until > $2",
+    )
+    .bind(id.0.to_vec())
+    .bind(millis(now))
+    .fetch_optional(db)
+    .await?;
+    let Some(row) = &row else { return Ok(None) };
+    Ok(Some(SessionOwner {
+        user: users::to_user(row)?,
+        epoch: users::to_epoch(row)?,
+        data: Columns::of("sessions", row).get("data")?,
+    }))
+}
+
 pub(super) async fn list_of(
     db: &mut Connection,
     user: UserId,
     now: Instant,
 ) -> StoreResult<Vec<SessionRow>> {
-    sqlx::query(
-        "SELECT * FROM sessions WHERE user_id = $1 AND idle_until > $2 AND absolute_until > $2
-         ORDER BY idle_until DESC, id LIMIT 100",
-    )
+    sqlx::query(concat!(
+        "SELECT * FROM sessions WHERE user_id = $1 AND idle_until > $2 AND absolute_until > $2 AND ",
+        holds!(),
+        " ORDER BY idle_until DESC, id LIMIT 100",
+    ))
     .bind(user.to_string())
     .bind(millis(now))
     .fetch_all(db)
@@ -78,9 +121,10 @@ pub(super) async fn list_of(
 
 fn to_session(row: &Row) -> StoreResult<SessionRow> {
     let columns = Columns::of("sessions", row);
+    let (user, epoch) = (columns.parse_optional("user_id")?, columns.get("epoch")?);
     Ok(SessionRow {
         id: TokenHash(columns.hash("id")?),
-        user: columns.parse_optional("user_id")?,
+        owner: user.map(|user| Epoch::new(user, epoch)),
         data: columns.get("data")?,
         created_at: columns.instant("created_at")?,
         idle_until: columns.instant("idle_until")?,
@@ -93,10 +137,11 @@ pub(super) async fn take(
     id: TokenHash,
     now: Instant,
 ) -> StoreResult<Option<SessionRow>> {
-    let row = sqlx::query(
-        "DELETE FROM sessions WHERE id = $1 AND idle_until > $2 AND absolute_until > $2
-         RETURNING *",
-    )
+    let row = sqlx::query(concat!(
+        "DELETE FROM sessions WHERE id = $1 AND idle_until > $2 AND absolute_until > $2 AND ",
+        holds!(),
+        " RETURNING *",
+    ))
     .bind(id.0.to_vec())
     .bind(millis(now))
     .fetch_optional(db)
@@ -123,18 +168,4 @@ pub(super) async fn delete_one_of(
         .execute(db)
         .await?;
     found(done.rows_affected(), "session")
-}
-
-/// Ends the sessions of a person, except for one that may be kept.
-pub(super) async fn delete_of_user(
-    db: &mut Connection,
-    user: UserId,
-    keep: Option<TokenHash>,
-) -> StoreResult<()> {
-    sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND ($2 IS NULL OR id <> $2)")
-        .bind(user.to_string())
-        .bind(keep.map(|id| id.0.to_vec()))
-        .execute(db)
-        .await?;
-    Ok(())
 }

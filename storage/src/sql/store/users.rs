@@ -6,9 +6,10 @@ use domain::user::{EmailAddress, User, UserId};
 use sqlx::QueryBuilder;
 
 use super::columns::{Columns, millis, optional_millis};
-use super::{Connection, Db, OrIfTaken as _, Row, found, push_has, sessions, text};
+use super::{Connection, Db, OrIfTaken as _, Row, epochs, found, push_has, text};
 use crate::{
-    Conflict, Login, OneTimeToken, PasswordTry, StoreError, StoreResult, TokenHash, UserQuery,
+    Conflict, Epoch, Login, OneTimeToken, OwnSession, PasswordTry, StoreError, StoreResult,
+    TokenHash, UserQuery,
 };
 
 const PERSON: &str = "person";
@@ -174,16 +175,45 @@ pub(super) fn push_search(query: &mut QueryBuilder<Db>, search: Option<&str>) {
     }
 }
 
+pub(super) async fn find_at(db: &mut Connection, epoch: Epoch) -> StoreResult<Option<User>> {
+    let row =
+        sqlx::query("SELECT * FROM users WHERE id = $1 AND epoch = $2 AND disabled_at IS NULL")
+            .bind(epoch.user().to_string())
+            .bind(epoch.number())
+            .fetch_optional(db)
+            .await?;
+    row.as_ref().map(to_user).transpose()
+}
+
+/// The same role is no change, and ends nothing.
 pub(super) async fn set_role(db: &mut Connection, id: UserId, role: Role) -> StoreResult<()> {
     if role != Role::Superuser {
         refuse_last_superuser(db, id).await?;
     }
-    let done = sqlx::query("UPDATE users SET role = $2 WHERE id = $1")
+    let user = find(db, id).await?.ok_or(StoreError::NotFound(PERSON))?;
+    if user.role == role {
+        return Ok(());
+    }
+    write_role(db, id, role).await?;
+    epochs::raise(db, id).await.map(|_| ())
+}
+
+pub(super) async fn map_role(db: &mut Connection, epoch: Epoch, role: Role) -> StoreResult<Epoch> {
+    if role != Role::Superuser {
+        refuse_last_superuser(db, epoch.user()).await?;
+    }
+    let raised = epochs::raise_from(db, epoch).await?;
+    write_role(db, epoch.user(), role).await?;
+    Ok(raised)
+}
+
+async fn write_role(db: &mut Connection, id: UserId, role: Role) -> StoreResult<()> {
+    sqlx::query("UPDATE users SET role = $2 WHERE id = $1")
         .bind(id.to_string())
         .bind(role.as_str())
         .execute(db)
         .await?;
-    found(done.rows_affected(), PERSON)
+    Ok(())
 }
 
 /// Takes a pending link away as well: it must not work again once the person is enabled.
@@ -197,7 +227,7 @@ pub(super) async fn disable(db: &mut Connection, id: UserId, at: Instant) -> Sto
             .await?;
     found(done.rows_affected(), PERSON)?;
     delete_password_link(db, id).await?;
-    sessions::delete_of_user(db, id, None).await
+    epochs::raise(db, id).await.map(|_| ())
 }
 
 /// Somebody else must stay who can come in: one who was invited and never came may never come. The lock
@@ -222,9 +252,10 @@ async fn refuse_last_superuser(db: &mut Connection, id: UserId) -> StoreResult<(
 pub(super) async fn enable(db: &mut Connection, id: UserId) -> StoreResult<()> {
     let done = sqlx::query("UPDATE users SET disabled_at = NULL WHERE id = $1")
         .bind(id.to_string())
-        .execute(db)
+        .execute(&mut *db)
         .await?;
-    found(done.rows_affected(), PERSON)
+    found(done.rows_affected(), PERSON)?;
+    epochs::raise(db, id).await.map(|_| ())
 }
 
 /// Takes a pending link away as well: whoever holds it must not undo the change.
@@ -232,7 +263,6 @@ pub(super) async fn set_password(
     db: &mut Connection,
     id: UserId,
     password_hash: String,
-    keep_session: Option<TokenHash>,
 ) -> StoreResult<()> {
     let done =
         sqlx::query("UPDATE users SET password_hash = $2, password_failures = 0 WHERE id = $1")
@@ -242,7 +272,30 @@ pub(super) async fn set_password(
             .await?;
     found(done.rows_affected(), PERSON)?;
     delete_password_link(db, id).await?;
-    sessions::delete_of_user(db, id, keep_session).await
+    epochs::raise(db, id).await.map(|_| ())
+}
+
+pub(super) async fn change_password(
+    db: &mut Connection,
+    own: OwnSession,
+    checked: String,
+    password_hash: String,
+) -> StoreResult<()> {
+    let id = own.epoch.user();
+    epochs::raise_in(db, own).await?;
+    let done = sqlx::query(
+        "UPDATE users SET password_hash = $3, password_failures = 0
+         WHERE id = $1 AND password_hash = $2",
+    )
+    .bind(id.to_string())
+    .bind(checked)
+    .bind(password_hash)
+    .execute(&mut *db)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Err(Conflict::SessionEnded.into());
+    }
+    delete_password_link(db, id).await
 }
 
 pub(super) async fn upgrade_password_hash(
@@ -297,7 +350,7 @@ pub(super) async fn redeem_password_link(
     let user = find_password_link(db, hash, now)
         .await?
         .ok_or(Conflict::LinkUsed)?;
-    set_password(db, user.id, password_hash, None).await
+    set_password(db, user.id, password_hash).await
 }
 
 async fn delete_password_link(db: &mut Connection, id: UserId) -> StoreResult<()> {
@@ -308,20 +361,37 @@ async fn delete_password_link(db: &mut Connection, id: UserId) -> StoreResult<()
     Ok(())
 }
 
-pub(super) async fn record_login(db: &mut Connection, id: UserId, at: Instant) -> StoreResult<()> {
-    let done = sqlx::query("UPDATE users SET last_login_at = $2 WHERE id = $1")
-        .bind(id.to_string())
-        .bind(millis(at))
-        .execute(db)
-        .await?;
-    found(done.rows_affected(), PERSON)
+pub(super) async fn record_login(
+    db: &mut Connection,
+    epoch: Epoch,
+    at: Instant,
+) -> StoreResult<()> {
+    let done = sqlx::query(
+        "UPDATE users SET last_login_at = $3 WHERE id = $1 AND epoch = $2 AND disabled_at IS NULL",
+    )
+    .bind(epoch.user().to_string())
+    .bind(epoch.number())
+    .bind(millis(at))
+    .execute(db)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Err(Conflict::SessionEnded.into());
+    }
+    Ok(())
 }
 
 fn to_login(row: &Row) -> StoreResult<Login> {
     Ok(Login {
         user: to_user(row)?,
         password_hash: Columns::of("users", row).get("password_hash")?,
+        epoch: to_epoch(row)?,
     })
+}
+
+/// The epoch of a row of `users`.
+pub(super) fn to_epoch(row: &Row) -> StoreResult<Epoch> {
+    let columns = Columns::of("users", row);
+    Ok(Epoch::new(columns.parse("id")?, columns.get("epoch")?))
 }
 
 pub(super) fn to_user(row: &Row) -> StoreResult<User> {
