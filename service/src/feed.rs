@@ -22,8 +22,9 @@ use crate::time::KEPT_AFTER_END;
 const STALE_AFTER: Duration = Duration::from_millis(900);
 /// How long to wait for news between two looks at the feed.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// How long a look may take.
-const TIME_LIMIT: Duration = Duration::from_millis(500);
+/// How long a look may take with all that it leads to, and how long whoever decides waits for one. The
+/// store gives a connection up much sooner that is dead.
+const TIME_LIMIT: Duration = Duration::from_secs(3);
 
 /// The number and hash of an audit entry.
 type Head = (i64, ChainHash);
@@ -111,7 +112,7 @@ impl Services {
         if self.0.feed.is_fresh() {
             return Ok(());
         }
-        self.catch_up().await
+        in_time(self.catch_up()).await
     }
 
     /// Hears at once of what other processes changed up to now.

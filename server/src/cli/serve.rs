@@ -52,7 +52,6 @@ pub async fn serve_with(
     let front = Front::new(state.into());
     // Before the configuration is taken apart.
     let warnings = config.warnings();
-    services.catch_up().await?;
     // A version to compare the next one with.
     let catalogue = services.catalogue().as_ref().clone();
     services.take_up_catalogue(catalogue).await?;

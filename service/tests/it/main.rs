@@ -28,4 +28,5 @@ mod second_factors;
 mod sessions;
 mod signing;
 mod signing_keys;
+mod stalled;
 mod try_out;

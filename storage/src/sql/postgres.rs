@@ -30,6 +30,11 @@ type Row = sqlx::postgres::PgRow;
 /// the audit head, and what is read after it must be what is committed by then.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const LOCK_AUDIT_HEAD: &str = "SELECT seq, hash FROM audit_head FOR UPDATE";
+/// A connection can be dead without saying so.
+const IS_REMOTE: bool = true;
+/// How long the database may take over a look at the feed. On a connection that takes longer nothing comes
+/// any more, most likely, and nobody would say so for minutes.
+const LOOK_TIME: Duration = Duration::from_millis(500);
 /// In milliseconds since 1970.
 const DATABASE_TIME: Option<&str> =
     Some("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now");
@@ -39,6 +44,18 @@ const LOCK_ROWS: &str = " FOR UPDATE";
 /// The channel by which the processes on one database tell each other that something has changed.
 const CHANNEL: &str = "keyrack_changes";
 const CONNECTIONS: u32 = 10;
+
+/// How long a connection that was idle may take to show that it is alive.
+const PING_TIME: Duration = Duration::from_millis(300);
+/// How long the listener may take to connect.
+const CONNECT_TIME: Duration = Duration::from_secs(2);
+/// PostgreSQL asks a silent connection for a sign of life after 15 seconds: that keeps it known to
+/// routers on the way, and gives up sessions whose other end is gone.
+const KEEPALIVE: [(&str, &str); 3] = [
+    ("tcp_keepalives_idle", "15"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
 
 struct Handle {
     pool: Pool<Db>,
@@ -58,6 +75,7 @@ impl std::fmt::Debug for Handle {
 pub(super) async fn connect(url: &str) -> StoreResult<SharedStore> {
     let options = PgConnectOptions::from_str(url)?
         .application_name("keyrack")
+        .options(KEEPALIVE)
         .disable_statement_logging();
     let limited = options.clone().options([
         ("statement_timeout", "30s"),
@@ -69,6 +87,14 @@ pub(super) async fn connect(url: &str) -> StoreResult<SharedStore> {
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(Duration::from_secs(10))
+        .test_before_acquire(false)
+        .before_acquire(|db, _| {
+            Box::pin(async move {
+                let ping = tokio::time::timeout(PING_TIME, db.ping()).await;
+                ping.map_err(|_| sqlx::Error::WorkerCrashed)??;
+                Ok(true)
+            })
+        })
         .connect_with(limited)
         .await?;
     Ok(Arc::new(store::SqlStore::new(Handle {
@@ -120,11 +146,20 @@ impl Handle {
         ))
     }
 
+    /// Has the next wait open a connection of its own again.
+    fn listen_anew(&self) {
+        // Whoever holds it waits a moment only, and the next look that fails comes soon.
+        if let Ok(mut listener) = self.listener.try_lock() {
+            *listener = None;
+        }
+    }
+
     async fn wait_for_change(&self, patience: Duration) -> StoreResult<()> {
         let mut kept = self.listener.lock().await;
         let Some(listener) = kept.as_mut() else {
             // Whatever happened before it listened went unheard: the caller looks at once.
-            *kept = Some(self.listen().await?);
+            let listening = tokio::time::timeout(CONNECT_TIME, self.listen()).await;
+            *kept = Some(listening.map_err(unavailable)??);
             return Ok(());
         };
         let heard = match tokio::time::timeout(patience, listener.try_recv()).await {

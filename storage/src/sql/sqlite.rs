@@ -33,6 +33,9 @@ type Row = sqlx::sqlite::SqliteRow;
 const BEGIN: &str = "BEGIN IMMEDIATE";
 /// The write lock is the lock on the audit log as well.
 const LOCK_AUDIT_HEAD: &str = "SELECT seq, hash FROM audit_head";
+/// A connection can't be dead.
+const IS_REMOTE: bool = false;
+const LOOK_TIME: Duration = BUSY_TIMEOUT;
 /// It has this machine's.
 const DATABASE_TIME: Option<&str> = None;
 /// The write lock is the lock on the rows as well.
@@ -231,6 +234,10 @@ impl Handle {
         }
         Ok(())
     }
+
+    /// Nobody listens.
+    #[expect(clippy::unused_self, reason = "the same call as for PostgreSQL")]
+    const fn listen_anew(&self) {}
 
     async fn wait_for_change(&self, patience: Duration) -> StoreResult<()> {
         tokio::time::sleep(patience.min(POLL)).await;

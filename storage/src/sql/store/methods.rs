@@ -18,9 +18,9 @@ use domain::user::{EmailAddress, User, UserId};
 use super::columns::Columns;
 use super::decisions::Whose;
 use super::{
-    DATABASE_TIME, SqlStore, audit, catalogue, counts, credentials, decisions, discard_backup,
-    epochs, expired, factors, finish, gateways, identities, key_sets, keys, list, people,
-    public_keys, sessions, set_up, tokens, usage, users,
+    DATABASE_TIME, IS_REMOTE, LOOK_TIME, Lent, SqlStore, audit, catalogue, counts, credentials,
+    decisions, discard_backup, epochs, expired, factors, finish, gateways, identities, key_sets,
+    keys, list, people, public_keys, sessions, set_up, tokens, unavailable, usage, users,
 };
 use crate::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
@@ -92,7 +92,19 @@ impl Store for SqlStore {
     }
 
     async fn changes_after(&self, last: (i64, ChainHash)) -> StoreResult<Option<Vec<Change>>> {
-        audit::changes_after(&mut *self.read().await?, last).await
+        let mut lent = Lent {
+            db: self.read().await?,
+            is_sound: !IS_REMOTE,
+        };
+        let look = audit::changes_after(&mut lent.db, last);
+        let looked = tokio::time::timeout(LOOK_TIME, look).await;
+        let looked = looked.unwrap_or_else(|late| Err(unavailable(late)));
+        match &looked {
+            Ok(_) => lent.is_sound = true,
+            // Whoever listens may be on a dead connection as well, and would never notice.
+            Err(_) => self.handle.listen_anew(),
+        }
+        looked
     }
 
     async fn wait_for_change(&self, patience: Duration) -> StoreResult<()> {

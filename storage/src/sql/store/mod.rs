@@ -36,8 +36,8 @@ use tracing::Instrument as _;
 
 use super::super::{OrIfTaken, Work, text, unavailable};
 use super::{
-    BEGIN, Connection, DATABASE_TIME, Db, Handle, LOCK_AUDIT_HEAD, LOCK_ROWS, Row, Search,
-    discard_backup, notify, push_from, push_has,
+    BEGIN, Connection, DATABASE_TIME, Db, Handle, IS_REMOTE, LOCK_AUDIT_HEAD, LOCK_ROWS, LOOK_TIME,
+    Row, Search, discard_backup, notify, push_from, push_has,
 };
 use crate::{StoreError, StoreResult};
 
