@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What Keyrack costs: start, memory, size of the WASM, long lists, endpoints as ratios to bare ones,
-# functions. It prints; it never fails for a number.
+# What Keyrack costs: start, memory, size of the WASM, long lists, the gate with a distant database,
+# endpoints as ratios to bare ones, functions. It prints; it never fails for a number.
 #
 # COUNT credentials are stored, IN_USE of them call, in the database at URL, which must be empty; without
 # it, in a fresh SQLite file. The lists have up to 100,000 credentials, ten times as many audit events
@@ -45,6 +45,11 @@ target/release/examples/list_speed $((COUNT < 100000 ? COUNT : 100000)) "${lists
 cargo run --release -p bench -- lists "${lists[@]}"
 tools/postgres.sh stop
 rm "$data"/lists.db*
+
+echo; echo "== A distant database =="
+eval "$(tools/postgres.sh start)"
+cargo run --release -p bench -- distant "$KEYRACK_TEST_POSTGRES"
+tools/postgres.sh stop
 
 echo; echo "== Endpoints =="
 cargo run --release -p bench -- "$COUNT" "$URL" "$IN_USE"

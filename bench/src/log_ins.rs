@@ -34,7 +34,7 @@ const REFUSALS: usize = 100;
 const REFUSALS_OF_ONE: usize = 40;
 
 /// A log-in from an address that nobody has used before, so that no limit on failures is met.
-fn log_in(email: &str, password: &str) -> String {
+pub fn log_in(email: &str, password: &str) -> String {
     static ADDRESSES: AtomicU32 = AtomicU32::new(0);
     // From the network for benchmarks.
     let number =

@@ -4,12 +4,14 @@
 //!
 //! `bench [CREDENTIALS] [DATABASE_URL] [IN_USE]`: 100,000 stored and 10,000 in use by default, in a
 //! fresh SQLite file. `bench lists URL…` measures the pages with lists, on databases that `list_speed`
-//! has filled.
+//! has filled. `bench distant URL [MILLISECONDS]` measures the gate beside strangers at the sign-in page,
+//! with an empty PostgreSQL that is so far away.
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
 mod bare;
 mod compare;
 mod copies;
+mod distant;
 mod http;
 mod issuer;
 mod lists;
@@ -44,6 +46,9 @@ async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1).peekable();
     if arguments.next_if(|first| first == "lists").is_some() {
         return lists::measure(arguments).await;
+    }
+    if arguments.next_if(|first| first == "distant").is_some() {
+        return distant::measure(arguments).await;
     }
     if arguments.next_if(|first| first == "crowd").is_some() {
         return log_ins::be_the_crowd(arguments).await;

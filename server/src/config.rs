@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use domain::nearest::nearest;
 use serde::Deserialize;
-use service::{MasterKey, PasswordLogIn, Settings};
+use service::{Location, MasterKey, PasswordLogIn, Settings};
 use toml::{Table, Value};
 
 use crate::mail::Mailer;
@@ -50,24 +50,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// The address of the database. It may hold a password, so it never prints.
-#[derive(Clone)]
-pub struct DatabaseUrl(String);
-
-impl DatabaseUrl {
-    /// The address, for the one place that connects.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("DatabaseUrl(…)")
-    }
-}
-
 /// The configuration, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -76,7 +58,7 @@ pub struct Config {
     /// The folder for the SQLite file and the master key.
     pub data_dir: PathBuf,
     /// The database.
-    pub database_url: DatabaseUrl,
+    pub database: Location,
     /// The address for metrics.
     pub metrics_listen: Option<SocketAddr>,
     /// The catalogue file; the built-in one if nothing.

@@ -169,6 +169,12 @@ async fn sweep(services: &Services) {
                 "the audit log could not be trimmed"
             ),
         }
+        if let Err(error) = services.tidy().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the database's files could not be put in order"
+            );
+        }
         match services.sweep().await {
             // More than one batch is waiting.
             Ok(1_000..) => continue,

@@ -135,7 +135,10 @@ impl Services {
             file,
             taken_up_at: now,
         };
-        self.store().take_up_catalogue(version, event).await?;
+        // Without a write where none is needed: a database that is read-only can serve the gate.
+        if before.first().is_none_or(|(_, newest)| newest.hash != hash) {
+            self.store().take_up_catalogue(version, event).await?;
+        }
         let in_force = &self.0.catalogue;
         in_force.fault.store(None);
         let is_other = *in_force.catalogue() != catalogue;

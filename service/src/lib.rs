@@ -108,9 +108,10 @@ pub use openidconnect::{ClientId, ClientSecret, IssuerUrl};
 pub use storage::{
     AuditQuery, Conflict, CredentialCounts, CredentialFilter, CredentialPage, CredentialQuery,
     CredentialRecord, CredentialRow, CredentialSort, CredentialTab, DecisionRow, Epoch,
-    GatewayRecord, GatewaySeen, KeySetRow, LastUse, Named, PageStart, PeoplePage, PeopleQuery,
-    PeopleStart, PersonRecord, Position, PublicKeyRow, SecondFactorId, SecretInfo, SessionRow,
-    SharedStore, StoreError, TokenHash, UsageRow, UserQuery, connect,
+    GatewayRecord, GatewaySeen, IfMissing, KeySetRow, LastUse, Location, Named, PageStart,
+    PeoplePage, PeopleQuery, PeopleStart, PersonRecord, Position, PublicKeyRow, SecondFactorId,
+    SecretInfo, SessionRow, SharedStore, StoreError, TokenHash, UsageRow, UserQuery, connect,
+    open as open_store,
 };
 
 /// What a deployment decides about the use cases.
@@ -170,6 +171,14 @@ impl Settings {
     }
 }
 
+/// The setting that tells which master key a database was made with.
+const MASTER_KEY_CHECK: &str = "master_key_check";
+
+/// Whether no master key belongs to a database yet.
+pub async fn is_without_master_key(store: &SharedStore) -> ServiceResult<bool> {
+    Ok(store.setting(MASTER_KEY_CHECK).await?.is_none())
+}
+
 /// The handle to every use case; cloning it is cheap.
 #[derive(Clone, Debug)]
 pub struct Services(Arc<Inner>);
@@ -218,9 +227,14 @@ impl Services {
         outbound: Arc<dyn Outbound>,
     ) -> ServiceResult<Self> {
         let keys = crypto::Keys::derive(master).map_err(ServiceError::internal)?;
-        let check = store
-            .setting_or_insert("master_key_check", keys.check_value())
-            .await?;
+        // Without a write where none is needed: a database that is read-only can serve the gate.
+        let check = match store.setting(MASTER_KEY_CHECK).await? {
+            Some(check) => check,
+            None => {
+                let insert = store.setting_or_insert(MASTER_KEY_CHECK, keys.check_value());
+                insert.await?
+            }
+        };
         if check != keys.check_value() {
             return Err(ServiceError::internal(
                 "the master key is not the one that this database was made with: restore the \
@@ -344,6 +358,16 @@ impl Services {
     /// Whether the store can be written, which people need.
     pub async fn can_write(&self) -> ServiceResult<()> {
         Ok(self.0.store.can_write(self.now()).await?)
+    }
+
+    /// Puts the database's files in order; for now and then.
+    pub async fn tidy(&self) -> ServiceResult<()> {
+        Ok(self.0.store.tidy().await?)
+    }
+
+    /// Ends every connection to the database, and leaves nothing undone in its files.
+    pub async fn close(&self) -> ServiceResult<()> {
+        Ok(self.0.store.close().await?)
     }
 
     fn store(&self) -> &SharedStore {

@@ -1,5 +1,7 @@
 //! What can go wrong in the store.
 
+use std::path::PathBuf;
+
 use domain::credential::MAX_PUBLIC_KEYS;
 use domain::key_id::KeyId;
 
@@ -32,6 +34,15 @@ pub enum StoreError {
     /// The schema is not this program's.
     #[error("the database schema does not fit this version of Keyrack: {0}")]
     Schema(String),
+    /// There is no file to open.
+    #[error("there is no database at {}", .0.display())]
+    NoDatabase(PathBuf),
+    /// The file was removed or replaced while it was open. Whoever goes on with it is alone with it.
+    #[error(
+        "the database {} was removed or replaced while it was open: put it back, or start Keyrack anew",
+        .0.display()
+    )]
+    Moved(PathBuf),
     /// The database can be read, but was told to take no writes.
     #[error("the database is read-only")]
     ReadOnly(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -11,6 +11,7 @@
 //! It is as long as its trait, which has one method for each transaction and no other way to the data.
 
 mod error;
+mod location;
 mod records;
 mod sql;
 
@@ -28,8 +29,9 @@ use domain::scope::WireScope;
 use domain::user::{EmailAddress, User, UserId};
 
 pub use error::{Conflict, StoreError, StoreResult};
+pub use location::{IfMissing, Location};
 pub use records::*;
-pub use sql::connect;
+pub use sql::{connect, open};
 
 /// A handle to a store that every part of the server shares.
 pub type SharedStore = Arc<dyn Store>;
@@ -47,12 +49,21 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Brings the schema up to this version. Refuses a schema that is newer than the program.
     async fn migrate(&self) -> StoreResult<()>;
 
+    /// Puts the database's files in order, without waiting for anybody: for now and then.
+    async fn tidy(&self) -> StoreResult<()>;
+
+    /// Ends every connection, and leaves nothing undone in the files. The store is of no use after it.
+    async fn close(&self) -> StoreResult<()>;
+
     /// Whether the schema is this version's; `false` when [`Store::migrate`] has work to do.
     async fn is_migrated(&self) -> StoreResult<bool>;
 
     /// Writes a consistent copy of the database to a new file that only its owner can read, while
     /// others go on writing. SQLite only: PostgreSQL has its own tools, and the error says so.
     async fn backup(&self, to: &Path, audit: AuditEvent) -> StoreResult<()>;
+
+    /// The value of a setting that Keyrack keeps for itself.
+    async fn setting(&self, key: &str) -> StoreResult<Option<String>>;
 
     /// The value of a setting that Keyrack keeps for itself; `value` becomes it when there is none.
     /// Not audited: it records facts of the installation, such as a check value of the pepper.

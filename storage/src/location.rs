@@ -70,7 +70,10 @@ mod tests {
     fn a_path_is_taken_by_the_letter_and_a_password_never_shown() {
         let file = |path: &str| Some(Location::File(path.into()));
         for (url, expected) in [
-            ("sqlite:///data/100% mine#1/keyrack.db", file("/data/100% mine#1/keyrack.db")),
+            (
+                "sqlite:///data/100% mine#1/keyrack.db",
+                file("/data/100% mine#1/keyrack.db"),
+            ),
             ("sqlite://data/%41.db", file("data/%41.db")),
             ("sqlite:data/keyrack.db", file("data/keyrack.db")),
             ("sqlite::memory:", Some(Location::Memory)),
@@ -82,7 +85,13 @@ mod tests {
         ] {
             assert_eq!(url.parse::<Location>().ok(), expected, "{url}");
         }
-        let shown = format!("{:?}", "postgres://me:hunter2@host/name".parse::<Location>());
-        assert!(shown.contains("Postgres") && !shown.contains("hunter2"), "{shown}");
+        let shown = format!(
+            "{:?}",
+            "postgres://me:hunter2@host/name".parse::<Location>()
+        );
+        assert!(
+            shown.contains("Postgres") && !shown.contains("hunter2"),
+            "{shown}"
+        );
     }
 }

@@ -6,12 +6,11 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Subcommand;
 use serde_json::json;
-use service::AuditQuery;
+use service::{AuditQuery, Services};
 
 use crate::audit_export::{Export, Format};
 use crate::cli::output;
 use crate::cli::user::Format as Output;
-use crate::config::Config;
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -33,16 +32,15 @@ pub enum AuditCommand {
 }
 
 /// Runs one.
-pub async fn run(config: &Config, command: AuditCommand) -> anyhow::Result<()> {
+pub async fn run(services: &Services, command: AuditCommand) -> anyhow::Result<()> {
     match command {
-        AuditCommand::Verify { format } => verify(config, &format).await,
-        AuditCommand::Export { format, out } => export(config, format, out).await,
+        AuditCommand::Verify { format } => verify(services, &format).await,
+        AuditCommand::Export { format, out } => export(services, format, out).await,
     }
 }
 
-async fn verify(config: &Config, format: &Output) -> anyhow::Result<()> {
-    let head = super::open(config)
-        .await?
+async fn verify(services: &Services, format: &Output) -> anyhow::Result<()> {
+    let head = services
         .verify_audit(&super::host())
         .await?
         .context("the audit log is not whole")?;
@@ -57,11 +55,16 @@ async fn verify(config: &Config, format: &Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn export(config: &Config, format: Format, out: PathBuf) -> anyhow::Result<()> {
-    let services = super::open(config).await?;
+async fn export(services: &Services, format: Format, out: PathBuf) -> anyhow::Result<()> {
     let mut file = output::create_private(&out)
         .with_context(|| format!("the file {} can't be made", out.display()))?;
-    let mut export = Export::begin(services, super::host(), format, AuditQuery::default()).await?;
+    let mut export = Export::begin(
+        services.clone(),
+        super::host(),
+        format,
+        AuditQuery::default(),
+    )
+    .await?;
     while let Some(part) = export.next().await? {
         file.write_all(&part)
             .with_context(|| format!("the file {} can't be written", out.display()))?;

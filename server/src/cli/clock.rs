@@ -2,9 +2,9 @@
 
 use clap::Subcommand;
 use domain::expiry::rfc3339;
+use service::Services;
 
 use crate::cli::output;
-use crate::config::Config;
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -15,8 +15,7 @@ pub enum ClockCommand {
 }
 
 /// Runs one.
-pub async fn run(config: &Config, command: ClockCommand) -> anyhow::Result<()> {
-    let services = super::open(config).await?;
+pub async fn run(services: &Services, command: ClockCommand) -> anyhow::Result<()> {
     match command {
         ClockCommand::Accept => {
             let now = services.accept_clock(&super::host()).await?;

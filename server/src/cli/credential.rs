@@ -14,7 +14,6 @@ use service::{CredentialFilter, CredentialQuery, CredentialSort, LastUse, PageSt
 
 use crate::cli::output;
 use crate::cli::user::Format;
-use crate::config::Config;
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -100,16 +99,15 @@ pub struct Issue {
 }
 
 /// Runs one.
-pub async fn run(config: &Config, command: CredentialCommand) -> anyhow::Result<()> {
-    let services = super::open(config).await?;
+pub async fn run(services: &Services, command: CredentialCommand) -> anyhow::Result<()> {
     let host = super::host();
     let (format, credential) = match command {
-        CredentialCommand::Issue(options) => return issue(&services, *options).await,
-        CredentialCommand::List { format } => return list(&services, &format).await,
+        CredentialCommand::Issue(options) => return issue(services, *options).await,
+        CredentialCommand::List { format } => return list(services, &format).await,
         CredentialCommand::Show { key_id, format } => {
             let record = services.credential(&host, key_id).await?;
             print(
-                &services,
+                services,
                 &format,
                 &record.credential,
                 record.last_use.as_ref(),
@@ -141,7 +139,7 @@ pub async fn run(config: &Config, command: CredentialCommand) -> anyhow::Result<
             services.revoke_credential(&host, key_id, &reason).await?,
         ),
     };
-    print(&services, &format, &credential, None);
+    print(services, &format, &credential, None);
     Ok(())
 }
 

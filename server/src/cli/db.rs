@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Subcommand;
 use serde_json::json;
+use service::IfMissing;
 
 use crate::cli::output;
 use crate::cli::user::Format;
@@ -28,10 +29,12 @@ pub enum DbCommand {
 }
 
 /// Runs one.
-pub async fn run(config: &Config, command: DbCommand) -> anyhow::Result<()> {
+pub async fn run(config: &Config, missing: IfMissing, command: DbCommand) -> anyhow::Result<()> {
     match command {
         DbCommand::Migrate { format } => {
-            super::open_store(config).await?.migrate().await?;
+            let store = super::open_store(config, missing).await?;
+            store.migrate().await?;
+            store.close().await?;
             if format.json {
                 output::json(&json!({ "up_to_date": true }));
             } else {
@@ -42,10 +45,10 @@ pub async fn run(config: &Config, command: DbCommand) -> anyhow::Result<()> {
             if file.exists() {
                 bail!("{} is there already: name a new file", file.display());
             }
-            super::open(config)
-                .await?
-                .back_up(&super::host(), &file)
-                .await?;
+            super::with(config, missing, async |services| {
+                Ok(services.back_up(&super::host(), &file).await?)
+            })
+            .await?;
             if format.json {
                 output::json(&json!({ "file": file }));
             } else {

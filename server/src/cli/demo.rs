@@ -14,8 +14,8 @@ use domain::draft::CredentialDraft;
 use domain::secret::Secret;
 use serde_json::json;
 use service::{
-    Actor, AddPerson, ClientProof, Clock as _, GateRequest, ManualClock, Presented, RequestFacts,
-    Services, SystemClock, TokenRequest,
+    Actor, AddPerson, ClientProof, Clock as _, GateRequest, IfMissing, ManualClock, Presented,
+    RequestFacts, Services, SystemClock, TokenRequest,
 };
 
 use crate::cli::output;
@@ -273,13 +273,13 @@ const CREDENTIALS: [Seed; 20] = [
 pub async fn run(file: Option<PathBuf>, config: Config) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
     let reload = Reload::start(file, &config);
-    let services = super::open(&config).await?;
+    let services = super::open(&config, IfMissing::Make).await?;
     if services.offer_set_up().await?.is_some() {
         output::note("Making six people and twenty credentials …");
         seed(&config).await.context("the demo could not be made")?;
     }
     // What the seeding wrote, this handle has not heard of yet.
-    let services = super::open(&config).await?;
+    let services = super::open(&config, IfMissing::Make).await?;
     output::line(format!(
         "Log in as {} with the password: {PASSWORD}",
         PEOPLE[0].1
@@ -291,7 +291,7 @@ pub async fn run(file: Option<PathBuf>, config: Config) -> anyhow::Result<()> {
 async fn seed(config: &Config) -> anyhow::Result<()> {
     let (host, today) = (super::host(), SystemClock.now());
     let clock = Arc::new(ManualClock::at(today - TimeDelta::days(120)));
-    let services = super::open_with(config, clock.clone()).await?;
+    let services = super::open_with(config, IfMissing::Refuse, clock.clone()).await?;
     let mut owners = Vec::new();
     for (name, email, role) in PEOPLE {
         let person = AddPerson {

@@ -3,15 +3,28 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use service::MasterKey;
 
 const FILE: &str = "master.key";
 
-/// The key in this folder, which is made when there is none.
-pub fn in_folder(folder: &Path) -> anyhow::Result<MasterKey> {
+/// Whether there is a key in this folder.
+pub fn is_in(folder: &Path) -> bool {
+    folder.join(FILE).exists()
+}
+
+/// The key in this folder. When there is none it is made, if the database has none yet: another one than
+/// the one that it was made with would only stand in the way of that.
+pub fn in_folder(folder: &Path, database_has_one: bool) -> anyhow::Result<MasterKey> {
     let path = folder.join(FILE);
     if !path.exists() {
+        if database_has_one {
+            bail!(
+                "the master key {} is missing, and the database was made with one: put that file back \
+                 from its backup, or set master_key to what it held",
+                path.display()
+            );
+        }
         make(folder, &path)
             .with_context(|| format!("the master key {} can't be written", path.display()))?;
     }
@@ -63,7 +76,7 @@ mod tests {
     fn it_is_made_once_and_for_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let keys = std::thread::scope(|scope| {
-            let makers = [(); 8].map(|()| scope.spawn(|| in_folder(folder.path()).unwrap()));
+            let makers = [(); 8].map(|()| scope.spawn(|| in_folder(folder.path(), false).unwrap()));
             makers.map(|maker| maker.join().unwrap().to_text().to_string())
         });
         assert!(keys.iter().all(|key| *key == keys[0]));
@@ -76,12 +89,23 @@ mod tests {
     fn a_file_that_holds_something_else_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(FILE), "not a key").unwrap();
-        let refused = in_folder(folder.path()).unwrap_err().to_string();
+        let refused = in_folder(folder.path(), false).unwrap_err().to_string();
         assert!(
             refused.ends_with("master.key does not hold a master key"),
             "{refused}"
         );
         let kept = std::fs::read_to_string(folder.path().join(FILE)).unwrap();
         assert_eq!(kept, "not a key");
+    }
+
+    #[test]
+    fn none_is_made_beside_a_database_that_has_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = in_folder(folder.path(), true).unwrap_err().to_string();
+        assert!(refused.contains("put that file back"), "{refused}");
+        assert!(!is_in(folder.path()));
+        let made = in_folder(folder.path(), false).unwrap();
+        let found = in_folder(folder.path(), true).unwrap();
+        assert_eq!(*made.to_text(), *found.to_text());
     }
 }

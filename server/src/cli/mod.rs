@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use service::{Actor, Clock, Services, SharedStore, SystemClock};
+use service::{Actor, Clock, IfMissing, Services, SharedStore, StoreError, SystemClock};
 
 use crate::config::Config;
 use crate::outbound::HttpOutbound;
@@ -99,45 +99,111 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         _ => {}
     }
     let config = Config::load(file.as_deref(), std::env::vars())?;
+    let missing = cli.command.if_no_database(&config);
     match cli.command {
         Command::Serve => serve::run(file, config).await,
         Command::Demo => demo::run(file, config).await,
-        Command::User(command) => user::run(&config, command).await,
-        Command::Credential(command) => credential::run(&config, command).await,
+        Command::User(command) => {
+            with(&config, missing, async |all| {
+                user::run(all, &config, command).await
+            })
+            .await
+        }
+        Command::Credential(command) => {
+            with(&config, missing, async |all| {
+                credential::run(all, command).await
+            })
+            .await
+        }
         Command::Catalogue(_) | Command::Config(_) => Ok(()),
-        Command::Db(command) => db::run(&config, command).await,
-        Command::Audit(command) => audit::run(&config, command).await,
-        Command::SigningKey(command) => signing_key::run(&config, command).await,
-        Command::Clock(command) => clock::run(&config, command).await,
+        Command::Db(command) => db::run(&config, missing, command).await,
+        Command::Audit(command) => {
+            with(&config, missing, async |all| audit::run(all, command).await).await
+        }
+        Command::SigningKey(command) => {
+            with(&config, missing, async |all| {
+                signing_key::run(all, command).await
+            })
+            .await
+        }
+        Command::Clock(command) => {
+            with(&config, missing, async |all| clock::run(all, command).await).await
+        }
         Command::Healthcheck => healthcheck::run(&config).await,
     }
 }
 
+impl Command {
+    /// What to do where there is no database. A server makes one, and so does what sets one up, if the data
+    /// folder has none of its traces. For all else it was removed, or the configuration is another one:
+    /// an empty one in its place would hide that.
+    fn if_no_database(&self, config: &Config) -> IfMissing {
+        let sets_up = matches!(
+            self,
+            Self::User(user::UserCommand::Add { .. }) | Self::Db(db::DbCommand::Migrate { .. })
+        );
+        match self {
+            Self::Serve | Self::Demo => IfMissing::Make,
+            _ if sets_up && !master_key::is_in(&config.data_dir) => IfMissing::Make,
+            _ => IfMissing::Refuse,
+        }
+    }
+}
+
+/// Opens the use cases for a command, and closes them in order whatever came of it.
+async fn with(
+    config: &Config,
+    missing: IfMissing,
+    work: impl AsyncFnOnce(&Services) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let services = open(config, missing).await?;
+    let done = work(&services).await;
+    let closed = services.close().await;
+    done?;
+    Ok(closed?)
+}
+
 /// Opens the use cases with the system's clock.
-async fn open(config: &Config) -> anyhow::Result<Services> {
-    open_with(config, Arc::new(SystemClock)).await
+async fn open(config: &Config, missing: IfMissing) -> anyhow::Result<Services> {
+    open_with(config, missing, Arc::new(SystemClock)).await
 }
 
 /// Loads the catalogue, opens the database, brings its schema up to date, and opens the use cases
 /// over it.
-async fn open_with(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Services> {
+async fn open_with(
+    config: &Config,
+    missing: IfMissing,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Services> {
     let catalogue = crate::catalogue::load(config.catalogue.as_deref())?;
-    let store = open_store(config).await?;
-    store.migrate().await?;
+    let store = open_store(config, missing).await?;
+    // Without a write where none is needed: a database that is read-only can serve the gate.
+    if !store.is_migrated().await? {
+        store.migrate().await?;
+    }
     let master = match &config.master_key {
         Some(key) => key.clone(),
-        None => master_key::in_folder(&config.data_dir)?,
+        None => {
+            make_private_folder(&config.data_dir)?;
+            let has_one = !service::is_without_master_key(&store).await?;
+            master_key::in_folder(&config.data_dir, has_one)?
+        }
     };
     let settings = config.settings.clone();
     let outbound = Arc::new(HttpOutbound::new(settings.outbound.clone()));
     Ok(Services::open(store, &master, catalogue, settings, clock, outbound).await?)
 }
 
-async fn open_store(config: &Config) -> anyhow::Result<SharedStore> {
-    make_private_folder(&config.data_dir)?;
-    service::connect(config.database_url.expose())
-        .await
-        .context("the database can't be opened: check the setting database_url")
+async fn open_store(config: &Config, missing: IfMissing) -> anyhow::Result<SharedStore> {
+    let opened = service::open_store(&config.database, missing).await;
+    opened.map_err(|error| match error {
+        StoreError::NoDatabase(_) => anyhow::Error::from(error).context(
+            "nothing was done: check data_dir and database_url, put the database back from a backup, \
+             or make a new one with keyrack serve",
+        ),
+        _ => anyhow::Error::from(error)
+            .context("the database can't be opened: check the setting database_url"),
+    })
 }
 
 fn make_private_folder(path: &std::path::Path) -> anyhow::Result<()> {

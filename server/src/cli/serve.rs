@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use leptos::config::LeptosOptions;
-use service::Services;
+use service::{IfMissing, Services};
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -24,7 +24,7 @@ use crate::state::Shared;
 pub async fn run(file: Option<PathBuf>, config: Config) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
     let reload = Reload::start(file, &config);
-    let services = super::open(&config).await?;
+    let services = super::open(&config, IfMissing::Make).await?;
     serve_with(config, services, signals, &reload).await
 }
 
@@ -54,8 +54,13 @@ pub async fn serve_with(
     let warnings = config.warnings();
     // A version to compare the next one with.
     let catalogue = services.catalogue().as_ref().clone();
-    services.take_up_catalogue(catalogue).await?;
-    let _watch = match config.catalogue {
+    if let Err(error) = services.take_up_catalogue(catalogue).await {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the catalogue is in force, but could not be noted among its versions"
+        );
+    }
+    let watch = match config.catalogue {
         None => None,
         Some(file) => {
             let watch = Watch::new(file, services.clone(), metrics.clone()).keep_looking()?;
@@ -63,8 +68,8 @@ pub async fn serve_with(
         }
     };
     let background = Background::start(&services);
-    let look = crate::http::health::keep_looking(services.clone(), metrics.clone());
-    let _look = AbortOnDropHandle::new(tokio::spawn(look));
+    let looking = crate::http::health::keep_looking(services.clone(), metrics.clone());
+    let look = AbortOnDropHandle::new(tokio::spawn(looking));
     let _metrics = match config.metrics_listen {
         None => None,
         Some(address) => {
@@ -83,18 +88,27 @@ pub async fn serve_with(
         tracing::warn!("{warning}");
     }
     tracing::info!(listen = %config.listen, "Keyrack is ready at {url}");
-    if let Some(token) = services.offer_set_up().await? {
-        // To standard output, not to the log: it opens the door.
-        let link = config
-            .http
-            .link(&format!("/setup?token={}", token.expose()));
-        output::line(format!(
-            "Set up Keyrack (this link works once, for 24 hours): {link}"
-        ));
+    match services.offer_set_up().await {
+        Ok(None) => {}
+        Ok(Some(token)) => {
+            // To standard output, not to the log: it opens the door.
+            let link = config
+                .http
+                .link(&format!("/setup?token={}", token.expose()));
+            output::line(format!(
+                "Set up Keyrack (this link works once, for 24 hours): {link}"
+            ));
+        }
+        Err(error) => tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "no link for setting up Keyrack could be made: start it again when the database takes writes"
+        ),
     }
     let open = serve::accept_until(listener, front, signals.asked_to_end(|| reload.reload())).await;
     serve::finish(open, signals.asked_again()).await;
     background.end().await;
+    drop((watch, look));
+    services.close().await?;
     tracing::info!("Keyrack has ended");
     Ok(())
 }

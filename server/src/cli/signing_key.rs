@@ -8,7 +8,6 @@ use service::{Services, SigningKeyStage};
 
 use crate::cli::output;
 use crate::cli::user::Format;
-use crate::config::Config;
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -34,20 +33,19 @@ pub enum SigningKeyCommand {
 }
 
 /// Runs one.
-pub async fn run(config: &Config, command: SigningKeyCommand) -> anyhow::Result<()> {
-    let services = super::open(config).await?;
+pub async fn run(services: &Services, command: SigningKeyCommand) -> anyhow::Result<()> {
     match command {
         SigningKeyCommand::Rotate {
             compromised: None,
             format,
             ..
-        } => rotate(&services, &format).await,
+        } => rotate(services, &format).await,
         SigningKeyCommand::Rotate {
             compromised: Some(kid),
             reason,
             format,
-        } => end(&services, &kid, &reason, &format).await,
-        SigningKeyCommand::List { format } => list(&services, &format).await,
+        } => end(services, &kid, &reason, &format).await,
+        SigningKeyCommand::List { format } => list(services, &format).await,
     }
 }
 

@@ -97,8 +97,7 @@ pub struct Format {
 }
 
 /// Runs one.
-pub async fn run(config: &Config, command: UserCommand) -> anyhow::Result<()> {
-    let services = super::open(config).await?;
+pub async fn run(services: &Services, config: &Config, command: UserCommand) -> anyhow::Result<()> {
     let host = super::host();
     match command {
         UserCommand::Add {
@@ -120,7 +119,7 @@ pub async fn run(config: &Config, command: UserCommand) -> anyhow::Result<()> {
                 print(&format, &link.user, Some(welcome_link(config, &link.token)));
             }
         }
-        UserCommand::List { format } => list(&services, &format).await?,
+        UserCommand::List { format } => list(services, &format).await?,
         UserCommand::ResetPassword {
             email,
             password,

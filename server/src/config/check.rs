@@ -9,14 +9,15 @@ use domain::outbound::OutboundRule;
 use ipnet::IpNet;
 use serde::Deserialize;
 use service::{
-    CacheMemory, MAX_TOKEN_LIFE, MasterKey, SecondFactorPolicy, SessionLimits, Settings,
+    CacheMemory, Location, MAX_TOKEN_LIFE, MasterKey, SecondFactorPolicy, SessionLimits, Settings,
+    StoreError,
 };
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::mail::RawMail;
 use super::sso::RawSso;
-use super::{Config, ConfigError, DatabaseUrl, LogFormat};
+use super::{Config, ConfigError, LogFormat};
 use crate::state::{GateMode, GateSettings, HttpSettings};
 
 #[derive(Deserialize)]
@@ -216,22 +217,16 @@ impl Raw {
             sso,
             second_factor: self.log_in.second_factor,
         };
-        let database_url = self
-            .database_url
-            .unwrap_or_else(|| format!("sqlite://{}", self.data_dir.join("keyrack.db").display()));
-        if !["sqlite:", "postgres:", "postgresql:"]
-            .iter()
-            .any(|s| database_url.starts_with(s))
-        {
-            return Err(value(
-                "database_url",
-                "use sqlite://path or postgres://user:password@host/name",
-            ));
-        }
+        let database = match self.database_url {
+            None => Location::File(self.data_dir.join("keyrack.db")),
+            Some(url) => url
+                .parse()
+                .map_err(|error: StoreError| value("database_url", &error.to_string()))?,
+        };
         Ok(Config {
             listen: self.listen,
             data_dir: self.data_dir,
-            database_url: DatabaseUrl(database_url),
+            database,
             metrics_listen: self.metrics_listen,
             catalogue: self.catalogue,
             site_dir: self.site_dir,

@@ -20,7 +20,8 @@ fn nothing_set_works() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:3000");
     assert_eq!(config.settings.issuer, "http://127.0.0.1:3000/v1");
     assert_eq!(config.settings.audiences, ["http://127.0.0.1:3000/v1"]);
-    assert_eq!(config.database_url.expose(), "sqlite://data/keyrack.db");
+    let file = Location::File("data/keyrack.db".into());
+    assert_eq!(config.database, file);
     assert_eq!(config.http.gate.mode, GateMode::Nginx);
     assert!(config.master_key.is_none());
 }

@@ -47,10 +47,7 @@ async fn ready(State(state): State<AppState>) -> impl IntoResponse {
             let text = format!("ready to check calls, but nothing can be changed: {why}\n{clock}");
             answer(StatusCode::OK, text)
         }
-        Readiness::Down => {
-            let text = "the database does not answer\n".to_owned();
-            answer(StatusCode::SERVICE_UNAVAILABLE, text)
-        }
+        Readiness::Down(why) => answer(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }
 }
 
@@ -70,6 +67,9 @@ fn clock(services: &Services) -> String {
     problem.into_iter().chain(skew).collect()
 }
 
+/// Why a node can do nothing.
+const SILENT: &str = "the database does not answer";
+
 /// What a node can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Readiness {
@@ -77,8 +77,8 @@ enum Readiness {
     Ready,
     /// What only reads; and why no more.
     ReadsOnly(&'static str),
-    /// Nothing.
-    Down,
+    /// Nothing; and why.
+    Down(&'static str),
 }
 
 async fn look(services: &Services) -> Readiness {
@@ -86,11 +86,16 @@ async fn look(services: &Services) -> Readiness {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
-            return Readiness::Down;
+            return Readiness::Down(match error {
+                ServiceError::Unavailable(StoreError::Moved(_)) => {
+                    "the database was removed or replaced: put it back, or start Keyrack anew"
+                }
+                _ => SILENT,
+            });
         }
         Err(_) => {
             tracing::warn!("not ready: the database takes too long to answer");
-            return Readiness::Down;
+            return Readiness::Down(SILENT);
         }
     }
     let problem = match tokio::time::timeout(PATIENCE, services.can_write()).await {
@@ -123,7 +128,7 @@ pub async fn keep_looking(services: Services, metrics: Arc<Metrics>) {
         let is_ready = |ready: bool| i64::from(ready);
         metrics
             .database_readable
-            .set(is_ready(now != Readiness::Down));
+            .set(is_ready(!matches!(now, Readiness::Down(_))));
         metrics
             .database_writable
             .set(is_ready(now == Readiness::Ready));

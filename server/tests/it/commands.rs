@@ -1,9 +1,10 @@
 //! Commands on the host, as scripts run them: what they print, what they refuse, what they leave in
 //! the audit log.
 
+use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -17,22 +18,53 @@ pub const KEYRACK: &str = env!("CARGO_BIN_EXE_keyrack");
 const PASSWORD: &str = "mice-juggle-seven-lamps";
 
 pub struct Host {
-    folder: TempDir,
+    _folder: TempDir,
+    data: PathBuf,
+    /// A database elsewhere than in the data folder.
+    database: Option<String>,
     listen: String,
 }
 
 impl Host {
     pub fn new() -> Self {
+        Self::with_data_in("data")
+    }
+
+    /// A host whose data folder has this name.
+    pub fn with_data_in(name: &str) -> Self {
         // A port that was free a moment ago.
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let folder = TempDir::new().unwrap();
+        let data = folder.path().join(name);
+        fs::create_dir(&data).unwrap();
         Self {
-            folder: TempDir::new().unwrap(),
+            _folder: folder,
+            data,
+            database: None,
             listen: free.local_addr().unwrap().to_string(),
         }
     }
 
+    /// A host with a database at a URL.
+    pub fn with_database(url: String) -> Self {
+        Self {
+            database: Some(url),
+            ..Self::new()
+        }
+    }
+
+    /// The data folder.
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        &self.data
+    }
+
+    /// What is in the data folder.
+    pub fn files(&self) -> Vec<String> {
+        let files = fs::read_dir(&self.data).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
     }
 
     pub fn start(&self, arguments: &[&str]) -> Child {
@@ -40,6 +72,9 @@ impl Host {
     }
 
     pub fn spawn(&self, command: &mut Command) -> Child {
+        if let Some(url) = &self.database {
+            command.env("KEYRACK_DATABASE_URL", url);
+        }
         command
             .current_dir(self.path())
             .env("KEYRACK_DATA_DIR", self.path())
@@ -54,10 +89,15 @@ impl Host {
     /// A host with a superuser and one legacy credential with full access: its key id and secret.
     pub fn with_credential() -> (Self, [String; 2]) {
         let host = Self::new();
-        host.add_mara();
-        let issued = host.json(&refs(&Self::issue(&["--access", "full"])), "");
-        let proof = ["key_id", "secret"].map(|name| issued[name].as_str().unwrap().to_owned());
+        let proof = host.add_credential();
         (host, proof)
+    }
+
+    /// Adds them.
+    pub fn add_credential(&self) -> [String; 2] {
+        self.add_mara();
+        let issued = self.json(&refs(&Self::issue(&["--access", "full"])), "");
+        ["key_id", "secret"].map(|name| issued[name].as_str().unwrap().to_owned())
     }
 
     /// Waits until a server that was started listens.
@@ -235,7 +275,7 @@ fn every_command_prints_json_and_what_it_changes_is_audited_with_the_host_as_act
     let log = host.path().join("log.jsonl");
     let export = ["audit", "export", "--out", log.to_str().unwrap()];
     assert!(host.run(&export, "").status.success());
-    let log = std::fs::read_to_string(log).unwrap();
+    let log = fs::read_to_string(log).unwrap();
     let log: Vec<Value> = log
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -287,7 +327,7 @@ fn scopes_without_custom_access_are_refused() {
 /// What a process holds in memory but for its files, in megabytes.
 #[cfg(target_os = "linux")]
 fn resident(process: &Child) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("RssAnon:"));

@@ -130,6 +130,9 @@ around! {
     fn migrate() -> ();
     fn is_migrated() -> bool;
     fn backup(to: &Path, audit: AuditEvent) -> ();
+    fn tidy() -> ();
+    fn close() -> ();
+    fn setting(key: &str) -> Option<String>;
     fn setting_or_insert(key: &str, value: &str) -> String;
     fn changes_after(last: (i64, ChainHash)) -> Option<Vec<Change>>;
     fn wait_for_change(patience: Duration) -> ();

@@ -37,6 +37,8 @@ fn each_signal_that_asks_for_the_end_gets_an_orderly_one() {
         send(&server, signal);
         let log = log(server);
         assert!(log.contains("Keyrack has ended"), "{signal}: {log}");
+        // Nothing that was acknowledged is in the log of SQLite alone.
+        assert_eq!(host.files(), ["keyrack.db", "master.key"], "{signal}");
         let shown = host.json(&["credential", "show", &key_id], "");
         assert!(shown["last_used_at"].is_string(), "{signal}: {shown}");
     }

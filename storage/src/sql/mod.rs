@@ -9,19 +9,20 @@ mod text;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::{Conflict, SharedStore, StoreError, StoreResult};
+use crate::{Conflict, IfMissing, Location, SharedStore, StoreError, StoreResult};
 
-/// Opens the store at a URL: `sqlite://path/to/file` (made if it does not exist), `sqlite::memory:`
-/// or `postgres://user:password@host:port/database`. The schema is left to
-/// [`Store::migrate`](crate::Store::migrate).
+/// Opens the store at a URL, which is what a [`Location`] is parsed from; a file that does not exist is
+/// made. The schema is left to [`Store::migrate`](crate::Store::migrate).
 pub async fn connect(url: &str) -> StoreResult<SharedStore> {
-    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-    match scheme {
-        "sqlite" => sqlite::connect(url).await,
-        "postgres" | "postgresql" => postgres::connect(url).await,
-        _ => Err(StoreError::Unsupported(
-            "a database URL begins with sqlite:// or postgres://",
-        )),
+    open(&url.parse()?, IfMissing::Make).await
+}
+
+/// Opens the store at a location. The schema is left to [`Store::migrate`](crate::Store::migrate).
+pub async fn open(location: &Location, missing: IfMissing) -> StoreResult<SharedStore> {
+    match location {
+        Location::File(path) => sqlite::connect(Some(path), missing).await,
+        Location::Memory => sqlite::connect(None, missing).await,
+        Location::Postgres(url) => postgres::connect(url).await,
     }
 }
 

@@ -43,7 +43,24 @@ const LOCK_ROWS: &str = " FOR UPDATE";
 
 /// The channel by which the processes on one database tell each other that something has changed.
 const CHANNEL: &str = "keyrack_changes";
-const CONNECTIONS: u32 = 10;
+
+// Each purpose has connections of its own, so that nobody waits for a connection behind a crowd of
+// others: however long people's writes wait for the audit log, the gate and the feed can read. With the
+// one that listens these are all that a process takes.
+
+/// For transactions.
+const WRITERS: u32 = 6;
+/// For what people read.
+const READERS: u32 = 5;
+/// For what the gate and the issuer read.
+const GATE_READERS: u32 = 3;
+/// For the feed of changes.
+const FEED_READERS: u32 = 1;
+/// So many writes for people run or wait for a lock at once, which leaves connections for those of
+/// programs.
+const PEOPLE_AT_ONCE: usize = 4;
+/// How long one waits for a connection, or for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a connection that was idle may take to show that it is alive.
 const PING_TIME: Duration = Duration::from_millis(300);
@@ -58,7 +75,10 @@ const KEEPALIVE: [(&str, &str); 3] = [
 ];
 
 struct Handle {
-    pool: Pool<Db>,
+    writer: Pool<Db>,
+    readers: Pool<Db>,
+    gate: Pool<Db>,
+    feed: Pool<Db>,
     options: PgConnectOptions,
     listener: Mutex<Option<PgListener>>,
 }
@@ -67,7 +87,7 @@ impl std::fmt::Debug for Handle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The options hold the password.
         f.debug_struct("Handle")
-            .field("pool", &self.pool)
+            .field("writer", &self.writer)
             .finish_non_exhaustive()
     }
 }
@@ -84,21 +104,26 @@ pub(super) async fn connect(url: &str) -> StoreResult<SharedStore> {
         // A plan for the value that is searched for: the best one depends on how rare it is.
         ("plan_cache_mode", "force_custom_plan"),
     ]);
-    let pool = PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .acquire_timeout(Duration::from_secs(10))
-        .test_before_acquire(false)
-        .before_acquire(|db, _| {
-            Box::pin(async move {
-                let ping = tokio::time::timeout(PING_TIME, db.ping()).await;
-                ping.map_err(|_| sqlx::Error::WorkerCrashed)??;
-                Ok(true)
+    let pool = |connections| {
+        PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(PATIENCE)
+            .test_before_acquire(false)
+            .before_acquire(|db, _| {
+                Box::pin(async move {
+                    let ping = tokio::time::timeout(PING_TIME, db.ping()).await;
+                    ping.map_err(|_| sqlx::Error::WorkerCrashed)??;
+                    Ok(true)
+                })
             })
-        })
-        .connect_with(limited)
-        .await?;
+    };
+    let lazy = |connections| pool(connections).connect_lazy_with(limited.clone());
     Ok(Arc::new(store::SqlStore::new(Handle {
-        pool,
+        writer: lazy(WRITERS),
+        // A wrong address is noticed here.
+        readers: pool(READERS).connect_with(limited.clone()).await?,
+        gate: lazy(GATE_READERS),
+        feed: lazy(FEED_READERS),
         options,
         listener: Mutex::default(),
     })))
@@ -106,11 +131,36 @@ pub(super) async fn connect(url: &str) -> StoreResult<SharedStore> {
 
 impl Handle {
     fn writer(&self) -> &Pool<Db> {
-        &self.pool
+        &self.writer
     }
 
     fn readers(&self) -> &Pool<Db> {
-        &self.pool
+        &self.readers
+    }
+
+    fn gate(&self) -> &Pool<Db> {
+        &self.gate
+    }
+
+    fn feed(&self) -> &Pool<Db> {
+        &self.feed
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the same call as for SQLite")]
+    const fn check(&self) -> StoreResult<()> {
+        Ok(())
+    }
+
+    #[expect(clippy::unused_async, reason = "the same call as for SQLite")]
+    async fn tidy(&self) -> StoreResult<()> {
+        Ok(())
+    }
+
+    async fn close(&self) -> StoreResult<()> {
+        for pool in [&self.writer, &self.readers, &self.gate, &self.feed] {
+            pool.close().await;
+        }
+        Ok(())
     }
 
     async fn migrate(&self) -> StoreResult<()> {
@@ -127,20 +177,20 @@ impl Handle {
     async fn is_migrated(&self) -> StoreResult<bool> {
         let table = "SELECT 1 WHERE to_regclass('_sqlx_migrations') IS NOT NULL";
         if sqlx::query(table)
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.readers)
             .await?
             .is_none()
         {
             return Ok(false);
         }
         let applied = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations")
-            .fetch_all(&self.pool)
+            .fetch_all(&self.readers)
             .await?;
         migrations::is_complete(migrations::POSTGRES, &applied)
     }
 
     #[expect(clippy::unused_async, reason = "the same call as for SQLite")]
-    async fn backup(&self, _: &Path) -> StoreResult<()> {
+    async fn backup(&self, _: &Path) -> StoreResult<Backup> {
         Err(StoreError::Unsupported(
             "back up PostgreSQL with its own tools: pg_dump, say",
         ))
@@ -200,7 +250,13 @@ impl Handle {
 }
 
 /// There never is one.
-const fn discard_backup(_: &Path) {}
+enum Backup {}
+
+impl Backup {
+    const fn keep(self) -> StoreResult<()> {
+        match self {}
+    }
+}
 
 /// Tells the other processes, at the moment when the transaction commits.
 async fn notify(db: &mut Connection) -> StoreResult<()> {

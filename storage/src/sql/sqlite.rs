@@ -1,18 +1,18 @@
 //! SQLite: one connection that writes, some that read, and the statements that only SQLite has.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
-use std::str::FromStr;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection as _, Pool, Row as _, SqliteConnection};
+use tempfile::NamedTempFile;
 
 use super::{migrations, unavailable};
-use crate::{SharedStore, StoreError, StoreResult};
+use crate::{IfMissing, SharedStore, StoreError, StoreResult};
 
 mod search;
 #[path = "store/mod.rs"]
@@ -43,52 +43,118 @@ const LOCK_ROWS: &str = "";
 
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// For what people read; the gate has as many of its own, and the feed one.
 const READERS: u32 = 4;
+const FEED_READERS: u32 = 1;
+/// One connection writes: others can only wait for it. Writes for people take turns before they ask for
+/// it, so that one of a program waits for one of them at most.
+const PEOPLE_AT_ONCE: usize = 1;
+/// How long one waits for a connection, or for its turn.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How long [`Handle::wait_for_change`] waits: other processes can't tell us of their changes.
 const POLL: Duration = Duration::from_millis(200);
+/// How long the log (`-wal`) may stay when nobody needs what is in it any more, in bytes: a reader that
+/// took long once made it longer.
+const LOG_KEPT: &str = "67108864";
 
 #[derive(Debug)]
 struct Handle {
     writer: Pool<Db>,
     readers: Pool<Db>,
-    /// Opens one more connection; nothing for a database in memory, which has only one.
-    options: Option<SqliteConnectOptions>,
+    gate: Pool<Db>,
+    feed: Pool<Db>,
+    /// What a database in memory, which has only one connection, does not have.
+    file: Option<OpenFile>,
 }
 
-pub(super) async fn connect(url: &str) -> StoreResult<SharedStore> {
-    Ok(Arc::new(store::SqlStore::new(open(url).await?)))
+/// The file that is open.
+#[derive(Debug)]
+struct OpenFile {
+    path: PathBuf,
+    /// Its file system and its number there.
+    identity: (u64, u64),
+    /// Opens one more connection.
+    options: SqliteConnectOptions,
 }
 
-async fn open(url: &str) -> StoreResult<Handle> {
-    let options = SqliteConnectOptions::from_str(url)?
+pub(super) async fn connect(path: Option<&Path>, missing: IfMissing) -> StoreResult<SharedStore> {
+    let handle = match path {
+        Some(path) => open(path, missing).await?,
+        None => open_in_memory().await?,
+    };
+    Ok(Arc::new(store::SqlStore::new(handle)))
+}
+
+fn options() -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Full)
         .pragma("temp_store", "memory")
-        .disable_statement_logging();
-    if url == "sqlite::memory:" || url == "sqlite://:memory:" {
-        let only = pool(1, "memory", false).connect_with(options).await?;
-        return Ok(Handle {
-            writer: only.clone(),
-            readers: only,
-            options: None,
-        });
+        .pragma("journal_size_limit", LOG_KEPT)
+        .disable_statement_logging()
+}
+
+async fn open_in_memory() -> StoreResult<Handle> {
+    let only = pool(1, "memory", false);
+    let only = only.connect_with(options().in_memory(true)).await?;
+    Ok(Handle {
+        writer: only.clone(),
+        readers: only.clone(),
+        gate: only.clone(),
+        feed: only,
+        file: None,
+    })
+}
+
+async fn open(path: &Path, missing: IfMissing) -> StoreResult<Handle> {
+    // SQLite takes a name that begins with `file:` for something else.
+    let path = &std::path::absolute(path).map_err(unavailable)?;
+    match missing {
+        IfMissing::Refuse if !path.exists() => {
+            return Err(StoreError::NoDatabase(path.to_owned()));
+        }
+        IfMissing::Refuse => {}
+        IfMissing::Make => create_private_file(path).map_err(unavailable)?,
     }
-    create_private_file(options.get_filename()).map_err(unavailable)?;
-    let options = options.journal_mode(SqliteJournalMode::Wal);
+    let options = options()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal);
     let writer = pool(1, "wal", false).connect_with(options.clone()).await?;
     let reader = options.clone().pragma("query_only", "ON");
-    let readers = pool(READERS, "wal", true).connect_with(reader).await?;
+    let readers = |size| pool(size, "wal", true);
     Ok(Handle {
         writer,
-        readers,
-        options: Some(options),
+        readers: readers(READERS).connect_with(reader.clone()).await?,
+        gate: readers(READERS)
+            .min_connections(0)
+            .connect_lazy_with(reader.clone()),
+        feed: readers(FEED_READERS)
+            .min_connections(0)
+            .connect_lazy_with(reader),
+        file: Some(OpenFile {
+            identity: identity(path).map_err(unavailable)?,
+            path: path.to_owned(),
+            options,
+        }),
     })
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    let file = path.metadata()?;
+    Ok((file.dev(), file.ino()))
 }
 
 /// Makes the file before SQLite does, which would let the umask decide who may read it. SQLite gives
 /// the files beside it (`-wal`, `-shm`) the same mode.
 fn create_private_file(path: &Path) -> std::io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    tracing::warn!(
+        "there is no database at {}: a new one is made",
+        path.display()
+    );
     if let Some(folder) = path.parent() {
         DirBuilder::new()
             .recursive(true)
@@ -113,7 +179,7 @@ fn pool(size: u32, journal_mode: &'static str, query_only: bool) -> SqlitePoolOp
         .min_connections(1)
         .max_lifetime(None)
         .idle_timeout(None)
-        .acquire_timeout(Duration::from_secs(30))
+        .acquire_timeout(PATIENCE)
         .test_before_acquire(false)
         .after_connect(move |db, _| {
             Box::pin(async move {
@@ -171,6 +237,47 @@ impl Handle {
         &self.readers
     }
 
+    fn gate(&self) -> &Pool<Db> {
+        &self.gate
+    }
+
+    fn feed(&self) -> &Pool<Db> {
+        &self.feed
+    }
+
+    /// Refuses to go on with a file that is not the one at its path any more: nobody else sees what is
+    /// in it, and what is written to it is lost.
+    fn check(&self) -> StoreResult<()> {
+        match &self.file {
+            Some(file) if identity(&file.path).ok() != Some(file.identity) => {
+                Err(StoreError::Moved(file.path.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves what the log holds into the database and cuts the log, as far as that goes without waiting
+    /// for anybody.
+    async fn tidy(&self) -> StoreResult<()> {
+        if let Some(file) = &self.file {
+            let options = file.options.clone().busy_timeout(Duration::ZERO);
+            let mut db = options.connect().await?;
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+                .execute(&mut db)
+                .await?;
+            db.close().await?;
+        }
+        Ok(())
+    }
+
+    /// Whoever closes the file as the last moves what the log holds into the database.
+    async fn close(&self) -> StoreResult<()> {
+        for pool in [&self.feed, &self.gate, &self.readers, &self.writer] {
+            pool.close().await;
+        }
+        Ok(())
+    }
+
     async fn migrate(&self) -> StoreResult<()> {
         // SQLite has no lock of its own for this: a second process waits for the transaction, and
         // then finds everything done.
@@ -200,39 +307,37 @@ impl Handle {
         migrations::is_complete(migrations::SQLITE, &applied)
     }
 
-    async fn backup(&self, to: &Path) -> StoreResult<()> {
-        let target = to.to_str().ok_or(StoreError::Unsupported(
+    /// Copies the database to a file beside the one that is wanted, which has its name only when it is
+    /// whole.
+    async fn backup(&self, to: &Path) -> StoreResult<Backup> {
+        let to = std::path::absolute(to).map_err(unavailable)?;
+        if to.symlink_metadata().is_ok() {
+            return Err(unavailable(format!("{} is there already", to.display())));
+        }
+        self.check()?;
+        // `VACUUM INTO` takes an empty file, and leaves its mode alone, which is for the owner only.
+        let copy = tempfile::Builder::new()
+            .prefix(".keyrack-backup-")
+            .suffix(".incomplete")
+            .tempfile_in(folder_of(&to))
+            .map_err(unavailable)?;
+        let target = copy.path().to_str().ok_or(StoreError::Unsupported(
             "a backup needs a file name in UTF-8",
         ))?;
-        // `VACUUM INTO` takes an empty file, and leaves its mode alone.
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(to)
-            .map_err(unavailable)?;
-        let copied = self.copy_into(target).await;
-        let copied = copied.and_then(|()| file.sync_all().map_err(unavailable));
-        if copied.is_err() {
-            discard_backup(to);
-        }
-        copied
-    }
-
-    async fn copy_into(&self, target: &str) -> StoreResult<()> {
-        let copy = sqlx::query("VACUUM INTO $1").bind(target.to_owned());
-        match &self.options {
+        let vacuum = sqlx::query("VACUUM INTO $1").bind(target.to_owned());
+        match &self.file {
             // A connection of its own: readers may not do this, and the writer has other work.
-            Some(options) => {
-                let mut db = options.connect().await?;
-                copy.execute(&mut db).await?;
+            Some(file) => {
+                let mut db = file.options.connect().await?;
+                vacuum.execute(&mut db).await?;
                 db.close().await?;
             }
             None => {
-                copy.execute(&self.writer).await?;
+                vacuum.execute(&self.writer).await?;
             }
         }
-        Ok(())
+        copy.as_file().sync_all().map_err(unavailable)?;
+        Ok(Backup { copy, to })
     }
 
     /// Nobody listens.
@@ -245,11 +350,25 @@ impl Handle {
     }
 }
 
-/// Removes a backup that is not to be.
-fn discard_backup(path: &Path) {
-    if let Err(error) = std::fs::remove_file(path) {
-        tracing::warn!(%error, "an incomplete backup could not be removed");
+/// A whole copy that does not have its name yet; dropped, it is removed.
+struct Backup {
+    copy: NamedTempFile,
+    to: PathBuf,
+}
+
+impl Backup {
+    /// Gives it its name, for good.
+    fn keep(self) -> StoreResult<()> {
+        self.copy
+            .persist_noclobber(&self.to)
+            .map_err(|failed| unavailable(failed.error))?;
+        let folder = File::open(folder_of(&self.to)).map_err(unavailable)?;
+        folder.sync_all().map_err(unavailable)
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
 }
 
 /// Other processes look by themselves.
@@ -262,8 +381,8 @@ mod tests {
     use super::*;
 
     async fn handle(folder: &Path) -> Handle {
-        let url = format!("sqlite://{}", folder.join("keyrack.db").display());
-        open(&url).await.unwrap()
+        let path = folder.join("keyrack.db");
+        open(&path, IfMissing::Make).await.unwrap()
     }
 
     #[tokio::test]
@@ -377,7 +496,7 @@ mod tests {
     #[tokio::test]
     async fn a_connection_with_other_settings_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let options = handle(folder.path()).await.options.unwrap();
+        let options = handle(folder.path()).await.file.unwrap().options;
         for unsafe_options in [
             options.clone().synchronous(SqliteSynchronous::Normal),
             options.clone().foreign_keys(false),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use domain::audit::{ChainHash, ChainVerifier};
 use domain::role::Role;
 use domain::scope::Level;
-use storage::{CredentialFilter, StoreError};
+use storage::{CredentialFilter, IfMissing, Location, StoreError};
 
 use crate::fixture::{Fixture, at, credential, event, execute_at, key_id, new, session};
 
@@ -413,4 +413,182 @@ pub async fn a_backup_is_left_to_the_tools_of_postgresql(fixture: &Fixture) {
     );
     assert!(!path.exists());
     assert!(fixture.audit_log().await.is_empty());
+}
+
+pub async fn a_database_that_was_read_only_takes_writes_again(fixture: &Fixture) {
+    let owner = fixture.add_superuser(1).await.id;
+    fixture.issue(&credential(1, owner)).await;
+    let store = &fixture.store;
+    let write_at_once = async || {
+        let mut writers = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let store = store.clone();
+            writers.spawn(async move { store.append_audit(event()).await });
+        }
+        writers.join_all().await
+    };
+    for _ in 0..2 {
+        fixture
+            .set_on_postgres("SET default_transaction_read_only = on")
+            .await;
+        fixture.end_sessions_on_postgres().await;
+        for refused in write_at_once().await {
+            assert!(
+                matches!(refused, Err(StoreError::ReadOnly(_))),
+                "{refused:?}"
+            );
+        }
+        let refused = store.can_write(at(0)).await;
+        assert!(
+            matches!(refused, Err(StoreError::ReadOnly(_))),
+            "{refused:?}"
+        );
+        store.ping().await.unwrap();
+        assert!(
+            store
+                .find_live_credential(key_id(1))
+                .await
+                .unwrap()
+                .is_some()
+        );
+        // Who begins now finds that nothing has to be written first.
+        assert!(fixture.connect_again().await.is_migrated().await.unwrap());
+        fixture
+            .set_on_postgres("RESET default_transaction_read_only")
+            .await;
+        for written in write_at_once().await {
+            written.unwrap();
+        }
+        store.can_write(at(0)).await.unwrap();
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let files = fs::read_dir(folder).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}
+
+pub async fn a_backup_has_its_name_only_when_it_is_whole(fixture: &Fixture) {
+    fixture.add_superuser(1).await;
+    let folder = fixture.folder().join("backups");
+    fs::create_dir(&folder).unwrap();
+    let to = folder.join("backup.db");
+    let (store, path) = (fixture.store.clone(), to.clone());
+    // What a copy that is killed half-way leaves is what is there while it is made.
+    let backup = tokio::spawn(async move { store.backup(&path, event()).await });
+    let mut seen = std::collections::BTreeSet::new();
+    while !backup.is_finished() {
+        for name in names(&folder) {
+            if name == "backup.db" {
+                let copy = storage::connect(&format!("sqlite://{}", to.display())).await;
+                assert!(copy.unwrap().has_users().await.unwrap());
+            }
+            seen.insert(name);
+        }
+        tokio::task::yield_now().await;
+    }
+    backup.await.unwrap().unwrap();
+    let unfinished = seen.iter().find(|name| name.ends_with(".incomplete"));
+    assert!(unfinished.is_some(), "{seen:?}");
+    assert!(!names(&folder).contains(unfinished.unwrap()));
+}
+
+pub async fn an_orderly_end_leaves_nothing_in_the_log(fixture: &Fixture) {
+    for round in 0..20 {
+        let store = fixture.connect_again().await;
+        store.append_audit(event()).await.unwrap();
+        // The store of the fixture would be the last one to close.
+        if round == 0 {
+            fixture.store.close().await.unwrap();
+        }
+        store.close().await.unwrap();
+        assert_eq!(names(fixture.path().parent().unwrap()), ["keyrack.db"]);
+    }
+}
+
+pub async fn a_log_that_grew_behind_a_long_reader_is_cut_again(fixture: &Fixture) {
+    let log = fixture.path().with_extension("db-wal");
+    let length = || log.metadata().unwrap().len();
+    let reader = fixture.hold("BEGIN; SELECT seq FROM audit_head").await;
+    for _ in 0..20 {
+        let mut long = event();
+        long.detail = format!("{{\"x\":\"{}\"}}", "x".repeat(1_000_000));
+        fixture.store.append_audit(long).await.unwrap();
+    }
+    assert!(length() > 20_000_000, "{}", length());
+    // Whoever reads is not disturbed, and nobody waits for them.
+    fixture.store.tidy().await.unwrap();
+    assert!(length() > 20_000_000, "{}", length());
+    reader.let_go().await;
+    fixture.store.tidy().await.unwrap();
+    assert_eq!(length(), 0);
+    fixture.audit_log().await;
+}
+
+pub async fn a_file_that_was_removed_or_replaced_is_noticed(fixture: &Fixture) {
+    let owner = fixture.add_superuser(1).await.id;
+    fixture.issue(&credential(1, owner)).await;
+    let (store, path) = (&fixture.store, fixture.path());
+    let (aside, other) = (path.with_extension("aside"), path.with_extension("other"));
+    store.backup(&other, event()).await.unwrap();
+    fs::rename(&path, &aside).unwrap();
+    for round in ["removed", "replaced"] {
+        if round == "replaced" {
+            fs::copy(&other, &path).unwrap();
+        }
+        for outcome in [
+            store.ping().await,
+            store.can_write(at(0)).await,
+            store.append_audit(event()).await,
+            store.find_live_credential(key_id(1)).await.map(|_| ()),
+            store.changes_after((0, ChainHash::START)).await.map(|_| ()),
+            store.find_user(owner).await.map(|_| ()),
+        ] {
+            assert!(
+                matches!(outcome, Err(StoreError::Moved(_))),
+                "{round}: {outcome:?}"
+            );
+        }
+    }
+    fs::rename(&aside, &path).unwrap();
+    store.append_audit(event()).await.unwrap();
+    assert_eq!(fixture.audit_log().await.len(), 4);
+}
+
+pub async fn a_missing_file_is_made_only_where_that_is_wanted(fixture: &Fixture) {
+    let path = fixture.folder().join("no/such/keyrack.db");
+    let location = Location::File(path.clone());
+    let refused = storage::open(&location, IfMissing::Refuse).await;
+    assert!(
+        matches!(refused, Err(StoreError::NoDatabase(_))),
+        "{refused:?}"
+    );
+    assert!(!fixture.folder().join("no").exists());
+    let made = storage::open(&location, IfMissing::Make).await.unwrap();
+    made.migrate().await.unwrap();
+    let found = storage::open(&location, IfMissing::Refuse).await.unwrap();
+    assert!(found.is_migrated().await.unwrap());
+}
+
+pub async fn a_path_is_taken_by_the_letter(fixture: &Fixture) {
+    for name in ["100% mine", "what?mode=memory", "50%25", "a#b", "file:x"] {
+        let path = fixture.folder().join(name).join("keyrack.db");
+        let location = Location::File(path.clone());
+        let store = storage::open(&location, IfMissing::Make).await.unwrap();
+        store.migrate().await.unwrap();
+        store.append_audit(event()).await.unwrap();
+        store.close().await.unwrap();
+        assert_eq!(names(path.parent().unwrap()), ["keyrack.db"], "{name}");
+        let copy = path.with_file_name("copy?x=1%.db");
+        let store = storage::open(&location, IfMissing::Refuse).await.unwrap();
+        store.backup(&copy, event()).await.unwrap();
+        store.close().await.unwrap();
+        assert_eq!(
+            names(path.parent().unwrap()),
+            ["copy?x=1%.db", "keyrack.db"]
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
 use domain::Instant;
@@ -22,6 +23,22 @@ use storage::{
     PublicKeyRow, SessionRow, SharedStore, TokenHash,
 };
 use tempfile::TempDir;
+
+/// A connection past the store.
+pub enum Held {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Held {
+    /// Undoes what it has done.
+    pub async fn let_go(self) {
+        match self {
+            Self::Sqlite(db) => db.close().await.unwrap(),
+            Self::Postgres(db) => db.close().await.unwrap(),
+        }
+    }
+}
 
 /// A store of its own for one test.
 pub struct Fixture {
@@ -68,6 +85,52 @@ impl Fixture {
     /// Runs a statement on the database, past the store.
     pub async fn execute(&self, sql: &str) -> Result<(), sqlx::Error> {
         execute_at(&self.url, sql).await
+    }
+
+    /// A connection past the store that has done this, and goes no further.
+    pub async fn hold(&self, sql: &str) -> Held {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+        if self.url.starts_with("postgres") {
+            let mut db = PgConnection::connect(&self.url).await.unwrap();
+            sql.execute(&mut db).await.unwrap();
+            Held::Postgres(db)
+        } else {
+            let mut db = SqliteConnection::connect(&self.url).await.unwrap();
+            sql.execute(&mut db).await.unwrap();
+            Held::Sqlite(db)
+        }
+    }
+
+    /// Waits until statements of PostgreSQL wait for a lock, and no more come to do so.
+    pub async fn until_all_wait(&self) {
+        let count = "SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let mut db = PgConnection::connect(&self.url).await.unwrap();
+        let mut last = 0;
+        loop {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let now: i64 = sqlx::query_scalar(count).fetch_one(&mut db).await.unwrap();
+            if now > 0 && now == last {
+                return;
+            }
+            last = now;
+        }
+    }
+
+    /// Sets a setting of the fixture's database on PostgreSQL, which new sessions begin with.
+    pub async fn set_on_postgres(&self, setting: &str) {
+        let name = self.url.rsplit_once('/').unwrap().1;
+        let set = format!("ALTER DATABASE {name} {setting}");
+        on_postgres(&server(), &set).await.unwrap();
+    }
+
+    /// Ends every session on the fixture's database.
+    pub async fn end_sessions_on_postgres(&self) {
+        let name = self.url.rsplit_once('/').unwrap().1;
+        let end = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        );
+        on_postgres(&server(), &end).await.unwrap();
     }
 
     /// The file of the database.

@@ -227,6 +227,7 @@ mod every_persistent_database {
         }
         parallel {
             check_91_writers_of_two_processes_all_succeed
+            writes_that_wait_keep_nobody_from_reading
         }
         tokens {
             check_24_an_assertion_id_is_used_once_by_two_processes
@@ -248,6 +249,12 @@ mod sqlite {
             check_91_files_are_private
             check_91_a_backup_under_load_is_whole_and_private
             a_backup_overwrites_nothing
+            a_backup_has_its_name_only_when_it_is_whole
+            an_orderly_end_leaves_nothing_in_the_log
+            a_log_that_grew_behind_a_long_reader_is_cut_again
+            a_file_that_was_removed_or_replaced_is_noticed
+            a_missing_file_is_made_only_where_that_is_wanted
+            a_path_is_taken_by_the_letter
             a_disk_that_was_full_for_a_moment_stops_no_later_write
         }
     });
@@ -255,9 +262,14 @@ mod sqlite {
 
 mod postgres {
     contract!({ postgres } {
+        parallel {
+            people_who_write_keep_no_program_from_writing
+            people_who_read_keep_the_gate_and_the_feed_from_nothing
+        }
         database {
             a_change_wakes_the_other_process
             a_lost_listener_is_reported_once
+            a_database_that_was_read_only_takes_writes_again
             a_backup_is_left_to_the_tools_of_postgresql
         }
     });

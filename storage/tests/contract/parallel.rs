@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use domain::audit::ChainHash;
 use domain::credential::Credential;
-use storage::{Conflict, CredentialUse, Epoch, LastUse, SharedStore, StoreError};
+use domain::scope::Level;
+use storage::{
+    Conflict, CredentialUse, Epoch, LastUse, SharedStore, StoreError, StoreResult, TokenHash,
+};
 use tokio::task::JoinSet;
 
-use crate::fixture::{Fixture, at, credential, event, key_id, new, session};
+use crate::fixture::{Fixture, Held, at, credential, event, key_id, new, session};
 
 const WRITERS: u8 = 32;
 
@@ -157,4 +161,86 @@ pub async fn parallel_edits_lose_nothing(fixture: &Fixture) {
     let mut letters: Vec<char> = name.strip_prefix("worker-1").unwrap().chars().collect();
     letters.sort_unstable();
     assert_eq!(letters.iter().collect::<String>(), "abcdefgh");
+}
+
+/// So many people write at once, which are more than there are connections.
+const CROWD: usize = 40;
+
+/// Somebody who holds the end of the audit log, and a crowd that wants to write there.
+async fn crowd_at_the_audit_log(fixture: &Fixture) -> (Held, JoinSet<StoreResult<()>>) {
+    let held = if fixture.url.starts_with("postgres") {
+        fixture
+            .hold("BEGIN; SELECT seq FROM audit_head FOR UPDATE")
+            .await
+    } else {
+        fixture.hold("BEGIN IMMEDIATE").await
+    };
+    let mut crowd = JoinSet::new();
+    for _ in 0..CROWD {
+        let store = fixture.store.clone();
+        crowd.spawn(async move { store.append_audit(event()).await });
+    }
+    if fixture.url.starts_with("postgres") {
+        fixture.until_all_wait().await;
+    }
+    (held, crowd)
+}
+
+/// Reads what the gate and the feed read.
+async fn read_for_the_gate(store: &SharedStore) {
+    store.ping().await.unwrap();
+    let live = store.find_live_credential(key_id(1)).await.unwrap();
+    assert_eq!(live.unwrap().credential.key_id, key_id(1));
+    store.list_gateways().await.unwrap();
+    store.list_signing_keys().await.unwrap();
+    store.list_revoked_tokens(at(0)).await.unwrap();
+    let heard = store.changes_after((0, ChainHash::START)).await.unwrap();
+    assert!(heard.is_some_and(|changes| !changes.is_empty()));
+}
+
+pub async fn writes_that_wait_keep_nobody_from_reading(fixture: &Fixture) {
+    let owner = fixture.add_superuser(1).await.id;
+    fixture.issue(&credential(1, owner)).await;
+    let (held, crowd) = crowd_at_the_audit_log(fixture).await;
+    read_for_the_gate(&fixture.store).await;
+    assert!(fixture.store.find_user(owner).await.unwrap().is_some());
+    held.let_go().await;
+    for written in crowd.join_all().await {
+        written.unwrap();
+    }
+    assert_eq!(fixture.audit_log().await.len(), 2 + CROWD);
+}
+
+pub async fn people_who_write_keep_no_program_from_writing(fixture: &Fixture) {
+    let owner = fixture.add_superuser(1).await.id;
+    fixture.issue(&credential(1, owner)).await;
+    let (held, crowd) = crowd_at_the_audit_log(fixture).await;
+    let store = &fixture.store;
+    let id = TokenHash([1; 32]);
+    let used = store.use_assertion_id(key_id(1), id, at(9000), at(0)).await;
+    assert!(used.unwrap());
+    let usage = vec![crate::gate::usage(1, 0, "data", Level::Read, (1, 1))];
+    store.add_usage(usage).await.unwrap();
+    held.let_go().await;
+    for written in crowd.join_all().await {
+        written.unwrap();
+    }
+}
+
+pub async fn people_who_read_keep_the_gate_and_the_feed_from_nothing(fixture: &Fixture) {
+    let owner = fixture.add_superuser(1).await.id;
+    fixture.issue(&credential(1, owner)).await;
+    let held = fixture.hold("BEGIN; LOCK TABLE sessions").await;
+    let mut crowd = JoinSet::new();
+    for _ in 0..CROWD {
+        let store = fixture.store.clone();
+        let id = session(1, None).id;
+        crowd.spawn(async move { store.find_session(id, at(0)).await });
+    }
+    fixture.until_all_wait().await;
+    read_for_the_gate(&fixture.store).await;
+    held.let_go().await;
+    for read in crowd.join_all().await {
+        assert!(read.unwrap().is_none());
+    }
 }

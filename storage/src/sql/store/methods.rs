@@ -19,8 +19,8 @@ use super::columns::Columns;
 use super::decisions::Whose;
 use super::{
     DATABASE_TIME, IS_REMOTE, LOOK_TIME, Lent, SqlStore, audit, catalogue, counts, credentials,
-    decisions, discard_backup, epochs, expired, factors, finish, gateways, identities, key_sets,
-    keys, list, people, public_keys, sessions, set_up, tokens, unavailable, usage, users,
+    decisions, epochs, expired, factors, finish, gateways, identities, key_sets, keys, list,
+    people, public_keys, sessions, set_up, tokens, unavailable, usage, users,
 };
 use crate::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
@@ -35,16 +35,17 @@ use crate::{
 impl Store for SqlStore {
     async fn ping(&self) -> StoreResult<()> {
         sqlx::query("SELECT 1")
-            .execute(&mut *self.read().await?)
+            .execute(&mut *self.read_for_gate().await?)
             .await?;
         Ok(())
     }
 
     async fn can_write(&self, now: Instant) -> StoreResult<()> {
+        self.handle.check()?;
         if self.last_write.tells_that_one_can() {
             return Ok(());
         }
-        self.write(move |db| Box::pin(set_up::note_look(db, now)))
+        self.write_at_once(move |db| Box::pin(set_up::note_look(db, now)))
             .await
     }
 
@@ -59,18 +60,27 @@ impl Store for SqlStore {
     async fn backup(&self, to: &Path, audit: AuditEvent) -> StoreResult<()> {
         let (store, to) = (self.clone(), to.to_owned());
         finish(async move {
-            store.handle.backup(&to).await?;
+            let copy = store.handle.backup(&to).await?;
             #[expect(
                 clippy::disallowed_methods,
                 reason = "the event of a change, which is the backup"
             )]
-            let audited = store.append_audit(audit).await;
-            if audited.is_err() {
-                discard_backup(&to);
-            }
-            audited
+            store.append_audit(audit).await?;
+            copy.keep()
         })
         .await
+    }
+
+    async fn tidy(&self) -> StoreResult<()> {
+        self.handle.tidy().await
+    }
+
+    async fn close(&self) -> StoreResult<()> {
+        self.handle.close().await
+    }
+
+    async fn setting(&self, key: &str) -> StoreResult<Option<String>> {
+        set_up::setting(&mut *self.read().await?, key.to_owned()).await
     }
 
     async fn setting_or_insert(&self, key: &str, value: &str) -> StoreResult<String> {
@@ -93,7 +103,7 @@ impl Store for SqlStore {
 
     async fn changes_after(&self, last: (i64, ChainHash)) -> StoreResult<Option<Vec<Change>>> {
         let mut lent = Lent {
-            db: self.read().await?,
+            db: self.connection(self.handle.feed()).await?,
             is_sound: !IS_REMOTE,
         };
         let look = audit::changes_after(&mut lent.db, last);
@@ -466,7 +476,7 @@ impl Store for SqlStore {
     }
 
     async fn delete_expired(&self, now: Instant) -> StoreResult<u64> {
-        self.write(move |db| Box::pin(expired::delete(db, now)))
+        self.write_at_once(move |db| Box::pin(expired::delete(db, now)))
             .await
     }
 
@@ -480,7 +490,7 @@ impl Store for SqlStore {
     }
 
     async fn find_live_credential(&self, key_id: KeyId) -> StoreResult<Option<LiveCredential>> {
-        credentials::find_live(&mut *self.read().await?, key_id).await
+        credentials::find_live(&mut *self.read_for_gate().await?, key_id).await
     }
 
     async fn list_credentials(&self, query: CredentialQuery) -> StoreResult<CredentialPage> {
@@ -561,7 +571,7 @@ impl Store for SqlStore {
         found: KeySetRow,
         unless_since: Instant,
     ) -> StoreResult<()> {
-        self.write(move |db| Box::pin(key_sets::record(db, key_id, found, unless_since)))
+        self.write_at_once(move |db| Box::pin(key_sets::record(db, key_id, found, unless_since)))
             .await
     }
 
@@ -572,12 +582,12 @@ impl Store for SqlStore {
         until: Instant,
         now: Instant,
     ) -> StoreResult<bool> {
-        self.write(move |db| Box::pin(tokens::use_assertion_id(db, key_id, id, until, now)))
+        self.write_at_once(move |db| Box::pin(tokens::use_assertion_id(db, key_id, id, until, now)))
             .await
     }
 
     async fn assertion_id_is_used(&self, key_id: KeyId, id: TokenHash) -> StoreResult<bool> {
-        tokens::assertion_id_is_used(&mut *self.read().await?, key_id, id).await
+        tokens::assertion_id_is_used(&mut *self.read_for_gate().await?, key_id, id).await
     }
 
     async fn revoke_token(&self, token: RevokedToken, audit: AuditEvent) -> StoreResult<bool> {
@@ -586,7 +596,7 @@ impl Store for SqlStore {
     }
 
     async fn list_revoked_tokens(&self, now: Instant) -> StoreResult<Vec<RevokedToken>> {
-        tokens::list_revoked(&mut *self.read().await?, now).await
+        tokens::list_revoked(&mut *self.read_for_gate().await?, now).await
     }
 
     async fn add_gateway(
@@ -600,7 +610,7 @@ impl Store for SqlStore {
     }
 
     async fn list_gateways(&self) -> StoreResult<Vec<GatewayRecord>> {
-        gateways::list(&mut *self.read().await?).await
+        gateways::list(&mut *self.read_for_gate().await?).await
     }
 
     async fn update_gateway(&self, gateway: Gateway, audit: AuditEvent) -> StoreResult<()> {
@@ -640,7 +650,7 @@ impl Store for SqlStore {
     }
 
     async fn list_signing_keys(&self) -> StoreResult<Vec<SigningKeyRow>> {
-        keys::list(&mut *self.read().await?).await
+        keys::list(&mut *self.read_for_gate().await?).await
     }
 
     async fn add_first_signing_key(
@@ -717,7 +727,7 @@ impl Store for SqlStore {
             // Finding it takes a walk over all that are kept: nobody waits for a reader.
             let beyond = decisions::first_beyond(&mut *self.read().await?, whose, keep).await?;
             trimmed += self
-                .write(move |db| Box::pin(decisions::trim(db, whose, before, beyond)))
+                .write_at_once(move |db| Box::pin(decisions::trim(db, whose, before, beyond)))
                 .await?;
         }
         Ok(trimmed)
@@ -739,7 +749,7 @@ impl Store for SqlStore {
         if counted.is_empty() {
             return Ok(());
         }
-        self.write(move |db| Box::pin(usage::add(db, counted)))
+        self.write_at_once(move |db| Box::pin(usage::add(db, counted)))
             .await
     }
 
@@ -748,7 +758,7 @@ impl Store for SqlStore {
     }
 
     async fn trim_usage(&self, before: Instant) -> StoreResult<u64> {
-        self.write(move |db| Box::pin(usage::trim(db, before)))
+        self.write_at_once(move |db| Box::pin(usage::trim(db, before)))
             .await
     }
 
@@ -787,6 +797,6 @@ impl Store for SqlStore {
     }
 
     async fn audit_head(&self) -> StoreResult<(i64, ChainHash)> {
-        audit::head(&mut *self.read().await?).await
+        audit::head(&mut *self.read_for_gate().await?).await
     }
 }

@@ -32,12 +32,13 @@ use std::time::{Duration, Instant as Monotonic};
 use domain::audit::AuditEvent;
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, Pool};
+use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
 use super::super::{OrIfTaken, Work, text, unavailable};
 use super::{
     BEGIN, Connection, DATABASE_TIME, Db, Handle, IS_REMOTE, LOCK_AUDIT_HEAD, LOCK_ROWS, LOOK_TIME,
-    Row, Search, discard_backup, notify, push_from, push_has,
+    PATIENCE, PEOPLE_AT_ONCE, Row, Search, notify, push_from, push_has,
 };
 use crate::{StoreError, StoreResult};
 
@@ -65,6 +66,10 @@ const fn found(rows: u64, what: &'static str) -> StoreResult<()> {
 pub(super) struct SqlStore {
     handle: Arc<Handle>,
     last_write: Arc<LastWrite>,
+    /// The turns of writes for people. Those wait for each other at the audit log, and anybody who
+    /// reaches the sign-in page can make them; in the order in which they came, and never with all
+    /// connections.
+    people: Arc<Semaphore>,
 }
 
 /// When the last write was made; nothing if it failed.
@@ -93,15 +98,43 @@ impl SqlStore {
         Self {
             handle: Arc::new(handle),
             last_write: Arc::default(),
+            people: Arc::new(Semaphore::new(PEOPLE_AT_ONCE)),
         }
     }
 
+    /// For what people read.
     async fn read(&self) -> StoreResult<PoolConnection<Db>> {
-        Ok(self.handle.readers().acquire().await?)
+        self.connection(self.handle.readers()).await
     }
 
-    /// Does work in a transaction of its own.
+    /// For what the gate and the issuer read, which is there however many people come.
+    async fn read_for_gate(&self) -> StoreResult<PoolConnection<Db>> {
+        self.connection(self.handle.gate()).await
+    }
+
+    async fn connection(&self, pool: &Pool<Db>) -> StoreResult<PoolConnection<Db>> {
+        self.handle.check()?;
+        Ok(pool.acquire().await?)
+    }
+
+    /// Does work for people in a transaction of its own, when it is its turn.
     async fn write<T, W>(&self, work: W) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        W: for<'c> FnOnce(&'c mut Connection) -> Work<'c, T> + Send + 'static,
+    {
+        let store = self.clone();
+        finish(async move {
+            let turn = tokio::time::timeout(PATIENCE, store.people.acquire()).await;
+            let _turn = turn.map_err(unavailable)?.map_err(unavailable)?;
+            store.transaction(work).await
+        })
+        .await
+    }
+
+    /// Does work for programs, or of the server itself, in a transaction of its own: nobody's turn comes
+    /// before it.
+    async fn write_at_once<T, W>(&self, work: W) -> StoreResult<T>
     where
         T: Send + 'static,
         W: for<'c> FnOnce(&'c mut Connection) -> Work<'c, T> + Send + 'static,
@@ -171,6 +204,7 @@ impl SqlStore {
     where
         W: for<'c> FnOnce(&'c mut Connection) -> Work<'c, T>,
     {
+        self.handle.check()?;
         let done = transaction(self.handle.writer(), work).await;
         self.last_write.note(&done);
         done
@@ -182,7 +216,8 @@ impl SqlStore {
 /// The connection goes back to its pool only after the database has said that the transaction has
 /// ended, and is closed otherwise: after a failed commit or rollback, a lost server, a panic. Nobody
 /// knows what it is in then. SQLite on a full disk, for one, rolls back by itself, so that sqlx's
-/// `ROLLBACK` fails and it would count an open transaction for ever.
+/// `ROLLBACK` fails and it would count an open transaction for ever. And one that may only read keeps
+/// that for as long as it lives, whatever the database allows by then.
 pub(super) async fn transaction<T, W>(pool: &Pool<Db>, work: W) -> StoreResult<T>
 where
     W: for<'c> FnOnce(&'c mut Connection) -> Work<'c, T>,
@@ -197,7 +232,7 @@ where
         Ok(_) => transaction.commit().await,
         Err(_) => transaction.rollback().await,
     };
-    lent.is_sound = ended.is_ok();
+    lent.is_sound = ended.is_ok() && !matches!(done, Err(StoreError::ReadOnly(_)));
     // Why the work failed says more than that the rollback did.
     let done = done?;
     ended?;

@@ -5,7 +5,16 @@ use domain::user::User;
 
 use super::columns::{Columns, millis};
 use super::{Connection, users};
-use crate::{Conflict, OneTimeToken, StoreResult, TokenHash};
+use crate::{Conflict, OneTimeToken, StoreError, StoreResult, TokenHash};
+
+pub(super) async fn setting(db: &mut Connection, key: String) -> StoreResult<Option<String>> {
+    let row = sqlx::query("SELECT value FROM settings WHERE key = $1")
+        .bind(key)
+        .fetch_optional(db)
+        .await?;
+    row.map(|row| Columns::of("settings", &row).get("value"))
+        .transpose()
+}
 
 pub(super) async fn setting_or_insert(
     db: &mut Connection,
@@ -17,11 +26,8 @@ pub(super) async fn setting_or_insert(
         .bind(value)
         .execute(&mut *db)
         .await?;
-    let row = sqlx::query("SELECT value FROM settings WHERE key = $1")
-        .bind(key)
-        .fetch_one(db)
-        .await?;
-    Columns::of("settings", &row).get("value")
+    let missing = || StoreError::NotFound("setting");
+    setting(db, key).await?.ok_or_else(missing)
 }
 
 /// Notes when somebody looked whether this can be written.
