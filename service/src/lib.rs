@@ -208,7 +208,6 @@ struct Inner {
     providers: sso::Providers,
     sso_limits: throttle::NetworkLimits,
     ignored_headers: throttle::Throttle<ClientNetwork>,
-    log_outs: sso::LogOuts,
     recent_issues: credentials::RecentIssues,
     kept_counts: credentials::KeptCounts,
 }
@@ -278,7 +277,6 @@ impl Services {
             // As many as a fleet has that stops.
             revocations: throttle::Throttle::new(300, TimeDelta::hours(1), memory),
             sso_limits: throttle::NetworkLimits::new(60, TimeDelta::minutes(1), memory),
-            log_outs: sso::LogOuts::default(),
             ignored_headers: throttle::Throttle::new(1, TimeDelta::minutes(1), memory),
             recent_issues: credentials::RecentIssues::new(),
             kept_counts: credentials::KeptCounts::default(),

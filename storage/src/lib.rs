@@ -348,6 +348,28 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// A person's sessions that are live at `now`, the last used first; the last hundred.
     async fn list_sessions_of(&self, user: UserId, now: Instant) -> StoreResult<Vec<SessionRow>>;
 
+    /// The same from the session after `after` on, in the order of their ids, at most `limit`: for going
+    /// through all of them.
+    async fn page_sessions_of(
+        &self,
+        user: UserId,
+        now: Instant,
+        after: Option<TokenHash>,
+        limit: u32,
+    ) -> StoreResult<Vec<SessionRow>>;
+
+    /// Ends sessions of a person because a provider's message says so, and uses the message up, which is
+    /// remembered until `until`: `false`, and nothing done, if it was used up before. Audited if
+    /// something has ended.
+    async fn end_sessions_by_message(
+        &self,
+        user: UserId,
+        which: SessionsToEnd,
+        message: TokenHash,
+        until: Instant,
+        audit: AuditEvent,
+    ) -> StoreResult<bool>;
+
     /// Ends one of a person's sessions; `NotFound` if they have no such session.
     async fn end_session(&self, user: UserId, id: TokenHash, audit: AuditEvent) -> StoreResult<()>;
 
@@ -362,8 +384,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// The same for all but the one that asks. Fails with [`Conflict::SessionEnded`] if that is over.
     async fn end_other_sessions(&self, own: OwnSession, audit: AuditEvent) -> StoreResult<()>;
 
-    /// Removes the sessions, one-time tokens, ids of assertions and revoked tokens whose time was over by
-    /// an instant, and the trimmed audit entries from before it: at most 1,000 of each; how many. Not
+    /// Removes the sessions, one-time tokens, ids of assertions and log-out messages, and revoked tokens whose
+    /// time was over by an instant, and the trimmed audit entries from before it: at most 1,000 of each; how many. Not
     /// audited: they were of no effect any more. Leave them some time after their end: another node's
     /// clock may be behind.
     async fn delete_expired(&self, before: Instant) -> StoreResult<u64>;

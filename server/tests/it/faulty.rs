@@ -23,8 +23,8 @@ use storage::{
     CredentialRecord, CredentialUse, DecisionRow, Epoch, GatewayRecord, GatewaySeen, Identity,
     KeySetRow, LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken, OwnSession,
     PasswordTry, PeoplePage, PeopleQuery, PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken,
-    SecondFactorId, SecondFactors, SecretHash, SessionOwner, SessionRow, SharedStore,
-    SigningKeyRow, Store, StoreError, StoreResult, TokenHash, UsageRow, UserQuery,
+    SecondFactorId, SecondFactors, SecretHash, SessionOwner, SessionRow, SessionsToEnd,
+    SharedStore, SigningKeyRow, Store, StoreError, StoreResult, TokenHash, UsageRow, UserQuery,
 };
 use tokio::sync::oneshot;
 
@@ -180,6 +180,8 @@ around! {
     fn take_session(id: TokenHash, now: Instant) -> Option<SessionRow>;
     fn delete_session(id: TokenHash) -> ();
     fn list_sessions_of(user: UserId, now: Instant) -> Vec<SessionRow>;
+    fn page_sessions_of(user: UserId, now: Instant, after: Option<TokenHash>, limit: u32) -> Vec<SessionRow>;
+    fn end_sessions_by_message(user: UserId, which: SessionsToEnd, message: TokenHash, until: Instant, audit: AuditEvent) -> bool;
     fn end_session(user: UserId, id: TokenHash, audit: AuditEvent) -> ();
     fn end_sessions_of(user: UserId, keep: Vec<TokenHash>, audit: AuditEvent) -> ();
     fn end_other_sessions(own: OwnSession, audit: AuditEvent) -> ();

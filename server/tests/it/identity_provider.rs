@@ -116,7 +116,9 @@ pub enum Mood {
     Broken,
     /// It takes the question and never answers.
     Hanging,
-    /// The same, with tokens only.
+    /// It takes the question and answers once it is in another mood.
+    Waiting,
+    /// It never answers with tokens.
     HangingTokens,
     /// Its answer with tokens is ten megabytes.
     HugeTokens,
@@ -138,6 +140,8 @@ pub struct Inner {
     pub names_itself: bool,
     /// Whether the metadata promises to read the parameter `claims`.
     pub takes_claims: bool,
+    /// How often the metadata was asked for.
+    pub metadata_asked: usize,
     /// How often the keys were asked for.
     pub keys_asked: usize,
     /// How often somebody followed where it leads elsewhere.
@@ -165,6 +169,7 @@ impl Provider {
                 unsigned: false,
                 names_itself: false,
                 takes_claims: false,
+                metadata_asked: 0,
                 keys_asked: 0,
                 followed: 0,
                 now,
@@ -261,6 +266,10 @@ fn lead_elsewhere() -> Response {
 
 async fn metadata(State(provider): State<Provider>) -> Response {
     let issuer = provider.issuer();
+    provider.inner().metadata_asked += 1;
+    while provider.mood() == Mood::Waiting {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
     if provider.mood() == Mood::Hanging {
         std::future::pending::<()>().await;
     }

@@ -11,11 +11,12 @@ use domain::user::User;
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use service::crypto::hash_token;
-use service::{AddPerson, PasswordLogIn, ProviderSettings, SsoSettings};
+use service::{AddPerson, PasswordLogIn, ProviderSettings, SessionRow, SsoSettings};
 use url::Url;
 
 use crate::app::{Answer, PUBLIC_URL, TestApp};
-use crate::identity_provider::{Mood, Provider, SigningKey};
+use crate::faulty::Health;
+use crate::identity_provider::{Inner, Mood, Provider, SigningKey};
 
 const PASSWORD: &str = "mice juggle seven lamps";
 /// What a log-in may take at most at a provider that never answers: five seconds, and some for us.
@@ -1071,4 +1072,99 @@ async fn a_log_out_at_one_provider_leaves_the_sessions_of_another() {
     assert!(!is_open(&here).await && is_open(&there).await);
     assert_eq!(say("other", &other).await, StatusCode::OK);
     assert!(!is_open(&there).await);
+}
+
+/// Tells Keyrack that somebody logged out at the provider.
+async fn back_channel(scene: &Scene, changes: Value) -> StatusCode {
+    let form = format!("logout_token={}", scene.provider.logout_token(changes));
+    post(scene, "/sso/acme/backchannel", "", &form).await.status
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_out_that_failed_counts_when_it_is_sent_again() {
+    let scene = Scene::new().await;
+    let cookie = session(&scene.log_in(ada()).await).unwrap();
+    scene.app.store.set(Health::Failing);
+    let failed = back_channel(&scene, json!({})).await;
+    assert_eq!(failed, StatusCode::SERVICE_UNAVAILABLE);
+    scene.app.store.set(Health::Well);
+    scene.get("/credentials", &cookie).await.ok();
+    assert_eq!(back_channel(&scene, json!({})).await, StatusCode::OK);
+    let gone = scene.get("/credentials", &cookie).await;
+    assert_eq!(gone.status, StatusCode::SEE_OTHER);
+    // Once it has counted it ends nothing more.
+    let cookie = session(&scene.log_in(ada()).await).unwrap();
+    assert_eq!(back_channel(&scene, json!({})).await, StatusCode::OK);
+    scene.get("/credentials", &cookie).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_out_ends_all_sessions_however_many_there_are() {
+    let scene = Scene::new().await;
+    let cookie = session(&scene.log_in(ada()).await).unwrap();
+    let (store, now) = (scene.app.services.session_store(), scene.app.services.now());
+    let id = hash_token(cookie.split_once('=').unwrap().1);
+    let row = store.find_session(id, now).await.unwrap().unwrap();
+    // Used later than the one above, and so listed before it.
+    for number in 0..250 {
+        let id = hash_token(&number.to_string());
+        let idle_until = row.idle_until + chrono::TimeDelta::seconds(1);
+        let other = SessionRow {
+            id,
+            idle_until,
+            ..row.clone()
+        };
+        assert!(store.create_session(other).await.unwrap());
+    }
+    assert_eq!(back_channel(&scene, json!({})).await, StatusCode::OK);
+    let left = store
+        .list_sessions_of(row.owner.unwrap().user(), now)
+        .await
+        .unwrap();
+    assert!(left.is_empty(), "{} are left", left.len());
+    assert_eq!(scene.events(Action::SessionEnded).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_72_a_provider_with_a_new_key_under_an_old_name_recovers_at_once() {
+    let scene = Scene::new().await;
+    let log_in = async |scene: &Scene| session(&scene.log_in(ada()).await);
+    assert!(log_in(&scene).await.is_some());
+    for algorithm in [Algorithm::ES256, Algorithm::RS256] {
+        scene.provider.inner().key = SigningKey::new(algorithm, "first");
+        assert!(log_in(&scene).await.is_some(), "{algorithm:?}");
+        scene.app.clock.advance(chrono::TimeDelta::seconds(30));
+    }
+    assert_eq!(scene.provider.inner().keys_asked, 3);
+    // Strangers make Keyrack ask once in 30 seconds.
+    scene.provider.inner().forger = Some(SigningKey::new(Algorithm::RS256, "first"));
+    for _ in 0..5 {
+        let refused = back_channel(&scene, json!({})).await;
+        assert_eq!(refused, StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(scene.provider.inner().keys_asked, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_72_callers_who_break_off_do_not_keep_new_keys_from_coming() {
+    let scene = Scene::new().await;
+    assert!(session(&scene.log_in(ada()).await).is_some());
+    scene.provider.inner().key = SigningKey::new(Algorithm::ES256, "second");
+    scene.provider.inner().mood = Mood::Waiting;
+    let asked = async |times: usize, of: fn(&Inner) -> usize| {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while of(&scene.provider.inner()) < times {
+            assert!(Instant::now() < deadline, "it was not asked");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    // A stranger's message makes Keyrack ask, and the stranger goes away meanwhile.
+    tokio::select! {
+        status = back_channel(&scene, json!({ "sub": "eve" })) => panic!("{status}"),
+        () = asked(2, |inner| inner.metadata_asked) => {}
+    }
+    scene.provider.inner().mood = Mood::Well;
+    asked(2, |inner| inner.keys_asked).await;
+    assert!(session(&scene.log_in(ada()).await).is_some());
+    assert_eq!(scene.provider.inner().keys_asked, 2, "asked once for both");
 }

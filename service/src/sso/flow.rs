@@ -1,6 +1,8 @@
 //! The way to a provider and back: the authorization code flow with PKCE, state, nonce and `iss`
 //! (OpenID Connect Core section 3.1, RFC 7636, RFC 9207), bound to one browser.
 
+use std::sync::Arc;
+
 use domain::Instant;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -142,7 +144,7 @@ impl Services {
         })
     }
 
-    fn provider(&self, id: &str) -> ServiceResult<&sso::provider::Provider> {
+    fn provider(&self, id: &str) -> ServiceResult<&Arc<sso::provider::Provider>> {
         let found = self.0.providers.find(id);
         found.ok_or(ServiceError::NotFound("provider"))
     }

@@ -1,12 +1,11 @@
 //! Logging out on both sides: at the provider after a log-out here (OpenID Connect RP-Initiated
 //! Logout), and here after one there (Back-Channel Logout).
 
-use std::time::Duration;
-
+use chrono::TimeDelta;
 use domain::audit::{Action, Outcome};
-use moka::sync::Cache;
+use domain::user::UserId;
 use serde_json::json;
-use storage::{StoreError, TokenHash};
+use storage::{SessionsToEnd, TokenHash};
 use url::Url;
 
 use crate::Services;
@@ -14,19 +13,11 @@ use crate::actor::{Actor, Object, RequestFacts};
 use crate::error::{ServiceError, ServiceResult};
 use crate::sessions::{LogInMethod, SessionData};
 
-/// The messages of log-outs that were taken: each counts once. They are refused by their age long
-/// before they are forgotten here.
-#[derive(Debug)]
-pub(crate) struct LogOuts(Cache<TokenHash, ()>);
-
-impl Default for LogOuts {
-    fn default() -> Self {
-        let kept = Cache::builder()
-            .max_capacity(100_000)
-            .time_to_live(Duration::from_mins(30));
-        Self(kept.build())
-    }
-}
+/// How long the messages of log-outs are remembered, each of which counts once. They are refused by their
+/// age long before, by any replica's clock.
+const REMEMBERED: TimeDelta = TimeDelta::days(1);
+/// How many sessions are looked at at once.
+const AT_ONCE: u32 = 100;
 
 impl Services {
     /// Where the person of a session logs out of the provider that it began at.
@@ -69,44 +60,53 @@ impl Services {
         let now = self.now();
         let gone = provider.logged_out(token, now).await?;
         attempt.forgiven();
-        let is_new = self.0.log_outs.0.entry(gone.id).or_insert(()).is_fresh();
         let user = self.store().find_user_by_identity(gone.identity).await?;
-        let (true, Some((user, _))) = (is_new, user) else {
+        let Some((user, _)) = user else {
             return Ok(());
         };
-        let ended = || {
-            let (action, done) = (Action::SessionEnded, Outcome::Done);
-            let detail = json!({ "by": provider.settings.name });
-            let object = Object::user(&user);
-            Actor::system_for(facts.clone()).event(now, action, done, object, detail)
-        };
-        let is_theirs = |data: &SessionData| {
+        let began_there = |data: &SessionData| {
             let method = data.log_in.as_ref().map(|log_in| &log_in.method);
             matches!(method, Some(LogInMethod::Sso { provider: id }) if *id == provider.settings.id)
         };
-        let rows = self.store().list_sessions_of(user.id, now).await?;
-        let rows = rows.into_iter().map(|row| {
-            let data = SessionData::of(&row.data)?;
-            Ok((row.id, is_theirs(&data), data.at_provider))
-        });
-        let rows = rows.collect::<ServiceResult<Vec<_>>>()?;
-        if gone.sid.is_none() {
+        let (mut named, mut others) = (Vec::new(), Vec::new());
+        for (id, data) in self.all_sessions_of(user.id).await? {
+            if !began_there(&data) {
+                others.push(id);
+            } else if gone.sid == data.at_provider.and_then(|there| there.sid) {
+                named.push(id);
+            }
+        }
+        let which = if gone.sid.is_some() {
+            SessionsToEnd::These(named)
+        } else {
             // All that began there, and what is under way to one.
-            let others = rows.iter().filter(|(_, is_theirs, _)| !is_theirs);
-            let others = others.map(|(id, ..)| *id).collect();
-            let store = self.store();
-            return Ok(store.end_sessions_of(user.id, others, ended()).await?);
-        }
-        for (id, is_theirs, there) in rows {
-            if !is_theirs || gone.sid != there.and_then(|there| there.sid) {
-                continue;
-            }
-            match self.store().end_session(user.id, id, ended()).await {
-                // It has ended meanwhile.
-                Ok(()) | Err(StoreError::NotFound(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+            SessionsToEnd::AllBut(others)
+        };
+        let (action, done) = (Action::SessionEnded, Outcome::Done);
+        let detail = json!({ "by": provider.settings.name });
+        let object = Object::user(&user);
+        let event = Actor::system_for(facts.clone()).event(now, action, done, object, detail);
+        // The message is used up together with what it ends: if that fails, the provider may send it again.
+        let (store, until) = (self.store(), now + REMEMBERED);
+        store
+            .end_sessions_by_message(user.id, which, gone.id, until, event)
+            .await?;
         Ok(())
+    }
+
+    /// All sessions of a person, however many.
+    async fn all_sessions_of(&self, user: UserId) -> ServiceResult<Vec<(TokenHash, SessionData)>> {
+        let (now, mut found, mut after) = (self.now(), Vec::new(), None);
+        loop {
+            let store = self.store();
+            let page = store.page_sessions_of(user, now, after, AT_ONCE).await?;
+            let Some(last) = page.last() else {
+                return Ok(found);
+            };
+            after = Some(last.id);
+            for row in page {
+                found.push((row.id, SessionData::of(&row.data)?));
+            }
+        }
     }
 }

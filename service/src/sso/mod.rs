@@ -17,7 +17,6 @@ use crate::outbound::OutboundError;
 
 pub use account::{HEADER_ISSUER, HeaderIdentity};
 pub use flow::{SsoAnswer, SsoBegun, SsoDone};
-pub(crate) use log_out::LogOuts;
 pub(crate) use provider::Providers;
 pub use provider::{AtProvider, read_issuer};
 

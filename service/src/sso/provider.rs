@@ -17,7 +17,8 @@ use openidconnect::{
     PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
 };
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tracing::Instrument as _;
 use url::Url;
 
 use super::account::Arrival;
@@ -32,7 +33,8 @@ use crate::outbound::{InvalidUrl, Outbound, OutboundError, OutboundUrl};
 
 /// How long metadata and keys are taken without asking again.
 const FRESH: TimeDelta = TimeDelta::hours(1);
-/// How long a provider is left alone after it was asked, while something is known of it.
+/// How long a provider is left alone after it was asked, while something is known of it; and, counted by
+/// itself, after it was asked because a signature did not fit: strangers can send such.
 const PAUSE: TimeDelta = TimeDelta::seconds(30);
 /// The same while nothing is known: whoever clicks again soon shares the failure.
 const FAILED: TimeDelta = TimeDelta::seconds(5);
@@ -42,7 +44,7 @@ const AUTH_TIME: &str = r#"{"id_token":{"auth_time":{"essential":true}}}"#;
 
 /// The providers of a deployment.
 #[derive(Debug)]
-pub(crate) struct Providers(Vec<Provider>);
+pub(crate) struct Providers(Vec<Arc<Provider>>);
 
 impl Providers {
     pub(crate) fn new(
@@ -52,18 +54,18 @@ impl Providers {
     ) -> ServiceResult<Self> {
         let provider = |one: &ProviderSettings| {
             let back = format!("{}/sso/{}/callback", settings.public_url, one.id);
-            Ok(Provider {
+            Ok(Arc::new(Provider {
                 settings: one.clone(),
                 back: RedirectUrl::new(back).map_err(ServiceError::internal)?,
                 network: Network(outbound.clone(), rule.clone()),
-                state: Mutex::default(),
-            })
+                state: Arc::default(),
+            }))
         };
         let all: ServiceResult<_> = settings.providers.iter().map(provider).collect();
         Ok(Self(all?))
     }
 
-    pub(super) fn find(&self, id: &str) -> Option<&Provider> {
+    pub(super) fn find(&self, id: &str) -> Option<&Arc<Provider>> {
         self.0.iter().find(|provider| provider.settings.id == id)
     }
 }
@@ -74,14 +76,37 @@ pub(super) struct Provider {
     back: RedirectUrl,
     network: Network,
     /// Whoever asks holds the lock; the others wait for what comes.
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     known: Option<Arc<Known>>,
     asked_at: Option<Instant>,
+    /// When it was asked last because a signature did not fit.
+    asked_anew_at: Option<Instant>,
     problem: Option<SsoError>,
+}
+
+impl State {
+    /// Whether the provider must be asked: nothing is known of it, or that is old.
+    fn is_due(&self, now: Instant) -> bool {
+        let rests = |pause| self.asked_at.is_some_and(|at| now < at + pause);
+        match (&self.known, &self.problem) {
+            (Some(known), _) => now >= known.at + FRESH && !rests(PAUSE),
+            (None, Some(_)) => !rests(FAILED),
+            (None, None) => true,
+        }
+    }
+
+    fn answer(&self) -> Result<Arc<Known>, SsoError> {
+        match (&self.known, &self.problem) {
+            (Some(known), _) => Ok(known.clone()),
+            (None, Some(problem)) => Err(problem.clone()),
+            // Nobody has asked yet, which whoever calls this has made sure of.
+            (None, None) => Err(SsoError::State),
+        }
+    }
 }
 
 /// What a provider says about itself.
@@ -155,45 +180,58 @@ impl Asked {
 
 impl Provider {
     /// What is known of the provider, which is asked if that is nothing, or old.
-    pub(super) async fn known(&self, now: Instant) -> Result<Arc<Known>, SsoError> {
-        self.ask_if(now, |known| now >= known.at + FRESH).await
+    pub(super) async fn known(self: &Arc<Self>, now: Instant) -> Result<Arc<Known>, SsoError> {
+        let state = self.state.clone().lock_owned().await;
+        if state.is_due(now) {
+            self.ask_for(state, now).await
+        } else {
+            state.answer()
+        }
     }
 
-    /// The same when a key is missing: it may have come meanwhile.
+    /// The same when a signature does not fit: the provider may have other keys by now, even under the
+    /// same names.
     pub(super) async fn known_anew(
-        &self,
-        old: &Known,
+        self: &Arc<Self>,
+        old: &Arc<Known>,
         now: Instant,
     ) -> Result<Arc<Known>, SsoError> {
-        self.ask_if(now, |known| known.at <= old.at).await
+        let mut state = self.state.clone().lock_owned().await;
+        let is_tried = state
+            .known
+            .as_ref()
+            .is_none_or(|known| Arc::ptr_eq(known, old));
+        let rests = state.asked_anew_at.is_some_and(|at| now < at + PAUSE);
+        if is_tried && !rests {
+            state.asked_anew_at = Some(now);
+            self.ask_for(state, now).await
+        } else {
+            state.answer()
+        }
     }
 
-    async fn ask_if(
-        &self,
+    /// Asks the provider in a task of its own, which goes on when the caller goes away: callers who do
+    /// so each time must not be able to keep the keys from ever coming.
+    async fn ask_for(
+        self: &Arc<Self>,
+        mut state: OwnedMutexGuard<State>,
         now: Instant,
-        is_old: impl FnOnce(&Known) -> bool,
     ) -> Result<Arc<Known>, SsoError> {
-        let mut state = self.state.lock().await;
-        let rests = |pause| state.asked_at.is_some_and(|at| now < at + pause);
-        match (&state.known, &state.problem) {
-            (Some(known), _) if rests(PAUSE) || !is_old(known) => return Ok(known.clone()),
-            (None, Some(problem)) if rests(FAILED) => return Err(problem.clone()),
-            _ => {}
-        }
-        state.asked_at = Some(now);
-        match (self.discover(now).await, &state.known) {
-            (Ok(known), _) => {
-                let known = Arc::new(known);
-                (state.known, state.problem) = (Some(known.clone()), None);
-                Ok(known)
+        let provider = self.clone();
+        let asking = async move {
+            state.asked_at = Some(now);
+            match (provider.discover(now).await, &state.known) {
+                (Ok(known), _) => {
+                    (state.known, state.problem) = (Some(Arc::new(known)), None);
+                }
+                // What was true an hour ago is the best that there is.
+                (Err(_), Some(_)) => {}
+                (Err(problem), None) => state.problem = Some(problem),
             }
-            // What was true an hour ago is the best that there is.
-            (Err(_), Some(known)) => Ok(known.clone()),
-            (Err(problem), None) => {
-                state.problem = Some(problem.clone());
-                Err(problem)
-            }
-        }
+            state.answer()
+        };
+        let asked = tokio::spawn(asking.in_current_span()).await;
+        asked.unwrap_or_else(|_| Err(self.unreachable(OutboundError::Unreachable)))
     }
 
     async fn discover(&self, now: Instant) -> Result<Known, SsoError> {
@@ -268,7 +306,7 @@ impl Provider {
 
     /// Checks the answer, whose state is right, and fetches who it is.
     pub(super) async fn finish(
-        &self,
+        self: &Arc<Self>,
         services: &Services,
         asked: Asked,
         answer: SsoAnswer,

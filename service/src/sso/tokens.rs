@@ -1,6 +1,8 @@
 //! Checking what a provider has signed: ID tokens (OpenID Connect Core section 3.1.3.7) and logout
 //! tokens (Back-Channel Logout section 2.6).
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use domain::Instant;
 use domain::groups::Groups;
@@ -43,21 +45,16 @@ pub(super) struct LoggedOut {
 
 impl Provider {
     /// The claims of a token that this provider signed for us; its keys are asked for once more when
-    /// the one that signed is not among them.
+    /// none of them fits.
     pub(super) async fn verified<'t>(
-        &self,
-        known: &Known,
+        self: &Arc<Self>,
+        known: &Arc<Known>,
         token: &'t SignedToken,
         now: Instant,
         nonce: Option<&Nonce>,
     ) -> Result<&'t Claims, SsoError> {
         let mut claims = read(token, &self.verifier(known, now), nonce);
-        if matches!(
-            claims,
-            Err(ClaimsVerificationError::SignatureVerification(
-                SignatureVerificationError::NoMatchingKey
-            ))
-        ) {
+        if claims.as_ref().is_err_and(needs_other_keys) {
             let known = self.known_anew(known, now).await?;
             claims = read(token, &self.verifier(&known, now), nonce);
         }
@@ -69,7 +66,7 @@ impl Provider {
     /// Whose sessions a logout token ends (OpenID Connect Back-Channel Logout section 2.6), and the
     /// token's own id. Tokens without a subject are not understood.
     pub(super) async fn logged_out(
-        &self,
+        self: &Arc<Self>,
         token: &str,
         now: Instant,
     ) -> Result<LoggedOut, SsoError> {
@@ -142,6 +139,20 @@ impl Provider {
             set_out_at: None,
         }
     }
+}
+
+/// Whether other keys could make a token good: none of those that are known fits. A provider may give a
+/// new key the name of an old one.
+const fn needs_other_keys(error: &ClaimsVerificationError) -> bool {
+    matches!(
+        error,
+        ClaimsVerificationError::SignatureVerification(
+            SignatureVerificationError::NoMatchingKey
+                | SignatureVerificationError::AmbiguousKeyId(_)
+                | SignatureVerificationError::CryptoError(_)
+                | SignatureVerificationError::InvalidKey(_)
+        )
+    )
 }
 
 /// The claims of a token with this nonce, or with none.

@@ -45,6 +45,12 @@ macro_rules! migrations {
             migration!(12, "faster_pages", $folder, "0012_faster_pages.sql"),
             migration!(13, "epochs", $folder, "0013_epochs.sql"),
             migration!(14, "signing_keys_end", $folder, "0014_signing_keys_end.sql"),
+            migration!(
+                19,
+                "log_outs_and_audiences",
+                $folder,
+                "0019_log_outs_and_audiences.sql"
+            ),
         ]
     };
 }

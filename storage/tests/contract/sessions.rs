@@ -1,8 +1,8 @@
 //! Browser sessions.
 
-use storage::{Conflict, StoreError, TokenHash};
+use storage::{Conflict, SessionsToEnd, StoreError, TokenHash};
 
-use crate::fixture::{Fixture, at, event, session, token};
+use crate::fixture::{Fixture, at, event, refused_event, session, token};
 
 const ID: TokenHash = TokenHash([1; 32]);
 
@@ -193,4 +193,92 @@ pub async fn what_is_beyond_a_limit_is_cleared_away(fixture: &Fixture) {
             "at {now}"
         );
     }
+}
+
+/// More sessions than are looked at at once.
+pub async fn all_sessions_of_a_person_are_gone_through(fixture: &Fixture) {
+    let store = &fixture.store;
+    let (mara, jon) = (
+        fixture.add_superuser(1).await,
+        fixture.add_superuser(2).await,
+    );
+    let owners = [fixture.epoch(&mara).await, fixture.epoch(&jon).await];
+    for number in 0..25 {
+        let owner = owners[usize::from(number % 5 == 0)];
+        let row = session(number, Some(owner));
+        assert!(store.create_session(row).await.unwrap());
+    }
+    let (mut after, mut found) = (None, Vec::new());
+    loop {
+        let page = store
+            .page_sessions_of(mara.id, at(0), after, 7)
+            .await
+            .unwrap();
+        assert!(page.len() <= 7);
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        found.extend(page.into_iter().map(|row| row.id));
+    }
+    let expected = (0..25)
+        .filter(|number| number % 5 != 0)
+        .map(|number| session(number, None).id);
+    assert!(
+        found.iter().copied().eq(expected),
+        "each once, in order: {found:?}"
+    );
+}
+
+pub async fn a_message_ends_its_sessions_once_and_whole(fixture: &Fixture) {
+    let store = &fixture.store;
+    let (mara, jon) = (
+        fixture.add_superuser(1).await,
+        fixture.add_superuser(2).await,
+    );
+    let (maras, jons) = (fixture.epoch(&mara).await, fixture.epoch(&jon).await);
+    for (number, owner) in [(1, maras), (2, maras), (3, maras), (4, jons), (5, maras)] {
+        let row = session(number, Some(owner));
+        assert!(store.create_session(row).await.unwrap());
+    }
+    let ids = |numbers: &[u8]| {
+        numbers
+            .iter()
+            .map(|number| session(*number, None).id)
+            .collect()
+    };
+    let message = TokenHash([9; 32]);
+    let say = |numbers: &[u8], message, audit| {
+        let which = SessionsToEnd::These(ids(numbers));
+        store.end_sessions_by_message(mara.id, which, message, at(60_000), audit)
+    };
+    let left = async || store.list_sessions_of(mara.id, at(0)).await.unwrap().len();
+    let before = fixture.audit_log().await.len();
+    // What fails leaves the sessions, and the message to be sent again.
+    assert!(say(&[1, 2], message, refused_event()).await.is_err());
+    assert_eq!(left().await, 4);
+    // Somebody else's session is not theirs to end.
+    let (one, other) = tokio::join!(
+        say(&[1, 2, 4], message, event()),
+        say(&[1, 2, 4], message, event())
+    );
+    assert!(one.unwrap() != other.unwrap());
+    assert_eq!(left().await, 2);
+    assert_eq!(
+        store.list_sessions_of(jon.id, at(0)).await.unwrap().len(),
+        1
+    );
+    assert!(!say(&[3], message, event()).await.unwrap(), "it was used");
+    assert_eq!(left().await, 2);
+    // One that ends nothing is used up without a word.
+    assert!(say(&[], TokenHash([8; 32]), event()).await.unwrap());
+    assert_eq!(fixture.audit_log().await.len(), before + 1);
+    // One that names no session ends all but those that it must leave.
+    let all_but = SessionsToEnd::AllBut(ids(&[3]));
+    let ended = store.end_sessions_by_message(mara.id, all_but, TokenHash([7; 32]), at(9), event());
+    assert!(ended.await.unwrap());
+    assert_eq!(left().await, 1);
+    // It is remembered until its time is over.
+    store.delete_expired(at(59_999)).await.unwrap();
+    assert!(!say(&[3], message, event()).await.unwrap());
+    store.delete_expired(at(60_000)).await.unwrap();
+    assert!(say(&[3], message, event()).await.unwrap());
 }

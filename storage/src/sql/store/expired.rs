@@ -7,7 +7,9 @@ use super::{Connection, ROWS_AT_ONCE};
 use crate::StoreResult;
 
 /// One for each kind of row.
-const CLEARINGS: [&str; 5] = [
+const CLEARINGS: [&str; 6] = [
+    "DELETE FROM log_out_messages WHERE id IN (SELECT id FROM log_out_messages
+         WHERE until <= $1 LIMIT $2)",
     "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions
          WHERE idle_until <= $1 OR absolute_until <= $1 LIMIT $2)",
     "DELETE FROM one_time_tokens WHERE hash IN (SELECT hash FROM one_time_tokens

@@ -27,8 +27,8 @@ use crate::{
     CredentialRecord, CredentialUse, DecisionRow, Epoch, GatewayRecord, GatewaySeen, Identity,
     KeySetRow, LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken, OwnSession,
     PasswordTry, PeoplePage, PeopleQuery, PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken,
-    SecondFactorId, SecondFactors, SecretHash, SessionOwner, SessionRow, SigningKeyRow, Store,
-    StoreResult, TokenHash, UsageRow, UserQuery,
+    SecondFactorId, SecondFactors, SecretHash, SessionOwner, SessionRow, SessionsToEnd,
+    SigningKeyRow, Store, StoreResult, TokenHash, UsageRow, UserQuery,
 };
 
 #[async_trait]
@@ -449,6 +449,48 @@ impl Store for SqlStore {
 
     async fn list_sessions_of(&self, user: UserId, now: Instant) -> StoreResult<Vec<SessionRow>> {
         sessions::list_of(&mut *self.read().await?, user, now).await
+    }
+
+    async fn page_sessions_of(
+        &self,
+        user: UserId,
+        now: Instant,
+        after: Option<TokenHash>,
+        limit: u32,
+    ) -> StoreResult<Vec<SessionRow>> {
+        sessions::page_of(&mut *self.read().await?, user, now, after, limit).await
+    }
+
+    async fn end_sessions_by_message(
+        &self,
+        user: UserId,
+        which: SessionsToEnd,
+        message: TokenHash,
+        until: Instant,
+        audit: AuditEvent,
+    ) -> StoreResult<bool> {
+        self.write(move |db| {
+            Box::pin(async move {
+                let head = audit::lock_head(db).await?;
+                if !sessions::use_message(db, message, until).await? {
+                    return Ok(false);
+                }
+                let has_ended = match which {
+                    SessionsToEnd::These(ids) => {
+                        sessions::delete_some_of(db, user, &ids).await? > 0
+                    }
+                    SessionsToEnd::AllBut(ids) => {
+                        epochs::raise_but_for(db, user, ids).await?;
+                        true
+                    }
+                };
+                if has_ended {
+                    audit::append(db, head, audit).await?;
+                }
+                Ok(true)
+            })
+        })
+        .await
     }
 
     async fn end_session(&self, user: UserId, id: TokenHash, audit: AuditEvent) -> StoreResult<()> {

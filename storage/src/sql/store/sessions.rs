@@ -119,6 +119,65 @@ pub(super) async fn list_of(
     .collect()
 }
 
+pub(super) async fn page_of(
+    db: &mut Connection,
+    user: UserId,
+    now: Instant,
+    after: Option<TokenHash>,
+    limit: u32,
+) -> StoreResult<Vec<SessionRow>> {
+    sqlx::query(concat!(
+        "SELECT * FROM sessions WHERE user_id = $1 AND idle_until > $2 AND absolute_until > $2
+             AND id > $3 AND ",
+        holds!(),
+        " ORDER BY id LIMIT $4",
+    ))
+    .bind(user.to_string())
+    .bind(millis(now))
+    // Nothing comes before an id, and so before the first.
+    .bind(after.map_or_else(Vec::new, |id| id.0.to_vec()))
+    .bind(i64::from(limit))
+    .fetch_all(db)
+    .await?
+    .iter()
+    .map(to_session)
+    .collect()
+}
+
+/// Notes that a provider's message was used; `false` if it was before.
+pub(super) async fn use_message(
+    db: &mut Connection,
+    message: TokenHash,
+    until: Instant,
+) -> StoreResult<bool> {
+    let done = sqlx::query(
+        "INSERT INTO log_out_messages (id, until) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(message.0.to_vec())
+    .bind(millis(until))
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Ends these sessions, as far as they are the person's and are there; how many.
+pub(super) async fn delete_some_of(
+    db: &mut Connection,
+    user: UserId,
+    sessions: &[TokenHash],
+) -> StoreResult<u64> {
+    let mut deleted = 0;
+    for id in sessions {
+        deleted += sqlx::query("DELETE FROM sessions WHERE id = $1 AND user_id = $2")
+            .bind(id.0.to_vec())
+            .bind(user.to_string())
+            .execute(&mut *db)
+            .await?
+            .rows_affected();
+    }
+    Ok(deleted)
+}
+
 fn to_session(row: &Row) -> StoreResult<SessionRow> {
     let columns = Columns::of("sessions", row);
     let (user, epoch) = (columns.parse_optional("user_id")?, columns.get("epoch")?);
