@@ -158,6 +158,7 @@ pub async fn compare_introspection(
     token: &str,
 ) -> anyhow::Result<()> {
     let draft = GatewayDraft {
+        audiences: String::new(),
         name: "bench".to_owned(),
         kind: "introspection".to_owned(),
         addresses: String::new(),

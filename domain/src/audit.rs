@@ -121,7 +121,7 @@ words! {
         TokenRevoked = "token.revoked",
         /// A gateway was added.
         GatewayAdded = "gateway.added",
-        /// A gateway's name, kind or addresses changed.
+        /// A gateway's name, kind, addresses or audiences changed.
         GatewayEdited = "gateway.edited",
         /// A gateway got a new token in place of the one before.
         GatewayTokenReplaced = "gateway.token_replaced",

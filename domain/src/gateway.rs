@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::address::AddressList;
+use crate::audience::AudienceList;
 use crate::text::GatewayName;
 
 crate::id::id_type!(
@@ -92,6 +93,8 @@ pub struct Gateway {
     pub kind: GatewayKind,
     /// From where it may ask; from anywhere, if the list is empty.
     pub addresses: AddressList,
+    /// The audiences whose tokens it lets through; all, if the list is empty.
+    pub audiences: AudienceList,
     /// When it was added.
     pub created_at: Instant,
     /// The name of who added it, as it was then.

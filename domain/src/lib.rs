@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod address;
+pub mod audience;
 pub mod audit;
 pub mod catalogue;
 pub mod client_network;

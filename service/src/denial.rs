@@ -51,6 +51,8 @@ pub enum Cause {
     TokenEnded(Instant),
     /// The token was revoked by its client.
     TokenRevoked,
+    /// The token is for this audience, and the gateway that asked is not.
+    OtherAudience(String),
 }
 
 impl Cause {
@@ -89,6 +91,7 @@ impl Cause {
             Self::SigningKeyEnded => "signing_key_ended",
             Self::TokenEnded(_) => "token_ended",
             Self::TokenRevoked => "token_revoked",
+            Self::OtherAudience(_) => "other_audience",
         }
     }
 }
@@ -122,6 +125,10 @@ impl std::fmt::Display for Cause {
             Self::SigningKeyEnded => f.write_str("the key that signed the token was ended"),
             Self::TokenEnded(at) => write!(f, "the token ended at {}", rfc3339(*at)),
             Self::TokenRevoked => f.write_str("the token was revoked by its client"),
+            Self::OtherAudience(audience) => write!(
+                f,
+                "the token is for {audience}, and the gateway that asked lets none of these through"
+            ),
         }
     }
 }

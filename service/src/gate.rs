@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::Instant;
+use domain::audience::AudienceList;
 use domain::catalogue;
 use domain::credential::Flow;
 use domain::key_id::KeyId;
@@ -14,10 +15,14 @@ use crate::Services;
 use crate::actor::RequestFacts;
 use crate::denial::{Cause, Denial};
 use crate::error::{ServiceError, ServiceResult};
+use crate::gateways::KnownGateway;
 use crate::limiter::{Quota, whole_seconds};
 use crate::live::{Grant, Live};
 use crate::tokens::{Effective, Verified};
 use crate::usage::{Call, Kept};
+
+/// What a gateway without a token of its own lets through.
+const ALL: &AudienceList = &AudienceList::ALL;
 
 /// What the caller of the API presented.
 #[derive(Clone, Copy)]
@@ -44,6 +49,9 @@ pub struct GateRequest<'a> {
     pub path: &'a str,
     /// What the caller presented.
     pub presented: Presented<'a>,
+    /// The gateway that asks, if it has shown a token. One that is trusted for its address alone lets
+    /// tokens for every audience through.
+    pub gateway: Option<&'a KnownGateway>,
     /// The caller's address, and the id under which people look the decision up.
     pub facts: &'a RequestFacts,
 }
@@ -255,7 +263,7 @@ impl Services {
             ..Trace::default()
         };
         let now = self.now();
-        let caller = match self.authenticate(request.presented, now).await {
+        let caller = match self.authenticate(request, now).await {
             Ok(caller) => caller,
             Err(refusal) => {
                 self.note(request, &trace, Some(&refusal), now);
@@ -363,10 +371,10 @@ impl Services {
 
     async fn authenticate(
         &self,
-        presented: Presented<'_>,
+        request: GateRequest<'_>,
         now: Instant,
     ) -> Result<Caller, Refusal> {
-        match presented {
+        match request.presented {
             Presented::Nothing => Err(Refusal::NoCredentials),
             Presented::Secret { key_id, secret } => {
                 let unknown = || Refusal::InvalidSecret(Denial::new(None, Cause::UnknownKey));
@@ -378,8 +386,9 @@ impl Services {
                 Ok(Caller::Secret(live))
             }
             Presented::Bearer(token) => {
+                let audiences = request.gateway.map_or(ALL, KnownGateway::audiences);
                 let checked = self
-                    .check_token(token, now)
+                    .check_token(token, audiences, now)
                     .await
                     .map_err(Refusal::Unavailable)?;
                 let (_, effective) = checked.map_err(Refusal::InvalidToken)?;
@@ -393,6 +402,7 @@ impl Services {
     pub(crate) async fn check_token(
         &self,
         token: &str,
+        audiences: &AudienceList,
         now: Instant,
     ) -> ServiceResult<Result<(Arc<Verified>, Arc<Effective>), Denial>> {
         self.hear().await?;
@@ -403,6 +413,10 @@ impl Services {
             Ok(verified) => verified,
             Err(denial) => return Ok(Err(denial)),
         };
+        if !audiences.allows(&verified.claims.aud) {
+            let cause = Cause::OtherAudience(verified.claims.aud.clone());
+            return Ok(Err(Denial::new(Some(verified.key_id), cause)));
+        }
         let effective = verified.effective(&self.0.live, now).await?;
         Ok(effective.map(|effective| (verified, effective)))
     }

@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::Instant;
 use domain::address::AddressList;
+use domain::audience::AudienceList;
 use domain::audit::{Action, ObjectKind, Outcome};
 use domain::draft::FieldError;
 use domain::gateway::{Gateway, GatewayId, GatewayKind};
@@ -15,24 +16,27 @@ use domain::text::GatewayName;
 use serde_json::{Value, json};
 use storage::{Conflict, GatewayRecord, GatewaySeen, SharedStore, StoreError};
 
-use crate::Services;
 use crate::actor::{Actor, Object};
 use crate::clock::system_rng;
 use crate::crypto::{Token, hash_token};
 use crate::error::{ServiceError, ServiceResult};
 use crate::loaded::Loaded;
+use crate::{Services, Settings};
 
 /// The gateways in memory, and when each was seen last.
 #[derive(Debug, Default)]
 pub(crate) struct Gateways {
-    known: Loaded<Vec<GatewayRecord>>,
+    known: Loaded<Vec<Arc<GatewayRecord>>>,
     seen: Mutex<HashMap<GatewayId, (Instant, Option<IpAddr>)>>,
 }
 
 impl Gateways {
     /// Reads them again: another process may have changed one.
     pub(crate) async fn load(&self, store: &SharedStore) -> ServiceResult<()> {
-        let read = async { Ok(store.list_gateways().await?) };
+        let read = async {
+            let known = store.list_gateways().await?;
+            Ok(known.into_iter().map(Arc::new).collect())
+        };
         self.known.load(read).await
     }
 
@@ -57,10 +61,21 @@ pub struct GatewayDraft {
     pub kind: String,
     /// The addresses that its token works from; any, if empty.
     pub addresses: String,
+    /// The audiences whose tokens it lets through; all, if empty.
+    pub audiences: String,
+}
+
+/// The facts of a gateway that can be edited.
+struct GatewayFacts {
+    name: GatewayName,
+    kind: GatewayKind,
+    addresses: AddressList,
+    audiences: AudienceList,
 }
 
 impl GatewayDraft {
-    fn check(&self) -> ServiceResult<(GatewayName, GatewayKind, AddressList)> {
+    /// What was typed, if tokens can be for all of its audiences.
+    fn check(&self, settings: &Settings) -> ServiceResult<GatewayFacts> {
         let mut errors = Vec::new();
         let name = self.name.parse();
         let kind = self.kind.parse();
@@ -74,34 +89,60 @@ impl GatewayDraft {
         if let Err(error) = &addresses {
             errors.push(FieldError::new("addresses", error));
         }
+        let Ok(audiences) = self.audiences.parse::<AudienceList>();
+        if !audiences
+            .iter()
+            .all(|audience| settings.audiences.iter().any(|known| known == audience))
+        {
+            let known = settings.audiences.join(", ");
+            let words = format!("tokens can be for these only: {known}");
+            errors.push(FieldError::new("audiences", words));
+        }
         match (name, kind, addresses) {
-            (Ok(name), Ok(kind), Ok(addresses)) => Ok((name, kind, addresses)),
+            (Ok(name), Ok(kind), Ok(addresses)) if errors.is_empty() => Ok(GatewayFacts {
+                name,
+                kind,
+                addresses,
+                audiences,
+            }),
             _ => Err(ServiceError::Invalid(errors)),
         }
     }
 }
 
 /// A gateway that has shown its token. Only [`Services::authenticate_gateway`] makes one.
-#[derive(Debug, Clone, Copy)]
-pub struct KnownGateway(GatewayKind);
+#[derive(Debug, Clone)]
+pub struct KnownGateway(Arc<GatewayRecord>);
 
 impl KnownGateway {
     /// How it asks.
     #[must_use]
-    pub const fn kind(&self) -> GatewayKind {
-        self.0
+    pub fn kind(&self) -> GatewayKind {
+        self.0.gateway.kind
+    }
+
+    /// The audiences whose tokens it lets through.
+    pub(crate) fn audiences(&self) -> &AudienceList {
+        &self.0.gateway.audiences
     }
 }
 
 /// A gateway that may introspect: its kind says so.
 #[derive(Debug, Clone)]
-pub struct Introspector(());
+pub struct Introspector(KnownGateway);
+
+impl Introspector {
+    /// The audiences whose tokens are active for it.
+    pub(crate) fn audiences(&self) -> &AudienceList {
+        self.0.audiences()
+    }
+}
 
 impl KnownGateway {
     /// The right to introspect, of a gateway that was added for it.
     #[must_use]
     pub fn introspector(&self) -> Option<Introspector> {
-        (self.kind() == GatewayKind::Introspection).then_some(Introspector(()))
+        (self.kind() == GatewayKind::Introspection).then(|| Introspector(self.clone()))
     }
 }
 
@@ -120,13 +161,19 @@ impl Services {
     ) -> ServiceResult<(Gateway, Token)> {
         let action = Action::GatewayAdded;
         self.authorise_gateway(actor, action, None).await?;
-        let (name, kind, addresses) = draft.check()?;
+        let GatewayFacts {
+            name,
+            kind,
+            addresses,
+            audiences,
+        } = draft.check(self.settings())?;
         let now = self.now();
         let gateway = Gateway {
             id: GatewayId::generate(now, &mut system_rng()),
             name,
             kind,
             addresses,
+            audiences,
             created_at: now,
             created_by: actor.name().to_owned(),
             removed_at: None,
@@ -147,7 +194,7 @@ impl Services {
         Ok((gateway, token))
     }
 
-    /// Changes a gateway's name, kind and addresses; it holds from its next question on.
+    /// Changes a gateway's name, kind, addresses and audiences; it holds from its next question on.
     pub async fn edit_gateway(
         &self,
         actor: &Actor,
@@ -157,11 +204,12 @@ impl Services {
         let action = Action::GatewayEdited;
         self.authorise_gateway(actor, action, Some(id)).await?;
         let before = self.gateway(id).await?;
-        let (name, kind, addresses) = draft.check()?;
+        let checked = draft.check(self.settings())?;
         let gateway = Gateway {
-            name,
-            kind,
-            addresses,
+            name: checked.name,
+            kind: checked.kind,
+            addresses: checked.addresses,
+            audiences: checked.audiences,
             ..before.clone()
         };
         let detail = json!({ "from": facts(&before), "to": facts(&gateway) });
@@ -220,7 +268,7 @@ impl Services {
         let found = known.iter().find(|record| {
             record.token == Some(hash) && record.gateway.addresses.allows_caller(peer)
         });
-        let Some(GatewayRecord { gateway, .. }) = found else {
+        let Some(found) = found else {
             return Ok(None);
         };
         self.0
@@ -228,8 +276,8 @@ impl Services {
             .seen
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(gateway.id, (self.now(), peer));
-        Ok(Some(KnownGateway(gateway.kind)))
+            .insert(found.gateway.id, (self.now(), peer));
+        Ok(Some(KnownGateway(found.clone())))
     }
 
     async fn authorise_gateway(
@@ -261,7 +309,12 @@ fn object(gateway: &Gateway) -> Object {
 }
 
 fn facts(gateway: &Gateway) -> Value {
-    json!({ "name": gateway.name, "kind": gateway.kind, "addresses": gateway.addresses })
+    json!({
+        "name": gateway.name,
+        "kind": gateway.kind,
+        "addresses": gateway.addresses,
+        "audiences": gateway.audiences,
+    })
 }
 
 /// A taken name is a problem of the field it was typed into.

@@ -69,13 +69,14 @@ impl Introspection {
 }
 
 impl Services {
-    /// What a token is worth at this moment; nothing, if it is not active or not a token of ours.
+    /// What a token is worth at this moment to a gateway; nothing, if it is not active, not a token of
+    /// ours, or for an audience that the gateway does not stand for (RFC 7662 section 2.2).
     pub async fn introspect(
         &self,
-        _by: &Introspector,
+        by: &Introspector,
         token: &str,
     ) -> ServiceResult<Option<Introspection>> {
-        let checked = self.check_token(token, self.now()).await?;
+        let checked = self.check_token(token, by.audiences(), self.now()).await?;
         Ok(checked.ok().map(|(verified, effective)| Introspection {
             verified,
             effective,

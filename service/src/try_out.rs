@@ -77,6 +77,7 @@ impl Services {
                 continue;
             };
             let request = GateRequest {
+                gateway: None,
                 method: method.as_str(),
                 path: &path,
                 presented,

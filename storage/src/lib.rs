@@ -507,7 +507,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// All gateways by name, the removed ones last.
     async fn list_gateways(&self) -> StoreResult<Vec<GatewayRecord>>;
 
-    /// Writes a gateway's name, kind and addresses. Fails like [`Store::add_gateway`], and with
+    /// Writes a gateway's name, kind, addresses and audiences. Fails like [`Store::add_gateway`], and with
     /// `NotFound` for one that is unknown or was removed.
     async fn update_gateway(&self, gateway: Gateway, audit: AuditEvent) -> StoreResult<()>;
 

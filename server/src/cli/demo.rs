@@ -426,6 +426,7 @@ async fn use_once(services: &Services, credential: &Credential, secret: &Secret)
     // An expired credential can't be used; that is what it is there for.
     let _ = services
         .decide(GateRequest {
+            gateway: None,
             method,
             path: &path,
             presented,

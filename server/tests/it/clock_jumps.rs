@@ -32,6 +32,7 @@ async fn check_92_a_clock_that_jumps_back_revives_nothing() {
     let client = app.issue_until("client_secret", "full", &end).await;
     let signer = app.issue_until("private_key_jwt", "full", &end).await;
     let gateway = GatewayDraft {
+        audiences: String::new(),
         name: "edge".to_owned(),
         kind: "introspection".to_owned(),
         addresses: String::new(),

@@ -41,6 +41,7 @@ async fn the_crate_oauth2_gets_asks_about_and_ends_tokens() {
         .set_token_uri(TokenUrl::new(url("token")).unwrap())
         .set_revocation_url(RevocationUrl::new(url("revoke")).unwrap());
     let draft = GatewayDraft {
+        audiences: String::new(),
         name: "reports".to_owned(),
         kind: "introspection".to_owned(),
         addresses: String::new(),

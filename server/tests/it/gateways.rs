@@ -55,6 +55,7 @@ impl Gateway {
         .await;
         let keyrack = app.serve().await;
         let draft = GatewayDraft {
+            audiences: String::new(),
             name: "edge".to_owned(),
             kind: kind.as_str().to_owned(),
             addresses: "127.0.0.1".to_owned(),

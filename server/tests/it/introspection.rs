@@ -28,6 +28,7 @@ async fn post(app: &TestApp, path: &str, form: &str, headers: &[(&str, &str)]) -
 /// The token of a gateway.
 async fn gateway(app: &TestApp, kind: &str) -> String {
     let draft = GatewayDraft {
+        audiences: String::new(),
         name: format!("edge {kind}"),
         kind: kind.to_owned(),
         addresses: String::new(),
@@ -360,6 +361,7 @@ async fn behind_a_proxy() -> TestApp {
 /// The token of a gateway that may only be at this address.
 async fn gateway_at(app: &TestApp, kind: &str, addresses: &str) -> String {
     let draft = GatewayDraft {
+        audiences: String::new(),
         name: format!("{kind} at one address"),
         kind: kind.to_owned(),
         addresses: addresses.to_owned(),

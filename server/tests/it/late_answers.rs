@@ -10,6 +10,7 @@ use crate::app::{TestApp, default_catalogue};
 
 fn draft(name: &str) -> GatewayDraft {
     GatewayDraft {
+        audiences: String::new(),
         name: name.to_owned(),
         kind: "nginx".to_owned(),
         addresses: String::new(),

@@ -167,6 +167,7 @@ async fn check_100_a_signing_key(nodes: Nodes) {
 async fn check_100_a_gateway(nodes: Nodes) {
     let Nodes { team, .. } = &nodes;
     let draft = GatewayDraft {
+        audiences: String::new(),
         name: "edge".into(),
         kind: "nginx".into(),
         addresses: "192.0.2.0/24".into(),

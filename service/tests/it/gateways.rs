@@ -6,14 +6,15 @@ use chrono::TimeDelta;
 use domain::gateway::GatewayId;
 use domain::role::Permission;
 use service::{
-    ClientProof, GatewayDraft, Introspector, IssuedCredential, RequestFacts, ServiceError,
-    Services, TokenError,
+    ClientProof, GateRequest, GatewayDraft, Introspector, IssuedCredential, Presented, Refusal,
+    RequestFacts, ServiceError, Services, TokenError, TokenRequest,
 };
 
 use crate::harness::{Team, call_with_token, open, token};
 
 fn draft(kind: &str, addresses: &str) -> GatewayDraft {
     GatewayDraft {
+        audiences: String::new(),
         name: "edge".into(),
         kind: kind.into(),
         addresses: addresses.into(),
@@ -129,6 +130,7 @@ async fn only_superusers_manage_gateways() {
     let twice = services.add_gateway(&team.host, &draft("nginx", "")).await;
     assert!(matches!(twice, Err(ServiceError::Invalid(fields)) if fields[0].field == "name"));
     let bad = GatewayDraft {
+        audiences: String::new(),
         name: String::new(),
         kind: "apache".into(),
         addresses: "here".into(),
@@ -249,4 +251,80 @@ async fn check_38_nobody_revokes_the_tokens_of_others() {
     assert!(matches!(refused, Err(TokenError::InvalidClient(_))));
     let called = call_with_token(&team.services, &token, "GET", "/v1/accounts").await;
     assert!(called.is_ok(), "it still works");
+}
+
+#[tokio::test]
+async fn a_token_for_one_audience_opens_no_gateway_of_another() {
+    let team = Team::new().await;
+    let [first, second] = ["https://a.example.com", "https://b.example.com"];
+    let settings = service::Settings {
+        audiences: vec![first.to_owned(), second.to_owned()],
+        ..crate::harness::settings()
+    };
+    let services =
+        &crate::harness::open_with(team.store.clone(), team.clock.clone(), settings).await;
+    let issued = team.issue("client_secret", &[("accounts", "read")]).await;
+    let key_id = issued.credential.key_id.to_string();
+    let token = async |resource| {
+        let proof = ClientProof::Secret {
+            client_id: &key_id,
+            secret: issued.secret.as_ref().unwrap().expose(),
+        };
+        let request = TokenRequest {
+            proof,
+            scope: None,
+            resource: Some(resource),
+        };
+        let facts = RequestFacts::default();
+        services
+            .issue_token(request, &facts)
+            .await
+            .unwrap()
+            .access_token
+    };
+    let tokens = [token(first).await, token(second).await];
+    let limited = |kind: &str, audiences: &str| GatewayDraft {
+        name: format!("{kind} {audiences}"),
+        audiences: audiences.to_owned(),
+        ..draft(kind, "")
+    };
+    for (audiences, expected) in [
+        ("", [true, true]),
+        (first, [true, false]),
+        (second, [false, true]),
+        ("https://b.example.com https://a.example.com", [true, true]),
+    ] {
+        let known = async |kind: &str| {
+            let added = services
+                .add_gateway(&team.host, &limited(kind, audiences))
+                .await;
+            let (_, token) = added.unwrap();
+            let known = services.authenticate_gateway(token.expose(), None).await;
+            known.unwrap().unwrap()
+        };
+        let (gate, introspector) = (known("caddy").await, known("introspection").await);
+        let introspector = introspector.introspector().unwrap();
+        for (token, expected) in tokens.iter().zip(expected) {
+            let facts = RequestFacts::default();
+            let request = GateRequest {
+                method: "GET",
+                path: "/v1/accounts",
+                presented: Presented::Bearer(token),
+                gateway: Some(&gate),
+                facts: &facts,
+            };
+            let refused = services.decide(request).await.err();
+            let code = refused.as_ref().map(Refusal::code);
+            assert_eq!(code, (!expected).then_some("other_audience"), "{audiences}");
+            let told = services.introspect(&introspector, token).await.unwrap();
+            assert_eq!(told.is_some(), expected, "{audiences}");
+        }
+    }
+    // What no token can be for is a slip of the pen.
+    for wrong in ["https://c.example.com", "https://a.example.com/"] {
+        let refused = services
+            .add_gateway(&team.host, &limited("caddy", wrong))
+            .await;
+        assert!(matches!(refused, Err(ServiceError::Invalid(_))), "{wrong}");
+    }
 }

@@ -283,6 +283,7 @@ pub async fn call_with_token(
     let presented = Presented::Bearer(token);
     services
         .decide(GateRequest {
+            gateway: None,
             method,
             path,
             presented,
@@ -305,6 +306,7 @@ pub async fn call_with_secret(
     };
     services
         .decide(GateRequest {
+            gateway: None,
             method,
             path,
             presented,

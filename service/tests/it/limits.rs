@@ -43,6 +43,7 @@ async fn call(
     };
     team.services
         .decide(GateRequest {
+            gateway: None,
             method: "GET",
             path,
             presented,
@@ -78,6 +79,7 @@ async fn call_as_nobody(team: &Team, facts: &RequestFacts) -> Result<Allowed, Re
     };
     team.services
         .decide(GateRequest {
+            gateway: None,
             method: "GET",
             path: PATH,
             presented,

@@ -145,6 +145,7 @@ impl World {
         let services = team.services.clone();
         let name = format!("model {}", service::Token::generate().expose());
         let draft = GatewayDraft {
+            audiences: String::new(),
             name: name.chars().take(40).collect(),
             kind: "introspection".into(),
             addresses: String::new(),

@@ -129,6 +129,7 @@ async fn check_103_what_the_database_lost_is_not_believed(database: Database) {
 
     let lost = team.issue("legacy", &[("data", "read")]).await;
     let draft = GatewayDraft {
+        audiences: String::new(),
         name: "edge".into(),
         kind: "nginx".into(),
         addresses: String::new(),

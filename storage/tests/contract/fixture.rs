@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta};
 use domain::Instant;
 use domain::access::Access;
 use domain::address::AddressList;
+use domain::audience::AudienceList;
 use domain::audit::{Action, ActorKind, AuditEntry, AuditEvent, ObjectKind, Outcome};
 use domain::credential::{Credential, Flow, Standing};
 use domain::gateway::{Gateway, GatewayId, GatewayKind};
@@ -316,6 +317,7 @@ pub fn gateway(number: u64, name: &str) -> Gateway {
         name: name.parse().unwrap(),
         kind: GatewayKind::Nginx,
         addresses: AddressList::default(),
+        audiences: AudienceList::ALL,
         created_at: at(0),
         created_by: "Mara Okafor".to_owned(),
         removed_at: None,

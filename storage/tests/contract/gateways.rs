@@ -38,6 +38,7 @@ pub async fn a_gateway_is_found_as_added(fixture: &Fixture) {
         let gateway = Gateway {
             kind,
             addresses: "192.0.2.0/24, 2001:db8::1".parse().unwrap(),
+            audiences: "https://a.example, https://b.example".parse().unwrap(),
             ..gateway(number, &format!("Gateway {number}"))
         };
         add(fixture, &gateway).await.unwrap();

@@ -18,6 +18,8 @@ pub struct GatewayRow {
     pub kind: GatewayKind,
     /// From where it may ask; empty for anywhere.
     pub addresses: String,
+    /// The audiences whose tokens it lets through; empty for all.
+    pub audiences: String,
     /// When it was added.
     pub created_at: DateTime<Utc>,
     /// Who added it.
@@ -46,6 +48,7 @@ impl From<service::GatewayRecord> for GatewayRow {
             name: gateway.name.to_string(),
             kind: gateway.kind,
             addresses: gateway.addresses.to_string(),
+            audiences: gateway.audiences.to_string(),
             created_at: gateway.created_at,
             created_by: gateway.created_by,
             last_seen: record.last_seen.map(|seen| (seen.at, seen.address)),

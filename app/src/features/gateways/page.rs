@@ -76,11 +76,18 @@ fn table(gateways: Result<Vec<GatewayRow>, ApiError>) -> AnyView {
         }
         .into_any();
     }
-    let columns = ["Gateway", "Kind", "State", "Addresses", "Last seen"]
-        .map(Column::new)
-        .into_iter()
-        .chain([Column::hidden("Manage")])
-        .collect();
+    let columns = [
+        "Gateway",
+        "Kind",
+        "State",
+        "Addresses",
+        "Audiences",
+        "Last seen",
+    ]
+    .map(Column::new)
+    .into_iter()
+    .chain([Column::hidden("Manage")])
+    .collect();
     let rows = gateways
         .into_iter()
         .map(|gateway| view! { <GatewayLine gateway=gateway /> })
@@ -116,11 +123,14 @@ fn GatewayLine(gateway: GatewayRow) -> impl IntoView {
             .into_any()
         },
     );
-    let addresses = if gateway.addresses.is_empty() {
-        "any".to_owned()
-    } else {
-        gateway.addresses
+    let or_any = |list: String| {
+        if list.is_empty() {
+            "any".to_owned()
+        } else {
+            list
+        }
     };
+    let (addresses, audiences) = (or_any(gateway.addresses), or_any(gateway.audiences));
     view! {
         <tr role="row" class:dim=dim>
             <Cell names_row=true>
@@ -136,6 +146,7 @@ fn GatewayLine(gateway: GatewayRow) -> impl IntoView {
                 <State status=status />
             </Cell>
             <Cell label="Addresses">{addresses}</Cell>
+            <Cell label="Audiences">{audiences}</Cell>
             <Cell label="Last seen">{seen}</Cell>
             <Cell>
                 <div class="row-actions">{manage}</div>
@@ -153,14 +164,15 @@ fn Manage(gateway: GatewayRow) -> impl IntoView {
         name,
         kind,
         addresses,
+        audiences,
         ..
     } = gateway;
     let dialog = format!("manage-{id}");
     let action = |what: &str| format!("/gateways/{id}/{what}");
     let (edit, token, remove) = (action("edit"), action("token"), action("remove"));
     let field = |what: &str| format!("{what}-{id}");
-    let ids = [field("name"), field("kind"), field("addresses")];
-    let [name_id, kind_id, addresses_id] = ids;
+    let ids = ["name", "kind", "addresses", "audiences"].map(field);
+    let [name_id, kind_id, addresses_id, audiences_id] = ids;
     let (title, hidden) = (name.clone(), name.clone());
     view! {
         <DialogLink dialog=dialog.clone() class="btn small">
@@ -185,6 +197,15 @@ fn Manage(gateway: GatewayRow) -> impl IntoView {
                         value=addresses
                         maxlength=2_000
                         hint="Its token works from these only; from anywhere if there are none."
+                        optional=true
+                    />
+                    <Field
+                        name="audiences"
+                        id=audiences_id
+                        label="Audiences"
+                        value=audiences
+                        maxlength=2_000
+                        hint="It accepts access tokens for these only; for any if there are none."
                         optional=true
                     />
                     <button class="btn">"Save"</button>
@@ -240,6 +261,14 @@ fn AddGateway(outcome: Option<FormOutcome>) -> impl IntoView {
                         name="addresses"
                         label="Addresses"
                         hint="Such as 192.0.2.7 or 10.0.0.0/8, with commas between. Its token works from these only."
+                        maxlength=2_000
+                        optional=true
+                        whole=true
+                    />
+                    <Field
+                        name="audiences"
+                        label="Audiences"
+                        hint="Where access tokens can be for several APIs: the ones behind this gateway, with commas between. Tokens for others are refused."
                         maxlength=2_000
                         optional=true
                         whole=true

@@ -23,7 +23,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::poll_immediate;
 use ipnet::IpNet;
 use serde_json::json;
-use service::{Allowed, GateRequest, Kept, Refusal, RequestFacts, ServiceResult, Services};
+use service::{
+    Allowed, GateRequest, Kept, KnownGateway, Refusal, RequestFacts, ServiceResult, Services,
+};
 
 use self::credentials::Credentials;
 use self::original::Original;
@@ -157,8 +159,12 @@ async fn decide(
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map(|peer| peer.0.ip().to_canonical());
     let (asker, caller) = addresses(&parts.headers, peer, &http.trusted_proxies);
-    *mode = match asking_mode(services, settings, &parts.headers, asker).await {
-        Ok(Some(mode)) => mode,
+    let asking = asking(services, settings, &parts.headers, asker).await;
+    let gateway = match asking {
+        Ok(Some((asked_in, gateway))) => {
+            *mode = asked_in;
+            gateway
+        }
         Ok(None) => return Err(Reason::UntrustedPeer(asker).into()),
         Err(error) => return Err(Reason::Decided(Refusal::Unavailable(error)).into()),
     };
@@ -171,6 +177,7 @@ async fn decide(
         method: original.method,
         path: original.target,
         presented: credentials.presented(),
+        gateway: gateway.as_ref(),
         facts,
     };
     let decision = if *is_repeat {
@@ -204,23 +211,24 @@ fn keep(services: &Services, question: &Question, reason: &Reason) {
 }
 
 /// How the gateway that asks says what it asks: one that shows its own token in the way of its
-/// kind, one at a configured address in the configured way. Nothing, if it may not ask.
-async fn asking_mode(
+/// kind, one at a configured address in the configured way; and which it is, if it has a token. Nothing,
+/// if it may not ask.
+async fn asking(
     services: &Services,
     settings: &GateSettings,
     headers: &HeaderMap,
     asker: Option<IpAddr>,
-) -> ServiceResult<Option<GateMode>> {
+) -> ServiceResult<Option<(GateMode, Option<KnownGateway>)>> {
     match single(headers, &GATEWAY) {
         Err(_) => Ok(None),
         Ok(Some(token)) => {
             let gateway = services.authenticate_gateway(token, asker).await?;
-            Ok(gateway.and_then(|gateway| GateMode::of(gateway.kind())))
+            Ok(gateway.and_then(|known| Some((GateMode::of(known.kind())?, Some(known)))))
         }
         // Without an address nobody knows who asks.
         Ok(None) => Ok(asker
             .filter(|asker| is_in(&settings.trusted, *asker))
-            .map(|_| settings.mode)),
+            .map(|_| (settings.mode, None))),
     }
 }
 

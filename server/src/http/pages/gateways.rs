@@ -26,11 +26,13 @@ pub fn routes() -> Router<AppState> {
 }
 
 fn draft(form: &mut Form) -> GatewayDraft {
-    let [name, kind, addresses] = ["name", "kind", "addresses"].map(|field| form.take(field));
+    let fields = ["name", "kind", "addresses", "audiences"];
+    let [name, kind, addresses, audiences] = fields.map(|field| form.take(field));
     GatewayDraft {
         name,
         kind,
         addresses,
+        audiences,
     }
 }
 

@@ -100,12 +100,12 @@ pub const FORMS: &[(&str, &str, Permission)] = &[
     ),
     (
         "/gateways",
-        "name=x&kind=nginx&addresses=",
+        "name=x&kind=nginx&addresses=&audiences=",
         Permission::ManageGateways,
     ),
     (
         "/gateways/{id}/edit",
-        "name=x&kind=nginx&addresses=",
+        "name=x&kind=nginx&addresses=&audiences=",
         Permission::ManageGateways,
     ),
     ("/gateways/{id}/token", "", Permission::ManageGateways),

@@ -13,15 +13,16 @@ pub(super) async fn add(
     token: TokenHash,
 ) -> StoreResult<()> {
     sqlx::query(
-        "INSERT INTO gateways (id, name, name_key, kind, addresses, token_hash, created_at,
-             created_by, removed_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO gateways (id, name, name_key, kind, addresses, audiences, token_hash,
+             created_at, created_by, removed_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(gateway.id.to_string())
     .bind(gateway.name.to_string())
     .bind(text::fold(gateway.name.as_str()))
     .bind(gateway.kind.as_str())
     .bind(json(&gateway.addresses)?)
+    .bind(json(&gateway.audiences)?)
     .bind(token.0.to_vec())
     .bind(millis(gateway.created_at))
     .bind(gateway.created_by)
@@ -43,7 +44,7 @@ pub(super) async fn list(db: &mut Connection) -> StoreResult<Vec<GatewayRecord>>
 
 pub(super) async fn update(db: &mut Connection, gateway: Gateway) -> StoreResult<()> {
     let done = sqlx::query(
-        "UPDATE gateways SET name = $2, name_key = $3, kind = $4, addresses = $5
+        "UPDATE gateways SET name = $2, name_key = $3, kind = $4, addresses = $5, audiences = $6
          WHERE id = $1 AND removed_at IS NULL",
     )
     .bind(gateway.id.to_string())
@@ -51,6 +52,7 @@ pub(super) async fn update(db: &mut Connection, gateway: Gateway) -> StoreResult
     .bind(text::fold(gateway.name.as_str()))
     .bind(gateway.kind.as_str())
     .bind(json(&gateway.addresses)?)
+    .bind(json(&gateway.audiences)?)
     .execute(db)
     .await
     .or_if_taken(Conflict::GatewayNameTaken)?;
@@ -108,6 +110,7 @@ fn to_record(row: &Row) -> StoreResult<GatewayRecord> {
         name: columns.parse("name")?,
         kind: columns.parse("kind")?,
         addresses: columns.json("addresses", "it is no list of addresses")?,
+        audiences: columns.json("audiences", "it is no list of audiences")?,
         created_at: columns.instant("created_at")?,
         created_by: columns.get("created_by")?,
         removed_at: columns.optional_instant("removed_at")?,
