@@ -46,6 +46,7 @@ mod sessions;
 mod set_up;
 mod shapes;
 mod signals;
+mod signing_keys;
 mod sso;
 mod sso_proxies;
 mod token;
