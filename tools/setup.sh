@@ -143,8 +143,8 @@ python_signs() {
   return 1
 }
 
-# What the tests run Keyrack with: a browser, both gateways, a database server, what signs in Python, a
-# clock that jumps.
+# What the tests run Keyrack with: a browser, both gateways, a database server, what signs in Python and in
+# Go, a clock that jumps.
 peers() {
   local missing=() services=()
   have chromium || [[ -x ${KEYRACK_CHROMIUM:-} ]] || missing+=(chromium)
@@ -154,6 +154,7 @@ peers() {
   missing+=("${services[@]}")
   python_signs || missing+=(python3-jwt python3-cryptography)
   have faketime || missing+=(faketime)
+  have go || missing+=(golang-go)
   [[ ${#missing[@]} = 0 ]] && return
   debian "${missing[@]}"
   # The tests start their own: the packages' services are not wanted, now or after a reboot.

@@ -56,7 +56,6 @@ test("a key pair made in the browser signs in with the snippets, and is sent now
 });
 
 test("the snippet for Go signs in", async ({ page, keyrack }) => {
-  test.skip((await runner("Go")) === undefined, "Go is not here");
   await logIn(page, mara);
   await fillNew(page, "batch-signer");
   const pair = makePair();

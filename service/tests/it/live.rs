@@ -3,13 +3,13 @@
 use crate::harness::{Team, call_with_secret, open, postgres};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_by_another_process_bites_within_a_second_on_sqlite() {
+async fn a_change_by_another_process_bites_within_half_a_second_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     bites(&format!("sqlite://{}/keyrack.db", folder.path().display())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_by_another_node_bites_within_a_second_on_postgresql() {
+async fn a_change_by_another_node_bites_within_half_a_second_on_postgresql() {
     bites(&postgres()).await;
 }
 
@@ -28,6 +28,8 @@ async fn bites(url: &str) {
                 .is_ok()
         );
     }
+    // From here the cache is good for 0.9 s: within half a second nothing but the feed can end that.
+    node.catch_up().await.unwrap();
     team.services
         .disable_credential(&team.host, issued.credential.key_id, "test")
         .await
@@ -38,8 +40,8 @@ async fn bites(url: &str) {
         .is_ok()
     {
         assert!(
-            began.elapsed().as_millis() < 1000,
-            "still let through after a second"
+            began.elapsed().as_millis() < 500,
+            "still let through after half a second"
         );
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
