@@ -328,6 +328,10 @@ async fn tries(team: &Team, actor: &Actor, action: Action) -> Vec<ServiceResult<
             done(replaced.map(drop))
         }
         Action::GatewayRemoved => done(services.remove_gateway(actor, gateway).await),
+        Action::SigningKeyCompromised => {
+            let ended = services.end_signing_key(actor, "nobody", "leaked").await;
+            done(ended.map(drop))
+        }
         other => panic!("{other} needs a proof and is not tried here"),
     }
 }
