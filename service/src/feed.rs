@@ -9,12 +9,13 @@ use std::time::{Duration, Instant as Monotonic};
 
 use domain::audit::{Action, ChainHash, ObjectKind, Outcome};
 use serde_json::json;
-use storage::{Change, StoreError, StoreResult};
+use storage::{CHANGES_AT_ONCE, Change, StoreError, StoreResult};
 use tokio::sync::Mutex;
+use tracing::Instrument as _;
 
 use crate::Services;
 use crate::actor::{Actor, Object};
-use crate::error::ServiceResult;
+use crate::error::{ServiceError, ServiceResult};
 use crate::signing_keys::LAST_TOKEN;
 use crate::time::KEPT_AFTER_END;
 
@@ -112,7 +113,10 @@ impl Services {
         if self.0.feed.is_fresh() {
             return Ok(());
         }
-        in_time(self.catch_up()).await
+        // It goes on by itself: one who waits for it must not be able to hold the others up.
+        let services = self.clone();
+        let looking = tokio::spawn(async move { services.catch_up().await }.in_current_span());
+        in_time(async { looking.await.map_err(ServiceError::internal)? }).await
     }
 
     /// Hears at once of what other processes changed up to now.
@@ -143,13 +147,17 @@ impl Services {
                 self.start_afresh(place, goes_on).await?;
             }
             let changes = changes.unwrap_or_default();
-            let Some(last) = changes.last().filter(|last| last.seq > place.last.0) else {
+            let may_be_more = changes.len() >= CHANGES_AT_ONCE;
+            if let Some(last) = changes.last() {
+                let last = (last.seq, last.hash);
+                self.take_in(changes).await?;
+                place.last = last;
+            }
+            // What comes after the look is for the next one: others may write without a pause.
+            if !may_be_more {
                 inner.feed.synced_millis.store(asked_at, Ordering::Relaxed);
                 return Ok(());
-            };
-            let last = (last.seq, last.hash);
-            self.take_in(changes).await?;
-            place.last = last;
+            }
         }
     }
 

@@ -36,6 +36,9 @@ pub use sql::{connect, open};
 /// A handle to a store that every part of the server shares.
 pub type SharedStore = Arc<dyn Store>;
 
+/// As many steps of the feed of changes are given at once.
+pub const CHANGES_AT_ONCE: usize = 1_000;
+
 /// What Keyrack keeps.
 #[async_trait]
 pub trait Store: Send + Sync + std::fmt::Debug + 'static {
@@ -76,7 +79,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     // --- The feed of changes ---
 
     /// What the audit entries after the one with this number and hash are about, oldest first, at most
-    /// 1,000. The audit log is the feed by which other processes hear of changes. Nothing if the log
+    /// [`CHANGES_AT_ONCE`]. The audit log is the feed by which other processes hear of changes. Nothing if the log
     /// does not go on from that entry: it is gone (lost by the database, or trimmed away), or another
     /// one has its number.
     async fn changes_after(&self, last: (i64, ChainHash)) -> StoreResult<Option<Vec<Change>>>;

@@ -6,14 +6,11 @@ use domain::audit::{AuditEntry, AuditEvent, ChainHash, ObjectKind, Outcome};
 use sqlx::QueryBuilder;
 
 use super::columns::{Columns, millis};
-use super::{Connection, LOCK_AUDIT_HEAD, Row, notify};
-use crate::{AuditQuery, Change, Named, StoreResult};
+use super::{Connection, LOCK_AUDIT_HEAD, Row, notify, unavailable};
+use crate::{AuditQuery, CHANGES_AT_ONCE, Change, Named, StoreResult};
 
 /// The number and hash of the last event.
 pub(super) type Head = (i64, ChainHash);
-
-/// How many steps of the feed are given at once.
-const CHANGES_AT_ONCE: i64 = 1000;
 
 /// Takes the end of the log for this transaction: nobody else can append until it ends.
 pub(super) async fn lock_head(db: &mut Connection) -> StoreResult<Head> {
@@ -109,7 +106,7 @@ pub(super) async fn changes_after(
          WHERE e.seq >= $1 ORDER BY e.seq LIMIT $2",
     )
     .bind(seq)
-    .bind(CHANGES_AT_ONCE + 1)
+    .bind(i64::try_from(CHANGES_AT_ONCE + 1).map_err(unavailable)?)
     .fetch_all(db)
     .await?;
     let changes = rows.iter().map(to_change);
