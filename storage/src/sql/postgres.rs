@@ -146,7 +146,11 @@ impl Handle {
         &self.feed
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "the same call as for SQLite")]
+    #[expect(
+        clippy::unnecessary_wraps,
+        clippy::unused_self,
+        reason = "the same call as for SQLite"
+    )]
     const fn check(&self) -> StoreResult<()> {
         Ok(())
     }
