@@ -9,13 +9,14 @@ use domain::password::Password;
 use domain::role::{Permission, Role};
 use domain::user::{EmailAddress, User, UserId};
 use serde_json::json;
-use storage::Conflict;
+use storage::{Conflict, Login};
 
 use crate::Services;
 use crate::actor::{Actor, Object, RequestFacts, anonymous_event};
 use crate::crypto::{Token, hash_token};
 use crate::error::{ServiceError, ServiceResult};
 use crate::people::{NewPerson, one_time};
+use crate::sessions::nobody;
 
 /// How long a link works that a superuser made, to be passed on by hand.
 pub(crate) const LINK_LIFE: TimeDelta = TimeDelta::hours(72);
@@ -155,31 +156,34 @@ impl Services {
     }
 
     /// A link for somebody who forgot their password; none for an address that is nobody's, or of
-    /// somebody who is disabled, was never in, or logs in elsewhere. That takes less time, so don't
-    /// let who asked wait for it.
+    /// somebody who is disabled, was never in, or logs in elsewhere. That is one audited transaction as
+    /// well; but only a link is mailed, so don't let who asked wait for it.
     pub async fn reset_link(
         &self,
         email: &str,
         facts: &RequestFacts,
     ) -> ServiceResult<Option<PasswordLink>> {
         let email: EmailAddress = email.parse().map_err(|e| ServiceError::field("email", e))?;
-        let login = self.store().find_login(email).await?;
-        let Some(user) = login
-            .filter(|login| login.password_hash.is_some() && self.may_log_in(&login.user))
-            .map(|login| login.user)
-        else {
-            return Ok(None);
-        };
+        let login = self.store().find_login(email.clone()).await?;
+        let may = |login: &Login| login.password_hash.is_some() && self.may_log_in(&login.user);
         let (now, token) = (self.now(), Token::generate());
+        let event = |outcome, object, reason| {
+            let action = Action::PasswordResetOffered;
+            anonymous_event(now, action, outcome, object, facts, reason)
+        };
+        let user = match login {
+            Some(login) if may(&login) => login.user,
+            other => {
+                let known = other.as_ref().map(|login| &login.user);
+                let object = known.map_or_else(|| nobody(&email), Object::user);
+                let event = event(Outcome::Failed, object, "nobody who may have a link");
+                self.append_audit(event).await?;
+                return Ok(None);
+            }
+        };
         let link = one_time(&token, now, RESET_LIFE);
-        let event = anonymous_event(
-            now,
-            Action::PasswordResetOffered,
-            Outcome::Done,
-            Object::user(&user),
-            facts,
-            "asked for on the log-in page",
-        );
+        let object = Object::user(&user);
+        let event = event(Outcome::Done, object, "asked for on the log-in page");
         self.store()
             .offer_password_link(user.id, link, event)
             .await?;

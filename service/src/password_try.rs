@@ -4,7 +4,7 @@
 
 use domain::password::Password;
 use domain::user::{EmailAddress, User};
-use storage::{Epoch, PersonRecord};
+use storage::{Epoch, PersonRecord, WrongPassword};
 
 use crate::Services;
 use crate::actor::RequestFacts;
@@ -23,17 +23,6 @@ pub fn is_password_locked(person: &PersonRecord) -> bool {
 /// What the audit log says about the last of them.
 pub(crate) const LOCKED: &str = "100 wrong passwords in a row";
 
-/// How a try came out.
-#[derive(Debug)]
-pub(crate) enum Tried {
-    Right(Right),
-    Wrong {
-        /// Whose address it is.
-        user: Option<User>,
-        lock: Lock,
-    },
-}
-
 /// A password that fits.
 #[derive(Debug)]
 pub(crate) struct Right {
@@ -46,33 +35,25 @@ pub(crate) struct Right {
     pub is_weak: bool,
 }
 
-/// Whether a password is locked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lock {
-    Open,
-    /// By this try.
-    Locked,
-    /// Before: this try was not checked.
-    WasLocked,
-}
-
 impl Services {
-    /// Tries a password of the person with an address, if they `may` use one. It takes the same time,
-    /// and the same questions to the store, whether there is such a person or not.
+    /// Tries a password of the person with an address, if they `may` use one; nothing if it is wrong,
+    /// which is counted and `audited`. It takes the same time, the same questions to the store and the
+    /// same transactions, whether there is such a person or not.
     pub(crate) async fn try_password(
         &self,
         email: &EmailAddress,
         password: Password,
         facts: &RequestFacts,
         may: impl Fn(&User) -> bool + Send,
-    ) -> ServiceResult<Tried> {
+        audited: impl Fn(Option<&User>) -> WrongPassword + Send,
+    ) -> ServiceResult<Option<Right>> {
         let limits = &self.0.log_in_limits;
         let attempt = limits.attempt(email, facts.network(), self.now()).await?;
         let attempt = attempt.strict();
-        let tried = self.try_once(email, password, may).await;
+        let tried = self.try_once(email, password, may, audited).await;
         // Only a wrong password counts, not who is told to come back.
         match tried {
-            Ok(Tried::Wrong { .. }) => attempt.failed(),
+            Ok(None) => attempt.failed(),
             _ => attempt.forgiven(),
         }
         tried
@@ -83,41 +64,33 @@ impl Services {
         email: &EmailAddress,
         password: Password,
         may: impl Fn(&User) -> bool + Send,
-    ) -> ServiceResult<Tried> {
-        // Before it is counted: who finds no place has tried nothing.
+        audited: impl Fn(Option<&User>) -> WrongPassword + Send,
+    ) -> ServiceResult<Option<Right>> {
+        // Before anybody is looked up: who finds no place has tried nothing.
         let place = self.0.passwords.place()?;
         let store = self.store();
-        let begun = store.begin_password_try(email.clone(), MOST_FAILURES);
-        let (login, number) = begun
-            .await?
-            .map(|begun| (begun.login, begun.number))
-            .unzip();
-        let usable = login.as_ref().and_then(|login| {
-            let hash = login.password_hash.as_ref();
-            hash.filter(|_| login.user.is_active() && may(&login.user))
+        let login = store.find_login(email.clone()).await?;
+        let usable = login.as_ref().filter(|login| {
+            let is_locked = login.password_failures >= u64::from(MOST_FAILURES);
+            !is_locked && login.user.is_active() && may(&login.user)
         });
-        let lock = match number.flatten() {
-            _ if usable.is_none() => Lock::Open,
-            None => Lock::WasLocked,
-            Some(MOST_FAILURES) => Lock::Locked,
-            Some(_) => Lock::Open,
-        };
-        let hash = usable.filter(|_| lock != Lock::WasLocked).cloned();
+        let hash = usable.and_then(|login| login.password_hash.clone());
         let checked = self.0.passwords.check(place, password, hash.clone());
-        match (checked.await?, login, hash) {
-            (right @ (Checked::Right | Checked::RightButWeak), Some(login), Some(hash)) => {
-                store.password_was_right(login.user.id).await?;
-                Ok(Tried::Right(Right {
-                    user: login.user,
-                    epoch: login.epoch,
-                    hash,
-                    is_weak: right == Checked::RightButWeak,
-                }))
-            }
-            (_, login, _) => Ok(Tried::Wrong {
-                user: login.map(|login| login.user),
-                lock,
-            }),
+        let checked = checked.await?;
+        if let (true, Some(login), Some(hash)) = (checked != Checked::Wrong, &login, hash)
+            && store.password_was_right(login.epoch, MOST_FAILURES).await?
+        {
+            return Ok(Some(Right {
+                user: login.user.clone(),
+                epoch: login.epoch,
+                hash,
+                is_weak: checked == Checked::RightButWeak,
+            }));
         }
+        let audit = audited(login.as_ref().map(|login| &login.user));
+        store
+            .password_was_wrong(email.clone(), MOST_FAILURES, audit)
+            .await?;
+        Ok(None)
     }
 }

@@ -3,15 +3,15 @@
 use domain::audit::{Action, ObjectKind, Outcome};
 use domain::password::Password;
 use domain::recovery_code::RecoveryCode;
-use domain::user::{EmailAddress, UserId};
+use domain::user::{EmailAddress, User, UserId};
 use serde_json::json;
-use storage::Epoch;
+use storage::{Epoch, WrongPassword};
 
 use crate::Services;
 use crate::actor::{Actor, Object, Person, RequestFacts};
 use crate::error::{ServiceError, ServiceResult};
-use crate::password_try::{LOCKED, Lock, Right, Tried};
-use crate::sessions::LogInMethod;
+use crate::password_try::{LOCKED, Right};
+use crate::sessions::{LogInMethod, nobody};
 use crate::totp::TotpSecret;
 
 /// How a person proves once more who they are.
@@ -122,17 +122,20 @@ impl Services {
             .map_err(ServiceError::internal)?;
         let password =
             Password::typed(typed).map_err(|error| ServiceError::password(field, error))?;
-        let (user, lock) = match self.try_password(&email, password, facts, |_| true).await? {
-            Tried::Right(right) => return Ok(right),
-            Tried::Wrong { user, lock } => (user, lock),
-        };
-        if let (Some(user), Lock::Locked) = (user, lock) {
+        let now = self.now();
+        let audited = |user: Option<&User>| {
+            let object = user.map_or_else(|| nobody(&email), Object::user);
             let (action, done) = (Action::PasswordLocked, Outcome::Done);
-            let detail = json!({ "reason": LOCKED });
-            let event = actor.event(self.now(), action, done, Object::user(&user), detail);
-            self.append_audit(event).await?;
-        }
-        Err(ServiceError::field(field, wrong))
+            WrongPassword {
+                one: None,
+                last: actor.event(now, action, done, object, json!({ "reason": LOCKED })),
+                more: None,
+            }
+        };
+        let tried = self.try_password(&email, password, facts, |_| true, audited);
+        tried
+            .await?
+            .ok_or_else(|| ServiceError::field(field, wrong))
     }
 
     /// Checks a second factor of somebody, which is used up: a code of their app, a recovery code, or the

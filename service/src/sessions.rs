@@ -8,13 +8,15 @@ use domain::role::Permission;
 use domain::user::{EmailAddress, User, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use storage::{Epoch, PersonRecord, SessionOwner, SessionRow, StoreError, TokenHash};
+use storage::{
+    Epoch, PersonRecord, SessionOwner, SessionRow, StoreError, TokenHash, WrongPassword,
+};
 use url::Url;
 
 use crate::Services;
 use crate::actor::{Actor, Object, Person, RequestFacts, anonymous_event};
 use crate::error::{ServiceError, ServiceResult};
-use crate::password_try::{LOCKED, Lock, Tried};
+use crate::password_try::LOCKED;
 use crate::sso::AtProvider;
 use crate::time::KEPT_AFTER_END;
 
@@ -161,14 +163,9 @@ impl Services {
         let again = Password::typed(password.expose()).map_err(|_| ServiceError::WrongLogin)?;
         let now = self.now();
         let may = |user: &User| self.may_log_in(user);
-        let right = match self.try_password(&email, password, facts, may).await? {
-            Tried::Right(right) => right,
-            Tried::Wrong { user, lock } => {
-                let event = wrong_log_in(now, &email, user.as_ref(), lock, facts);
-                self.append_audit(event).await?;
-                return Err(ServiceError::WrongLogin);
-            }
-        };
+        let audited = |user: Option<&User>| self.wrong_log_in(&email, user, facts);
+        let tried = self.try_password(&email, password, facts, may, audited);
+        let right = tried.await?.ok_or(ServiceError::WrongLogin)?;
         let (user, epoch) = (right.user, right.epoch);
         if right.is_weak {
             let to = self.0.passwords.hash(again).await?;
@@ -181,6 +178,29 @@ impl Services {
         }
         let logged_in = self.logged_in(user, epoch, json!({}), facts).await?;
         Ok(LogInStep::Done(logged_in))
+    }
+
+    /// The one event about a log-in that went wrong, also when the password was locked by it. The budget
+    /// of strangers holds for those that they can cause without end.
+    fn wrong_log_in(
+        &self,
+        email: &EmailAddress,
+        user: Option<&User>,
+        facts: &RequestFacts,
+    ) -> WrongPassword {
+        let event = |action, outcome, reason| {
+            let object = user.map_or_else(|| nobody(email), Object::user);
+            anonymous_event(self.now(), action, outcome, object, facts, reason)
+        };
+        let (log_in, failed) = (Action::LogIn, Outcome::Failed);
+        let one = event(log_in, failed, "wrong log-in");
+        let is_admitted = self.0.audit_budget.admits(&one);
+        let more = event(log_in, failed, "the password is locked");
+        WrongPassword {
+            one: is_admitted.then_some(one),
+            last: event(Action::PasswordLocked, Outcome::Done, LOCKED),
+            more: is_admitted.then_some(more),
+        }
     }
 
     /// Finishes a log-in with a code: of the person's app, or a recovery code. The caller then makes a
@@ -378,27 +398,13 @@ impl Services {
     }
 }
 
-/// The one event about a log-in that went wrong, so that each takes as long: also when the password was
-/// locked by it.
-fn wrong_log_in(
-    at: Instant,
-    email: &EmailAddress,
-    user: Option<&User>,
-    lock: Lock,
-    facts: &RequestFacts,
-) -> AuditEvent {
-    let nobody = || Object {
+/// An address that strangers name.
+pub(crate) fn nobody(email: &EmailAddress) -> Object {
+    Object {
         kind: ObjectKind::User,
         id: None,
         name: email.to_string(),
-    };
-    let object = user.map_or_else(nobody, Object::user);
-    let (action, outcome, reason) = match lock {
-        Lock::Open => (Action::LogIn, Outcome::Failed, "wrong log-in"),
-        Lock::Locked => (Action::PasswordLocked, Outcome::Done, LOCKED),
-        Lock::WasLocked => (Action::LogIn, Outcome::Failed, "the password is locked"),
-    };
-    anonymous_event(at, action, outcome, object, facts, reason)
+    }
 }
 
 fn is_self(actor: &Actor, user: UserId) -> bool {

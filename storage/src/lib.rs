@@ -130,17 +130,20 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// A person by address, with what checks their password.
     async fn find_login(&self, email: EmailAddress) -> StoreResult<Option<Login>>;
 
-    /// A person by address for a try of their password, which is counted as failed until
-    /// [`Store::password_was_right`] says otherwise: at most `most` in a row, exactly, whatever runs in
-    /// parallel. Not audited: how the try ends is.
-    async fn begin_password_try(
+    /// Counts a wrong password of whoever has an address, if a right one could let them in: at most
+    /// `most` in a row, exactly, whatever runs in parallel. It is one transaction that writes as much
+    /// where there is nobody to count for, so that it tells nobody who is on the team.
+    async fn password_was_wrong(
         &self,
         email: EmailAddress,
         most: u32,
-    ) -> StoreResult<Option<PasswordTry>>;
+        audit: WrongPassword,
+    ) -> StoreResult<()>;
 
-    /// Forgets the failed tries of a person's password. Not audited: what the right one is used for is.
-    async fn password_was_right(&self, id: UserId) -> StoreResult<()>;
+    /// Forgets the wrong passwords of a person whose right one was tried; `false` if `most` wrong ones
+    /// came before, or what was checked holds no longer: the right one counts for nothing then. Not
+    /// audited: what it is used for is.
+    async fn password_was_right(&self, epoch: Epoch, most: u32) -> StoreResult<bool>;
 
     /// A person's password hash, for checking the current one before a change.
     async fn find_password_hash(&self, id: UserId) -> StoreResult<Option<String>>;

@@ -80,8 +80,7 @@ async fn team() -> TestApp {
         .await
         .unwrap();
     for _ in 0..100 {
-        let tried = app.store.begin_password_try(LOCKED.parse().unwrap(), 100);
-        tried.await.unwrap();
+        app.wrong_password(LOCKED).await;
     }
     app
 }
@@ -163,7 +162,7 @@ async fn check_55_every_failed_log_in_waits_for_a_hash() {
         let app = app.clone();
         tokio::spawn(async move { log_in(&app, "192.0.2.9:40000", SLOW).await })
     };
-    while !app.store.take_calls().contains(&"begin_password_try") {
+    while !app.store.take_calls().contains(&"find_login") {
         sleep(Duration::from_millis(1)).await;
     }
     sleep(Duration::from_millis(200)).await;
@@ -183,10 +182,7 @@ async fn check_55_every_failed_log_in_waits_for_a_hash() {
         let mut tries = 0;
         while tries < ROOM - 2 {
             let calls = app.store.take_calls();
-            tries += calls
-                .iter()
-                .filter(|call| **call == "begin_password_try")
-                .count();
+            tries += calls.iter().filter(|call| **call == "find_login").count();
             sleep(Duration::from_millis(1)).await;
         }
     };

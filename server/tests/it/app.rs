@@ -29,6 +29,7 @@ use server::state::{AppState, GateMode, GateSettings, HttpSettings, Shared};
 use service::{
     Actor, AddPerson, DecisionRow, ManualClock, MasterKey, Services, Settings, SsoSettings,
 };
+use storage::{Store as _, WrongPassword};
 use tower::ServiceExt as _;
 
 use crate::faulty::FaultyStore;
@@ -282,6 +283,18 @@ impl TestApp {
             id: issued.credential.key_id.to_string(),
             secret,
         }
+    }
+
+    /// Counts a wrong password, as if it came days ago.
+    pub async fn wrong_password(&self, email: &str) {
+        let audit = WrongPassword {
+            one: None,
+            last: self.audit_log().await.remove(0),
+            more: None,
+        };
+        let email = email.parse().unwrap();
+        let counted = self.store.password_was_wrong(email, 100, audit);
+        counted.await.unwrap();
     }
 
     /// Every event of the audit log, oldest first.

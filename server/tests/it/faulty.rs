@@ -22,9 +22,10 @@ use storage::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
     CredentialRecord, CredentialUse, DecisionRow, Epoch, GatewayRecord, GatewaySeen, Identity,
     KeySetRow, LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken, OwnSession,
-    PasswordTry, PeoplePage, PeopleQuery, PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken,
+    PeoplePage, PeopleQuery, PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken,
     SecondFactorId, SecondFactors, SecretHash, SessionOwner, SessionRow, SessionsToEnd,
     SharedStore, SigningKeyRow, Store, StoreError, StoreResult, TokenHash, UsageRow, UserQuery,
+    WrongPassword,
 };
 use tokio::sync::oneshot;
 
@@ -143,8 +144,8 @@ around! {
     fn add_user(user: User, hash: Option<String>, link: Option<OneTimeToken>, audit: AuditEvent) -> ();
     fn find_user(id: UserId) -> Option<User>;
     fn find_login(email: EmailAddress) -> Option<Login>;
-    fn begin_password_try(email: EmailAddress, most: u32) -> Option<PasswordTry>;
-    fn password_was_right(id: UserId) -> ();
+    fn password_was_wrong(email: EmailAddress, most: u32, audit: WrongPassword) -> ();
+    fn password_was_right(epoch: Epoch, most: u32) -> bool;
     fn find_password_hash(id: UserId) -> Option<String>;
     fn list_users(query: UserQuery) -> Vec<User>;
     fn list_people(query: PeopleQuery) -> PeoplePage;

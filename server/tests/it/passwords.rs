@@ -8,7 +8,6 @@ use chrono::TimeDelta;
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::role::Role;
 use service::AddPerson;
-use storage::Store as _;
 use tokio::task::JoinSet;
 
 use crate::app::{Answer, PASSWORD, PUBLIC_URL, TestApp};
@@ -35,8 +34,7 @@ async fn post(app: &TestApp, peer: &str, path: &str, body: String) -> Answer {
 /// Wrong passwords, as if they came over days.
 async fn fail(app: &TestApp, times: u32) {
     for _ in 0..times {
-        let tried = app.store.begin_password_try(MARA.parse().unwrap(), MOST);
-        tried.await.unwrap();
+        app.wrong_password(MARA).await;
     }
 }
 
@@ -161,7 +159,7 @@ async fn check_57_a_password_that_is_too_long_is_refused_before_anything_is_done
             assert!(page.contains("aria-invalid=\"true\""), "{page}");
             assert!(!page.contains(&long[..100]), "{path}");
             let calls = app.store.take_calls();
-            assert!(!calls.contains(&"begin_password_try"), "{path}: {calls:?}");
+            assert!(!calls.contains(&"find_login"), "{path}: {calls:?}");
         }
     }
     // One of the longest is looked at.

@@ -16,6 +16,7 @@ use service::{
     MasterKey, Outbound, OutboundError, OutboundUrl, Presented, Refusal, RequestFacts, Services,
     SessionRow, Settings, SharedStore, Token, TokenError, TokenRequest,
 };
+use storage::WrongPassword;
 
 pub const PASSWORD: &str = "mice juggle seven lamps";
 
@@ -202,6 +203,19 @@ impl Team {
         let user = self.store.find_user(user).await.unwrap().unwrap();
         let login = self.store.find_login(user.email).await.unwrap();
         login.unwrap().epoch
+    }
+
+    /// Counts a wrong password, as if it came days ago.
+    pub async fn wrong_password(&self, email: &str) {
+        let some = self.store.list_audit(0, 1).await.unwrap().remove(0).event;
+        let audit = WrongPassword {
+            one: None,
+            last: some,
+            more: None,
+        };
+        let email = email.parse().unwrap();
+        let counted = self.store.password_was_wrong(email, 100, audit);
+        counted.await.unwrap();
     }
 
     /// The actor of the next request of the same session, if it is live.

@@ -24,6 +24,7 @@ mod passkeys;
 mod password_links;
 mod people;
 mod restored;
+mod same_work;
 mod second_factors;
 mod sessions;
 mod signing;

@@ -9,7 +9,7 @@ mod list;
 mod people;
 
 use domain::Instant;
-use domain::audit::{ChainHash, ObjectKind};
+use domain::audit::{AuditEvent, ChainHash, ObjectKind};
 use domain::credential::Credential;
 use domain::key_id::KeyId;
 use domain::user::{User, UserId};
@@ -61,18 +61,21 @@ pub struct Login {
     pub user: User,
     /// Argon2id in PHC form; none while they have not chosen a password.
     pub password_hash: Option<String>,
+    /// How many wrong passwords were tried since the last right one.
+    pub password_failures: u64,
     /// What a log-in with it holds for.
     pub epoch: Epoch,
 }
 
-/// A try of a password, of a person whom there is.
+/// What the audit log says about a wrong password, by its place in a row.
 #[derive(Debug, Clone)]
-pub struct PasswordTry {
-    /// The person, with what checks their password.
-    pub login: Login,
-    /// The number of this try since the last right one; none if there were as many as may be, and this
-    /// one must not be checked.
-    pub number: Option<u32>,
+pub struct WrongPassword {
+    /// Each but the last; nothing where something else is said about it.
+    pub one: Option<AuditEvent>,
+    /// The last that may be: the password is locked from then on.
+    pub last: AuditEvent,
+    /// Each after that.
+    pub more: Option<AuditEvent>,
 }
 
 /// Who somebody is at single sign-on.

@@ -1,11 +1,13 @@
 //! People, passwords and the links for choosing one.
 
 use chrono::TimeDelta;
+use domain::audit::{AuditEntry, AuditEvent};
 use domain::credential::{Credential, Mark, Standing};
 use domain::role::Role;
-use domain::user::{PersonFilter, User, UserId};
+use domain::user::{EmailAddress, PersonFilter, User, UserId};
 use storage::{
-    Conflict, OwnSession, PeopleQuery, PeopleStart, StoreError, StoreResult, TokenHash, UserQuery,
+    Conflict, OwnSession, PeopleQuery, PeopleStart, SharedStore, StoreError, StoreResult,
+    TokenHash, UserQuery, WrongPassword,
 };
 
 use crate::fixture::{Fixture, at, credential, event, person, session, token};
@@ -537,12 +539,24 @@ pub async fn a_password_hash_is_upgraded_only_if_it_is_the_checked_one(fixture: 
     );
 }
 
-/// The number of the next try of a person's password.
-async fn try_password(fixture: &Fixture, user: &User, most: u32) -> Option<u32> {
-    let tried = fixture.store.begin_password_try(user.email.clone(), most);
-    let tried = tried.await.unwrap().unwrap();
-    assert_eq!(tried.login.user.id, user.id);
-    tried.number
+/// What is said about the next wrong password of somebody: that it is one, the last, or one more.
+async fn fail(store: &SharedStore, email: &EmailAddress, most: u32) -> String {
+    let said = |word: &str| AuditEvent {
+        detail: format!("{{\"said\":\"{word}\"}}"),
+        ..event()
+    };
+    let audit = WrongPassword {
+        one: Some(said("one")),
+        last: said("last"),
+        more: Some(said("more")),
+    };
+    store
+        .password_was_wrong(email.clone(), most, audit)
+        .await
+        .unwrap();
+    let log = store.list_audit(0, 1_000).await.unwrap();
+    let word = log.last().unwrap().event.detail.split('"').nth(3);
+    word.unwrap_or_default().to_owned()
 }
 
 pub async fn check_61_parallel_tries_of_a_password_are_counted_exactly(fixture: &Fixture) {
@@ -550,14 +564,18 @@ pub async fn check_61_parallel_tries_of_a_password_are_counted_exactly(fixture: 
     let mut tries = tokio::task::JoinSet::new();
     for _ in 0..30 {
         let (store, email) = (fixture.store.clone(), mara.email.clone());
-        tries.spawn(async move {
-            let tried = store.begin_password_try(email, 10).await.unwrap();
-            tried.unwrap().number
-        });
+        tries.spawn(async move { fail(&store, &email, 10).await });
     }
-    let mut numbers: Vec<u32> = tries.join_all().await.into_iter().flatten().collect();
-    numbers.sort_unstable();
-    assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
+    tries.join_all().await;
+    let log = fixture.audit_log().await;
+    let said = |word: &str| {
+        let is_so = |entry: &&AuditEntry| entry.event.detail.contains(word);
+        log.iter().filter(is_so).count()
+    };
+    assert_eq!(["one", "last", "more"].map(said), [9, 1, 20]);
+    let epoch = fixture.epoch(&mara).await;
+    let right = fixture.store.password_was_right(epoch, 10).await;
+    assert!(!right.unwrap(), "a right one comes too late");
 }
 
 pub async fn check_61_a_right_or_a_new_password_forgets_the_failed_tries(fixture: &Fixture) {
@@ -567,34 +585,36 @@ pub async fn check_61_a_right_or_a_new_password_forgets_the_failed_tries(fixture
         fixture.add_superuser(2).await,
     );
     let lock = async || {
-        for expected in [Some(1), Some(2), None, None] {
-            assert_eq!(try_password(fixture, &mara, 2).await, expected);
+        for expected in ["one", "last", "more", "more"] {
+            assert_eq!(fail(store, &mara.email, 2).await, expected);
         }
     };
     lock().await;
     let person = store.find_person(mara.id, at(0)).await.unwrap().unwrap();
     assert_eq!(person.password_failures, 2);
+    let login = store.find_login(mara.email.clone()).await.unwrap().unwrap();
+    assert_eq!(login.password_failures, 2);
     // Tries are counted for one person only, and a log-in without the password leaves them.
-    assert_eq!(try_password(fixture, &jon, 2).await, Some(1));
-    store
-        .record_login(fixture.epoch(&mara).await, at(1), event())
-        .await
-        .unwrap();
-    assert_eq!(try_password(fixture, &mara, 2).await, None);
+    assert_eq!(fail(store, &jon.email, 2).await, "one");
+    let epoch = fixture.epoch(&mara).await;
+    store.record_login(epoch, at(1), event()).await.unwrap();
+    assert_eq!(fail(store, &mara.email, 2).await, "more");
 
-    store.password_was_right(mara.id).await.unwrap();
+    assert!(store.password_was_right(epoch, 3).await.unwrap());
     lock().await;
     let hash = "new".to_owned();
     store
         .set_password(mara.id, hash.clone(), event())
         .await
         .unwrap();
+    let old = store.password_was_right(epoch, 3).await.unwrap();
+    assert!(!old, "a right one of before the change");
     lock().await;
     store
         .offer_password_link(mara.id, token(1), event())
         .await
         .unwrap();
-    assert_eq!(try_password(fixture, &mara, 2).await, None);
+    assert_eq!(fail(store, &mara.email, 2).await, "more");
     store
         .redeem_password_link(token(1).hash, at(0), hash, event())
         .await
@@ -614,15 +634,16 @@ pub async fn check_61_a_try_that_cannot_succeed_counts_for_nobody(fixture: &Fixt
         .await
         .unwrap();
     store.disable_user(jon.id, at(1), event()).await.unwrap();
-    for user in [&jon, &invited] {
-        assert_eq!(try_password(fixture, user, 1).await, None);
-    }
     let nobody = "nobody@example.com".parse().unwrap();
-    assert!(store.begin_password_try(nobody, 1).await.unwrap().is_none());
+    for email in [&jon.email, &invited.email, &nobody] {
+        for _ in 0..2 {
+            assert_eq!(fail(store, email, 1).await, "one");
+        }
+    }
     // Nothing was held against the one who is enabled again.
     store.enable_user(jon.id, event()).await.unwrap();
-    assert_eq!(try_password(fixture, &jon, 1).await, Some(1));
-    assert_eq!(try_password(fixture, &mara, 1).await, Some(1));
+    assert_eq!(fail(store, &jon.email, 1).await, "last");
+    assert_eq!(fail(store, &mara.email, 1).await, "last");
 }
 
 pub async fn a_password_link_works_once_and_in_time(fixture: &Fixture) {

@@ -26,9 +26,9 @@ use crate::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
     CredentialRecord, CredentialUse, DecisionRow, Epoch, GatewayRecord, GatewaySeen, Identity,
     KeySetRow, LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken, OwnSession,
-    PasswordTry, PeoplePage, PeopleQuery, PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken,
+    PeoplePage, PeopleQuery, PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken,
     SecondFactorId, SecondFactors, SecretHash, SessionOwner, SessionRow, SessionsToEnd,
-    SigningKeyRow, Store, StoreResult, TokenHash, UsageRow, UserQuery,
+    SigningKeyRow, Store, StoreResult, TokenHash, UsageRow, UserQuery, WrongPassword,
 };
 
 #[async_trait]
@@ -169,17 +169,31 @@ impl Store for SqlStore {
         users::find_login(&mut *self.read().await?, email).await
     }
 
-    async fn begin_password_try(
+    async fn password_was_wrong(
         &self,
         email: EmailAddress,
         most: u32,
-    ) -> StoreResult<Option<PasswordTry>> {
-        self.write(move |db| Box::pin(users::begin_password_try(db, email, most)))
-            .await
+        audit: WrongPassword,
+    ) -> StoreResult<()> {
+        self.write(move |db| {
+            Box::pin(async move {
+                let head = audit::lock_head(db).await?;
+                let event = match users::count_wrong_password(db, email, most).await? {
+                    users::Place::OneOf => audit.one,
+                    users::Place::Last => Some(audit.last),
+                    users::Place::After => audit.more,
+                };
+                match event {
+                    Some(event) => audit::append(db, head, event).await,
+                    None => Ok(()),
+                }
+            })
+        })
+        .await
     }
 
-    async fn password_was_right(&self, id: UserId) -> StoreResult<()> {
-        self.write(move |db| Box::pin(users::password_was_right(db, id)))
+    async fn password_was_right(&self, epoch: Epoch, most: u32) -> StoreResult<bool> {
+        self.write(move |db| Box::pin(users::password_was_right(db, epoch, most)))
             .await
     }
 

@@ -8,8 +8,7 @@ use sqlx::QueryBuilder;
 use super::columns::{Columns, millis, optional_millis};
 use super::{Connection, Db, OrIfTaken as _, Row, epochs, found, push_has, text};
 use crate::{
-    Conflict, Epoch, Login, OneTimeToken, OwnSession, PasswordTry, StoreError, StoreResult,
-    TokenHash, UserQuery,
+    Conflict, Epoch, Login, OneTimeToken, OwnSession, StoreError, StoreResult, TokenHash, UserQuery,
 };
 
 const PERSON: &str = "person";
@@ -81,42 +80,60 @@ pub(super) async fn find_login(
     row.as_ref().map(to_login).transpose()
 }
 
-/// Only a try that may be checked is counted, by the statement that looks whether it may.
-pub(super) async fn begin_password_try(
+/// The place of a wrong password in a row.
+pub(super) enum Place {
+    OneOf,
+    Last,
+    After,
+}
+
+/// What counts for nobody is written as well. The lock on the audit log keeps the number true that is read
+/// first, but for a right password, which makes it less.
+pub(super) async fn count_wrong_password(
     db: &mut Connection,
     email: EmailAddress,
     most: u32,
-) -> StoreResult<Option<PasswordTry>> {
-    let counted = sqlx::query(
-        "UPDATE users SET password_failures = password_failures + 1
-         WHERE email = $1 AND password_failures < $2 AND password_hash IS NOT NULL
-             AND disabled_at IS NULL
-         RETURNING *",
+) -> StoreResult<Place> {
+    let row = sqlx::query(
+        "SELECT password_failures FROM users
+         WHERE email = $1 AND password_hash IS NOT NULL AND disabled_at IS NULL",
     )
     .bind(email.to_string())
-    .bind(i64::from(most))
     .fetch_optional(&mut *db)
     .await?;
-    let Some(row) = counted else {
-        let login = find_login(db, email).await?;
-        return Ok(login.map(|login| PasswordTry {
-            login,
-            number: None,
-        }));
+    let failures = row.map(|row| Columns::of("users", &row).count("password_failures"));
+    let (place, count) = match failures.transpose()? {
+        None => (Place::OneOf, OF_NOBODY),
+        Some(failures) if failures >= u64::from(most) => (Place::After, OF_NOBODY),
+        Some(failures) if failures + 1 == u64::from(most) => (Place::Last, OF_SOMEBODY),
+        Some(_) => (Place::OneOf, OF_SOMEBODY),
     };
-    let number = Columns::of("users", &row).count("password_failures")?;
-    Ok(Some(PasswordTry {
-        login: to_login(&row)?,
-        number: u32::try_from(number).ok(),
-    }))
-}
-
-pub(super) async fn password_was_right(db: &mut Connection, id: UserId) -> StoreResult<()> {
-    sqlx::query("UPDATE users SET password_failures = 0 WHERE id = $1")
-        .bind(id.to_string())
+    sqlx::query(count)
+        .bind(email.to_string())
         .execute(db)
         .await?;
-    Ok(())
+    Ok(place)
+}
+
+const OF_SOMEBODY: &str =
+    "UPDATE users SET password_failures = password_failures + 1 WHERE email = $1";
+const OF_NOBODY: &str = "UPDATE tries_of_nobody SET number = number + 1 WHERE $1 IS NOT NULL";
+
+pub(super) async fn password_was_right(
+    db: &mut Connection,
+    epoch: Epoch,
+    most: u32,
+) -> StoreResult<bool> {
+    let done = sqlx::query(
+        "UPDATE users SET password_failures = 0
+         WHERE id = $1 AND epoch = $2 AND disabled_at IS NULL AND password_failures < $3",
+    )
+    .bind(epoch.user().to_string())
+    .bind(epoch.number())
+    .bind(i64::from(most))
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 pub(super) async fn find_password_hash(
@@ -381,9 +398,11 @@ pub(super) async fn record_login(
 }
 
 fn to_login(row: &Row) -> StoreResult<Login> {
+    let columns = Columns::of("users", row);
     Ok(Login {
         user: to_user(row)?,
-        password_hash: Columns::of("users", row).get("password_hash")?,
+        password_hash: columns.get("password_hash")?,
+        password_failures: columns.count("password_failures")?,
         epoch: to_epoch(row)?,
     })
 }
