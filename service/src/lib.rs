@@ -87,7 +87,7 @@ pub use outbound::{InvalidUrl, Outbound, OutboundError, OutboundUrl};
 pub use passkeys::PasskeyQuestion;
 pub use password_links::{Invitation, PasswordLink};
 pub use password_try::is_password_locked;
-pub use people::AddPerson;
+pub use people::{AddPerson, Colleague, Colleagues};
 pub use proof::ProofWay;
 pub use public_keys::PublicKeyDraft;
 pub use second_factors::{OwnSecondFactors, SecondFactorPolicy, TotpOffer};
@@ -109,8 +109,8 @@ pub use storage::{
     AuditQuery, Conflict, CredentialCounts, CredentialFilter, CredentialPage, CredentialQuery,
     CredentialRecord, CredentialRow, CredentialSort, CredentialTab, DecisionRow, Epoch,
     GatewayRecord, GatewaySeen, IfMissing, KeySetRow, LastUse, Location, Named, PageStart,
-    PeoplePage, PeopleQuery, PeopleStart, PersonRecord, Position, PublicKeyRow, SecondFactorId,
-    SecretInfo, SessionRow, SharedStore, StoreError, TokenHash, UsageRow, UserQuery, connect,
+    PeopleQuery, PeopleStart, PersonRecord, Position, PublicKeyRow, SecondFactorId, SecretInfo,
+    SessionRow, SharedStore, StoreError, TokenHash, UsageRow, UserQuery, connect,
     open as open_store,
 };
 

@@ -8,7 +8,7 @@ use domain::role::{Permission, Role};
 use domain::text::PersonName;
 use domain::user::{EmailAddress, User, UserId};
 use serde_json::json;
-use storage::{Conflict, OneTimeToken, PeoplePage, PeopleQuery, PersonRecord, UserQuery};
+use storage::{Conflict, OneTimeToken, PeopleQuery, PersonRecord, UserQuery};
 
 use crate::Services;
 use crate::actor::{Actor, Object, RequestFacts};
@@ -26,6 +26,28 @@ pub struct AddPerson {
     pub email: String,
     /// `superuser`, `developer`, `operations` or `support`.
     pub role: String,
+}
+
+/// A person of the team, as everybody sees them.
+#[derive(Debug, Clone)]
+pub struct Colleague {
+    /// Who they are, without when they logged in.
+    pub user: User,
+    /// How many credentials they own that are active or quarantined.
+    pub credentials: u64,
+    /// How they come in, and all else: for whoever manages users.
+    pub record: Option<PersonRecord>,
+}
+
+/// A page of the team.
+#[derive(Debug, Clone)]
+pub struct Colleagues {
+    /// The people, by name.
+    pub people: Vec<Colleague>,
+    /// Whether there are people before.
+    pub has_before: bool,
+    /// Whether there are people after.
+    pub has_after: bool,
 }
 
 /// A person to be added, checked.
@@ -142,14 +164,33 @@ impl Services {
         Ok(self.store().list_users(query).await?)
     }
 
-    /// A page of the team, with what each person owns.
+    /// A page of the team, with what each person owns. How somebody comes in is for whoever manages
+    /// users: to others it would tell whose account is the easiest to get into.
     pub async fn people_page(
         &self,
         actor: &Actor,
         query: PeopleQuery,
-    ) -> ServiceResult<PeoplePage> {
+    ) -> ServiceResult<Colleagues> {
         Self::see(actor)?;
-        Ok(self.store().list_people(query).await?)
+        let manages = actor.can(Permission::ManageUsers);
+        let query = PeopleQuery {
+            tell_invited: manages,
+            ..query
+        };
+        let page = self.store().list_people(query).await?;
+        let colleague = |record: PersonRecord| Colleague {
+            user: User {
+                last_login_at: None,
+                ..record.user.clone()
+            },
+            credentials: record.credentials,
+            record: manages.then_some(record),
+        };
+        Ok(Colleagues {
+            people: page.people.into_iter().map(colleague).collect(),
+            has_before: page.has_before,
+            has_after: page.has_after,
+        })
     }
 
     /// One person with what they own: oneself, or, for whoever manages users, anybody.

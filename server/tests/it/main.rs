@@ -35,6 +35,7 @@ mod mail;
 mod metadata;
 mod passwords;
 mod paths;
+mod people;
 mod proxies;
 mod read_only;
 mod role_matrix;

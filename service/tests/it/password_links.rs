@@ -129,6 +129,7 @@ async fn people_see_their_own_page_and_superusers_everybodys() {
         search: None,
         role: None,
         state: None,
+        tell_invited: true,
         from: PeopleStart::First,
         limit: 1,
     };

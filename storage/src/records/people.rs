@@ -15,6 +15,8 @@ pub struct PeopleQuery {
     pub role: Option<Role>,
     /// Only those who stand so.
     pub state: Option<PersonFilter>,
+    /// Whether who has never come in is told apart from the others who may act.
+    pub tell_invited: bool,
     /// Where the page begins.
     pub from: PeopleStart,
     /// At most this many rows.

@@ -184,6 +184,7 @@ fn everybody() -> PeopleQuery {
         search: None,
         role: None,
         state: None,
+        tell_invited: true,
         from: PeopleStart::First,
         limit: 10,
     }
@@ -252,6 +253,18 @@ pub async fn people_are_filtered_and_known_with_what_they_own(fixture: &Fixture)
         )
         .await;
         assert_eq!(found, expected, "{state:?}");
+    }
+    // Where they are not told apart, who was invited is one of the active ones.
+    for (state, expected) in [
+        (PersonFilter::Active, &["Ann", "Bo", "Eve"][..]),
+        (PersonFilter::Invited, &[]),
+    ] {
+        let untold = PeopleQuery {
+            state: Some(state),
+            tell_invited: false,
+            ..everybody()
+        };
+        assert_eq!(names(fixture, untold).await, expected, "{state:?}");
     }
     let role = Some(Role::Developer);
     assert_eq!(
@@ -351,6 +364,7 @@ pub async fn a_person_comes_with_the_session_that_was_used_last(fixture: &Fixtur
         search: None,
         role: None,
         state: None,
+        tell_invited: true,
         from: PeopleStart::First,
         limit: 10,
     };

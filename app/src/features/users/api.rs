@@ -24,7 +24,18 @@ pub struct PersonRow {
     pub role: Role,
     /// May they log in?
     pub active: bool,
-    /// They have never come in.
+    /// When they were added.
+    pub created_at: DateTime<Utc>,
+    /// How many credentials they own that are active or quarantined.
+    pub credentials: usize,
+    /// How they come in: for superusers, and on one's own page.
+    pub access: Option<PersonAccess>,
+}
+
+/// How a person comes in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonAccess {
+    /// They never have.
     pub invited: bool,
     /// Where they log in.
     pub source: String,
@@ -32,21 +43,18 @@ pub struct PersonRow {
     pub second_factor: bool,
     /// Until when the link works that they were given.
     pub link_ends_at: Option<DateTime<Utc>>,
-    /// When they were added.
-    pub created_at: DateTime<Utc>,
     /// When they last logged in.
     pub last_login_at: Option<DateTime<Utc>>,
     /// When they last logged in or, if that is later, used a session.
     pub last_seen_at: Option<DateTime<Utc>>,
-    /// How many credentials they own that are active or quarantined.
-    pub credentials: usize,
 }
 
 impl PersonRow {
     /// How they stand.
     #[must_use]
-    pub const fn status(&self) -> Status {
-        match (self.active, self.invited) {
+    pub fn status(&self) -> Status {
+        let invited = self.access.as_ref().is_some_and(|access| access.invited);
+        match (self.active, invited) {
             (false, _) => Status::Disabled,
             (true, true) => Status::Invited,
             (true, false) => Status::Active,
@@ -110,8 +118,13 @@ pub async fn list_users(params: PeopleParams) -> Result<PeopleList, ApiError> {
     } else {
         Vec::new()
     };
-    let rows = |people: Vec<service::PersonRecord>| -> Vec<PersonRow> {
-        let row = |person| PersonRow::new(person, &services);
+    let rows = |people: Vec<service::Colleague>| -> Vec<PersonRow> {
+        let row = |one: service::Colleague| {
+            let access = one
+                .record
+                .map(|record| PersonAccess::new(&record, &services));
+            PersonRow::new(one.user, one.credentials, access)
+        };
         people.into_iter().map(row).collect()
     };
     let people = rows(page.people);
@@ -141,7 +154,8 @@ pub async fn get_person(id: String) -> Result<PersonDetail, ApiError> {
     let id: domain::user::UserId = reply(id.parse().map_err(unknown))?;
     let record = reply(services.person(&actor, id).await)?;
     let password_locked = service::is_password_locked(&record);
-    let person = PersonRow::new(record, &services);
+    let access = PersonAccess::new(&record, &services);
+    let person = PersonRow::new(record.user, record.credentials, Some(access));
     let entries = reply(services.person_story(&actor, id).await)?;
     let mut story = tell(entries, &services.catalogue(), &[], Subject::Named);
     let here = format!("/users/{id}");
@@ -206,6 +220,7 @@ impl PeopleParams {
             search: Some(self.search.clone()).filter(|search| !search.is_empty()),
             role: self.role,
             state: self.state,
+            tell_invited: false,
             from,
             limit,
         }
@@ -214,17 +229,25 @@ impl PeopleParams {
 
 #[cfg(feature = "ssr")]
 impl PersonRow {
-    fn new(record: service::PersonRecord, services: &service::Services) -> Self {
-        let invited = record.is_invited();
-        let last_seen_at = services.last_seen(&record);
-        let user = record.user;
+    fn new(user: domain::user::User, credentials: u64, access: Option<PersonAccess>) -> Self {
         Self {
             id: user.id.to_string(),
             name: user.name.to_string(),
             email: user.email.to_string(),
             role: user.role,
             active: user.is_active(),
-            invited,
+            created_at: user.created_at,
+            credentials: usize::try_from(credentials).unwrap_or(usize::MAX),
+            access,
+        }
+    }
+}
+
+#[cfg(feature = "ssr")]
+impl PersonAccess {
+    fn new(record: &service::PersonRecord, services: &service::Services) -> Self {
+        Self {
+            invited: record.is_invited(),
             source: match record.issuer.as_deref() {
                 None => "Local",
                 Some(service::HEADER_ISSUER) => "Trusted header",
@@ -233,10 +256,8 @@ impl PersonRow {
             .to_owned(),
             second_factor: record.has_second_factor,
             link_ends_at: record.link_ends_at,
-            created_at: user.created_at,
-            last_login_at: user.last_login_at,
-            last_seen_at,
-            credentials: usize::try_from(record.credentials).unwrap_or(usize::MAX),
+            last_login_at: record.user.last_login_at,
+            last_seen_at: services.last_seen(record),
         }
     }
 }

@@ -20,7 +20,8 @@ pub(super) fn manage(person: &PersonRow, outcome: Option<FormOutcome>) -> AnyVie
     let action = |what: &str| format!("/users/{}/{what}", person.id);
     let role = person.role.as_str();
     let standing = standing(person, outcome.clone());
-    let (link_text, link_button) = match (person.invited, person.link_ends_at) {
+    let access = person.access.clone().unwrap_or_default();
+    let (link_text, link_button) = match (access.invited, access.link_ends_at) {
         (true, Some(_)) => ("The link that they have stops working.", "Send a new link"),
         (true, None) => ("Their link has ended.", "Send a new link"),
         (false, _) => (
@@ -38,7 +39,7 @@ pub(super) fn manage(person: &PersonRow, outcome: Option<FormOutcome>) -> AnyVie
             </PostForm>
         }
     });
-    let factor = person.second_factor.then(|| {
+    let factor = access.second_factor.then(|| {
         view! {
             <PostForm action=action("second-factor/reset") outcome=outcome.clone() proof=true>
                 <p>
@@ -83,7 +84,7 @@ fn standing(person: &PersonRow, outcome: Option<FormOutcome>) -> AnyView {
             "btn",
             "Enable",
         )
-    } else if person.invited {
+    } else if person.access.as_ref().is_some_and(|access| access.invited) {
         (
             "disable",
             "Their link stops working, and they stay in the list as disabled.",

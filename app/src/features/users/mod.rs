@@ -7,7 +7,7 @@ mod page;
 mod person;
 mod query;
 
-pub use api::{PeopleList, PersonDetail, PersonRow, get_person, list_users};
+pub use api::{PeopleList, PersonAccess, PersonDetail, PersonRow, get_person, list_users};
 pub use links::{Mailed, WelcomeLink};
 pub use page::UsersPage;
 pub use person::PersonPage;

@@ -10,7 +10,7 @@ use super::links::WelcomeLinks;
 use super::manage::roles;
 use super::person::invite;
 use super::query::USERS;
-use super::{PeopleList, PeopleParams, PersonRow, list_users};
+use super::{PeopleList, PeopleParams, PersonAccess, PersonRow, list_users};
 use crate::components::{
     Avatar, Cell, Column, EmptyState, ErrorState, Field, Glyph, Moment, Notice, PageHead, Pager,
     PostForm, SearchForm, Select, Skeleton, State, Table, TextArea, Time, Tone,
@@ -53,8 +53,11 @@ pub fn UsersPage() -> impl IntoView {
 fn Filters(params: PeopleParams) -> impl IntoView {
     let any = |words: &str| (String::new(), words.to_owned());
     let roles = std::iter::once(any("Any role")).chain(roles()).collect();
-    let states =
-        PersonFilter::ALL.map(|state| (state.as_str().to_owned(), state.label().to_owned()));
+    let manages = Viewer::current().can(Permission::ManageUsers);
+    let states = PersonFilter::ALL
+        .into_iter()
+        .filter(|state| manages || *state != PersonFilter::Invited)
+        .map(|state| (state.as_str().to_owned(), state.label().to_owned()));
     let states = std::iter::once(any("Any state")).chain(states).collect();
     let filtered = params.is_filtered();
     view! {
@@ -132,19 +135,24 @@ fn table(
     } else {
         format!("{} on this page", people_in_words(people.len()))
     };
-    let columns = [
-        "Person",
-        "Role",
-        "State",
-        "Logs in",
-        "Second factor",
-        "Credentials",
-        "Added",
-        "Last seen",
-    ];
+    let columns: &[&str] = if Viewer::current().can(Permission::ManageUsers) {
+        &[
+            "Person",
+            "Role",
+            "State",
+            "Logs in",
+            "Second factor",
+            "Credentials",
+            "Added",
+            "Last seen",
+        ]
+    } else {
+        &["Person", "Role", "State", "Credentials", "Added"]
+    };
+    let columns = columns.iter().copied().map(Column::new).collect::<Vec<_>>();
     let rows = people.into_iter().map(line).collect_view();
     view! {
-        <Table caption="People of the team" columns=columns.map(Column::new).to_vec()>
+        <Table caption="People of the team" columns=columns>
             {rows}
         </Table>
         <Pager summary=summary previous=previous next=next />
@@ -169,10 +177,6 @@ fn line(person: PersonRow) -> AnyView {
     } else {
         person.name.clone().into_any()
     };
-    let last_seen = person.last_seen_at.map_or_else(
-        || view! { <span class="quiet">"never"</span> }.into_any(),
-        |at| view! { <Time at=at /> }.into_any(),
-    );
     let owned = match person.credentials {
         0 => view! { <span class="quiet">"none"</span> }.into_any(),
         some => {
@@ -180,10 +184,9 @@ fn line(person: PersonRow) -> AnyView {
             view! { <a class="num" href=href>{count(some, "credential")}</a> }.into_any()
         }
     };
-    let second_factor = if person.second_factor {
-        "yes".into_any()
-    } else {
-        view! { <span class="quiet">"none"</span> }.into_any()
+    let (comes_in, last_seen) = match person.access.clone() {
+        Some(access) => (comes_in(&access), last_seen(&access)),
+        None => (().into_any(), ().into_any()),
     };
     let invite = manages.then(|| invite(&person));
     let (dim, status) = (!person.active, person.status());
@@ -208,16 +211,38 @@ fn line(person: PersonRow) -> AnyView {
                     {invite}
                 </span>
             </Cell>
-            <Cell label="Logs in">{person.source}</Cell>
-            <Cell label="Second factor">{second_factor}</Cell>
+            {comes_in}
             <Cell label="Credentials">{owned}</Cell>
             <Cell label="Added">
                 <Moment at=person.created_at />
             </Cell>
-            <Cell label="Last seen">{last_seen}</Cell>
+            {last_seen}
         </tr>
     }
     .into_any()
+}
+
+/// Where somebody logs in, and with what.
+fn comes_in(access: &PersonAccess) -> AnyView {
+    let source = access.source.clone();
+    let second_factor = if access.second_factor {
+        "yes".into_any()
+    } else {
+        view! { <span class="quiet">"none"</span> }.into_any()
+    };
+    view! {
+        <Cell label="Logs in">{source}</Cell>
+        <Cell label="Second factor">{second_factor}</Cell>
+    }
+    .into_any()
+}
+
+fn last_seen(access: &PersonAccess) -> AnyView {
+    let last_seen = match access.last_seen_at {
+        None => view! { <span class="quiet">"never"</span> }.into_any(),
+        Some(at) => view! { <Time at=at /> }.into_any(),
+    };
+    view! { <Cell label="Last seen">{last_seen}</Cell> }.into_any()
 }
 
 #[component]

@@ -69,7 +69,8 @@ fn contents(detail: Result<PersonDetail, ApiError>, outcome: Option<FormOutcome>
 }
 
 fn facts(person: &PersonRow, password_locked: bool) -> AnyView {
-    let last_login = person.last_login_at.map_or_else(
+    let access = person.access.clone().unwrap_or_default();
+    let last_login = access.last_login_at.map_or_else(
         || "Never".into_any(),
         |at| view! { <Moment at=at time=true /> " (" <Time at=at /> ")" }.into_any(),
     );
@@ -90,10 +91,10 @@ fn facts(person: &PersonRow, password_locked: bool) -> AnyView {
                 <dt>"Role"</dt>
                 <dd>{person.role.label()}</dd>
                 <dt>"Logs in"</dt>
-                <dd>{person.source.clone()}</dd>
+                <dd>{access.source}</dd>
                 {locked}
                 <dt>"Second factor"</dt>
-                <dd>{if person.second_factor { "Yes" } else { "None" }}</dd>
+                <dd>{if access.second_factor { "Yes" } else { "None" }}</dd>
                 <dt>"Added"</dt>
                 <dd>
                     <Moment at=person.created_at time=true />
@@ -108,10 +109,11 @@ fn facts(person: &PersonRow, password_locked: bool) -> AnyView {
 
 /// How long an invited person still has.
 pub(super) fn invite(person: &PersonRow) -> Option<AnyView> {
-    if !person.active || !person.invited {
+    let access = person.access.as_ref().filter(|access| access.invited)?;
+    if !person.active {
         return None;
     }
-    let words = match person.link_ends_at {
+    let words = match access.link_ends_at {
         Some(at) => view! { "link ends " <Moment at=at time=true /> }.into_any(),
         None => "link has ended".into_any(),
     };

@@ -24,6 +24,7 @@ pub async fn people(store: &SharedStore) -> Result<Vec<(&'static str, PeopleQuer
         search: None,
         role: None,
         state: None,
+        tell_invited: true,
         from: PeopleStart::First,
         limit: PAGE,
     };

@@ -18,7 +18,7 @@ pub(super) async fn page(db: &mut Connection, wanted: &PeopleQuery) -> StoreResu
         query.push(" AND u.role = ").push_bind(role.as_str());
     }
     if let Some(state) = wanted.state {
-        push_state(&mut query, state, wanted.now);
+        push_state(&mut query, state, wanted);
     }
     let (from, comparison, way) = match wanted.from {
         PeopleStart::First => (None, ">", "ASC"),
@@ -93,8 +93,14 @@ fn select(now: Instant) -> QueryBuilder<Db> {
     query
 }
 
-fn push_state(query: &mut QueryBuilder<Db>, state: PersonFilter, now: Instant) {
+fn push_state(query: &mut QueryBuilder<Db>, state: PersonFilter, wanted: &PeopleQuery) {
     match state {
+        PersonFilter::Active if !wanted.tell_invited => {
+            query.push(" AND u.disabled_at IS NULL");
+        }
+        PersonFilter::Invited if !wanted.tell_invited => {
+            query.push(" AND FALSE");
+        }
         PersonFilter::Active => {
             query.push(
                 " AND u.disabled_at IS NULL
@@ -115,7 +121,7 @@ fn push_state(query: &mut QueryBuilder<Db>, state: PersonFilter, now: Instant) {
                 " AND u.disabled_at IS NOT NULL
                   AND EXISTS (SELECT 1 FROM credentials c WHERE c.owner_id = u.id",
             );
-            push_not_ended(query, now);
+            push_not_ended(query, wanted.now);
             query.push(")");
         }
     }
