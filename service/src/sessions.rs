@@ -336,10 +336,11 @@ impl Services {
     pub async fn end_other_sessions(&self, actor: &Actor, user: UserId) -> ServiceResult<()> {
         let event = self.sessions_ended(actor, user, "all others").await?;
         let store = self.store();
-        Ok(match actor.person().filter(|own| own.id == user) {
+        match actor.person().filter(|own| own.id == user) {
             Some(own) => store.end_other_sessions(own.own_session(), event).await?,
             None => store.end_sessions_of(user, Vec::new(), event).await?,
-        })
+        }
+        Ok(())
     }
 
     /// The event about sessions that end. Everybody may end their own; whoever manages users may
@@ -373,7 +374,7 @@ impl Services {
         match ended.await {
             // Another request is giving it a new id, or has: which, is not known here.
             Err(StoreError::NotFound(_)) => {
-                store.end_sessions_of(person.id, Vec::new(), event).await?
+                store.end_sessions_of(person.id, Vec::new(), event).await?;
             }
             ended => ended?,
         }

@@ -199,7 +199,7 @@ pub async fn people_are_filtered_and_known_with_what_they_own(fixture: &Fixture)
     let hash = "hash".to_owned();
     store.set_password(eve.id, hash, event()).await.unwrap();
     store
-        .record_login(fixture.epoch(&bo).await, at(1), event())
+        .record_login(fixture.epoch(bo).await, at(1), event())
         .await
         .unwrap();
     store
