@@ -1,6 +1,6 @@
 # The doors to Keyrack's tools: each target is a line or two, the work is in tools/.
 .DEFAULT_GOAL := help
-.PHONY: help run dev demo test check e2e bench deny
+.PHONY: help run dev demo test check e2e bench drill deny
 
 help: ## List the targets
 	@sed -nE 's/^([a-z0-9]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -30,6 +30,10 @@ e2e: ## The journeys in a browser alone
 bench: ## Measure speed and memory, as ratios to a bare server on the same machine; COUNT=, IN_USE=, URL=
 	@tools/setup.sh bench
 	@bench/run.sh
+
+drill: ## Break what Keyrack stands on while it runs: kill -9, full disk, failover, stall, read-only; ROUNDS=
+	@tools/setup.sh test
+	@tools/drill.sh
 
 deny: ## Check licences, sources and advisories of all dependencies (needs cargo-deny and the internet)
 	@tools/deny.sh
