@@ -171,7 +171,8 @@ pub(super) async fn record_uses(db: &mut Connection, uses: Vec<CredentialUse>) -
     } in &uses
     {
         let known = newest.entry(*key_id).or_insert(last_use);
-        if known.at < last_use.at {
+        // Of two in one millisecond the one that was noted later.
+        if known.at <= last_use.at {
             *known = last_use;
         }
     }
@@ -194,7 +195,7 @@ pub(super) async fn record_uses(db: &mut Connection, uses: Vec<CredentialUse>) -
              last_used_endpoint = used.endpoint
          FROM taken JOIN used ON used.key_id = taken.key_id
          WHERE credentials.key_id = taken.key_id
-             AND (last_used_at IS NULL OR last_used_at < used.at)",
+             AND (last_used_at IS NULL OR last_used_at <= used.at)",
     );
     query.build().persistent(false).execute(&mut *db).await?;
     for used in uses {
