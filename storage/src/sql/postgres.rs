@@ -54,8 +54,8 @@ const WRITERS: u32 = 6;
 const READERS: u32 = 5;
 /// For what the gate and the issuer read.
 const GATE_READERS: u32 = 3;
-/// For the feed of changes.
-const FEED_READERS: u32 = 1;
+/// For the feed of changes: while one that died is given up, which may take seconds, another looks.
+const FEED_READERS: u32 = 2;
 /// So many writes for people run or wait for a lock at once, which leaves connections for those of
 /// programs.
 const PEOPLE_AT_ONCE: usize = 4;
