@@ -347,7 +347,8 @@ read_only_drill() {
   end
   start_read_only
   gate_says 200 "$id" "$secret" || fail "after a start the gate says $(gate "$id" "$secret")"
-  sql "SET default_transaction_read_only = off; ALTER DATABASE \"$database\" RESET default_transaction_read_only"
+  PGOPTIONS='-c default_transaction_read_only=off' \
+    sql "ALTER DATABASE \"$database\" RESET default_transaction_read_only"
   within 15 can_write "$client" "$proof" || fail "writes do not come back by themselves"
   printf '%-28s the gate answers, also after a start; /readyz: %s; writes again after %d ms\n' \
     "read-only database" "$readiness" "$took"

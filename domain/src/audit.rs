@@ -209,6 +209,9 @@ pub struct AuditEvent {
     pub actor_kind: ActorKind,
     /// The actor's id, where there is one.
     pub actor_id: Option<String>,
+    /// The epoch of what the actor has open, for a person: what they do is refused if it has ended by the
+    /// time that it is done. It is not written down.
+    pub actor_epoch: Option<i64>,
     /// The actor's name, as it was then.
     pub actor_name: String,
     /// What was done or tried.
@@ -397,6 +400,7 @@ mod tests {
             at: DateTime::from_timestamp(1_800_000_000 + number, 0).unwrap(),
             actor_kind: ActorKind::Person,
             actor_id: Some("1".to_owned()),
+            actor_epoch: None,
             actor_name: "Mara".to_owned(),
             action: Action::CredentialIssued,
             object_kind: ObjectKind::Credential,

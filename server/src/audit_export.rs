@@ -220,6 +220,7 @@ mod tests {
                 at: "2026-11-24T09:00:00.123Z".parse().unwrap(),
                 actor_kind: ActorKind::Person,
                 actor_id: None,
+                actor_epoch: None,
                 actor_name: name.to_owned(),
                 action: Action::CredentialIssued,
                 object_kind: ObjectKind::Credential,

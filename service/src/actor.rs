@@ -177,12 +177,13 @@ impl Actor {
         object: Object,
         detail: Value,
     ) -> AuditEvent {
+        let epoch = self.person().map(|person| person.epoch.number());
         let (kind, id) = match &self.0.0 {
             Who::Person(person) => (ActorKind::Person, Some(person.id.to_string())),
             Who::Host(_) => (ActorKind::Host, None),
             Who::System => (ActorKind::System, None),
         };
-        event(
+        let event = event(
             at,
             (kind, id, self.name().to_owned()),
             action,
@@ -190,7 +191,11 @@ impl Actor {
             object,
             &self.0.1,
             detail,
-        )
+        );
+        AuditEvent {
+            actor_epoch: epoch,
+            ..event
+        }
     }
 }
 
@@ -273,6 +278,7 @@ fn event(
         at,
         actor_kind,
         actor_id,
+        actor_epoch: None,
         actor_name,
         action,
         object_kind: object.kind,

@@ -216,6 +216,7 @@ mod tests {
             at: DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap(),
             actor_kind: kind,
             actor_id: (kind == ActorKind::Person).then(|| "1".to_owned()),
+            actor_epoch: None,
             actor_name: "Mara".to_owned(),
             action: Action::LogIn,
             object_kind: domain::audit::ObjectKind::User,

@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 use domain::audit::{Action, Outcome};
 use domain::groups::{Groups, RoleMap};
 use domain::role::Role;
-use service::{Actor, HeaderIdentity, LogInStep, RequestFacts, ServiceError, SessionRow, Token};
+use service::{
+    Actor, AddPerson, GatewayDraft, HeaderIdentity, LogInStep, RequestFacts, ServiceError,
+    SessionRow, Token,
+};
 
 use crate::harness::{PASSWORD, Team, postgres};
 
@@ -181,4 +184,64 @@ async fn a_log_out_while_the_session_gets_a_new_id_ends_all() {
     };
     assert!(store.create_session(renewed).await.is_err());
     assert!(team.next_request(&other).await.is_none());
+}
+
+/// Whoever was let in before their end does nothing after it, however slowly their request arrives.
+async fn nothing_is_done_by_whoever_has_ended(team: &Team) {
+    let (services, jon) = (
+        &team.services,
+        team.add("Jon", "jon@example.com", "developer").await,
+    );
+    let mara = team.log_in(team.mara.id).await;
+    let draft = team.draft("legacy", &[("accounts", "read")]);
+    let issued = team.issue("legacy", &[("accounts", "read")]).await;
+    let key_id = issued.credential.key_id;
+    let ended = services.end_other_sessions(&team.host, team.mara.id);
+    ended.await.unwrap();
+    let written = team.store.audit_head().await.unwrap().0;
+
+    let person = AddPerson {
+        name: "Eve".to_owned(),
+        email: "eve@example.com".to_owned(),
+        role: "superuser".to_owned(),
+    };
+    let gateway = GatewayDraft {
+        name: "edge".to_owned(),
+        kind: "nginx".to_owned(),
+        ..GatewayDraft::default()
+    };
+    let outcomes = [
+        services.add_person(&mara, &person).await.map(drop),
+        services.set_role(&mara, jon.id, Role::Superuser).await,
+        services.disable_person(&mara, jon.id).await,
+        services.offer_password_link(&mara, jon.id).await.map(drop),
+        services.end_other_sessions(&mara, jon.id).await,
+        services
+            .issue_credential(&mara, &draft, None)
+            .await
+            .map(drop),
+        services.add_gateway(&mara, &gateway).await.map(drop),
+        services.rotate_signing_key(&mara).await.map(drop),
+        services
+            .revoke_credential(&mara, key_id, "under way")
+            .await
+            .map(drop),
+    ];
+    for (number, outcome) in outcomes.into_iter().enumerate() {
+        assert!(
+            matches!(outcome, Err(ServiceError::LogInEnded)),
+            "{number}: {outcome:?}"
+        );
+    }
+    assert_eq!(team.store.audit_head().await.unwrap().0, written);
+}
+
+#[tokio::test]
+async fn check_95_a_request_under_way_does_nothing_after_its_person_has_ended() {
+    nothing_is_done_by_whoever_has_ended(&Team::new().await).await;
+}
+
+#[tokio::test]
+async fn check_95_a_request_under_way_does_nothing_after_its_person_has_ended_on_postgres() {
+    nothing_is_done_by_whoever_has_ended(&Team::at(&postgres()).await).await;
 }

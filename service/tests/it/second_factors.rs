@@ -393,6 +393,7 @@ async fn a_proof_is_the_password_without_a_second_factor_and_a_code_with_one() {
     services.prove(&mara, PASSWORD).await.unwrap();
 
     let (secret, _) = set_up(&team, &mara).await;
+    let mara = team.next_request(&mara).await.unwrap();
     let way = services.proof_way(&mara).await.unwrap();
     assert_eq!(way, ProofWay::SecondFactor { passkey: false });
     assert!(is_wrong(&services.prove(&mara, PASSWORD).await));

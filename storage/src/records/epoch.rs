@@ -36,7 +36,9 @@ impl Epoch {
         self.number > seq
     }
 
-    pub(crate) const fn number(self) -> i64 {
+    /// Its number, for an audit event that holds only for it.
+    #[must_use]
+    pub const fn number(self) -> i64 {
         self.number
     }
 }

@@ -428,6 +428,7 @@ pub async fn an_event_comes_back_as_written(fixture: &Fixture) {
         at: at(123),
         actor_kind: ActorKind::Person,
         actor_id: Some("0197…".to_owned()),
+        actor_epoch: None,
         actor_name: "Mära 'x' \"y\" \\".to_owned(),
         action: Action::CredentialRevoked,
         object_kind: ObjectKind::Credential,

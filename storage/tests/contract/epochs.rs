@@ -1,6 +1,6 @@
 //! What ends all that a person has open ends what is under way as well.
 
-use domain::audit::AuditEvent;
+use domain::audit::{ActorKind, AuditEvent, Outcome};
 use domain::role::Role;
 use domain::user::User;
 use storage::{
@@ -89,6 +89,20 @@ async fn nothing_is_left_of(fixture: &Fixture, epoch: Epoch, open: u8, what: &st
     let mapped = store.map_role(epoch, Role::Operations, event()).await;
     assert!(has_ended(&mapped), "{what}: {mapped:?}");
     assert_eq!(store.find_user_at(epoch).await.unwrap(), None, "{what}");
+    // A request that was let in before, and arrives only now.
+    let by_them = |outcome| AuditEvent {
+        actor_kind: ActorKind::Person,
+        actor_id: Some(epoch.user().to_string()),
+        actor_epoch: Some(epoch.number()),
+        outcome,
+        ..event()
+    };
+    let done = store.append_audit(by_them(Outcome::Done)).await;
+    assert!(has_ended(&done), "{what}: {done:?}");
+    let refused = store.append_audit(by_them(Outcome::Denied)).await;
+    assert!(refused.is_ok(), "{what}: a refusal is on record");
+    let link = store.find_password_link(token(78).hash, at(0)).await;
+    assert_eq!(link.unwrap(), None, "{what}: a link goes on");
 }
 
 pub async fn check_95_each_change_ends_what_began_before_it(fixture: &Fixture) {
@@ -100,6 +114,10 @@ pub async fn check_95_each_change_ends_what_began_before_it(fixture: &Fixture) {
         let own = fixture.log_in(number, &mara).await;
         let added = fixture.store.add_second_factor(own, totp(), None, event());
         added.await.unwrap();
+        let link = fixture
+            .store
+            .offer_password_link(mara.id, token(78), event());
+        link.await.unwrap();
         let epoch = fixture.epoch(&mara).await;
         assert!(fixture.is_live(number).await);
         assert!(fixture.store.find_user_at(epoch).await.unwrap().is_some());

@@ -348,6 +348,7 @@ pub fn event() -> AuditEvent {
         at: at(0),
         actor_kind: ActorKind::System,
         actor_id: None,
+        actor_epoch: None,
         actor_name: "Keyrack".to_owned(),
         action: Action::CredentialEdited,
         object_kind: ObjectKind::System,

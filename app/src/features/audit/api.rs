@@ -155,6 +155,7 @@ mod tests {
             at: DateTime::UNIX_EPOCH,
             actor_kind: ActorKind::System,
             actor_id: None,
+            actor_epoch: None,
             actor_name: "keyrack".to_owned(),
             action: Action::CredentialEdited,
             object_kind: ObjectKind::Credential,

@@ -124,6 +124,7 @@ fn host(action: Action) -> AuditEvent {
     AuditEvent {
         actor_kind: ActorKind::Host,
         actor_id: None,
+        actor_epoch: None,
         actor_name: "root".to_owned(),
         action,
         object_kind: ObjectKind::System,

@@ -88,6 +88,7 @@ fn event() -> AuditEvent {
         at: super::audit::begin(),
         actor_kind: ActorKind::System,
         actor_id: None,
+        actor_epoch: None,
         actor_name: "Keyrack".to_owned(),
         action: Action::CredentialIssued,
         object_kind: ObjectKind::System,

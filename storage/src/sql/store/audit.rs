@@ -6,7 +6,7 @@ use domain::audit::{AuditEntry, AuditEvent, ChainHash, ObjectKind, Outcome};
 use sqlx::QueryBuilder;
 
 use super::columns::{Columns, millis};
-use super::{Connection, LOCK_AUDIT_HEAD, Row, notify, unavailable};
+use super::{Connection, LOCK_AUDIT_HEAD, Row, epochs, notify, unavailable};
 use crate::{AuditQuery, CHANGES_AT_ONCE, Change, Named, StoreResult};
 
 /// The number and hash of the last event.
@@ -15,6 +15,18 @@ pub(super) type Head = (i64, ChainHash);
 /// Takes the end of the log for this transaction: nobody else can append until it ends.
 pub(super) async fn lock_head(db: &mut Connection) -> StoreResult<Head> {
     to_head(&sqlx::query(LOCK_AUDIT_HEAD).fetch_one(db).await?)
+}
+
+/// The same for an event that comes with a change. What a person does is refused if what they have open
+/// has ended since it was looked at: however slowly their request arrives, an end ends it.
+pub(super) async fn lock_head_for(db: &mut Connection, event: &AuditEvent) -> StoreResult<Head> {
+    let head = lock_head(db).await?;
+    if let (Some(actor), Some(epoch), Outcome::Done) =
+        (&event.actor_id, event.actor_epoch, event.outcome)
+    {
+        epochs::hold(db, actor, epoch).await?;
+    }
+    Ok(head)
 }
 
 pub(super) async fn head(db: &mut Connection) -> StoreResult<Head> {
@@ -240,6 +252,7 @@ fn to_entry(row: &Row) -> StoreResult<AuditEntry> {
             at: columns.instant("at")?,
             actor_kind: columns.parse("actor_kind")?,
             actor_id: columns.get("actor_id")?,
+            actor_epoch: None,
             actor_name: columns.get("actor_name")?,
             action: columns.parse("action")?,
             object_kind: columns.parse("object_kind")?,

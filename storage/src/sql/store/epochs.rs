@@ -81,13 +81,32 @@ pub(super) async fn raise_in(db: &mut Connection, own: OwnSession) -> StoreResul
     raise_from(db, own.epoch).await.map(|_| ())
 }
 
-/// They are found no more; this is what clears them away.
+/// Whether somebody is active and still in an epoch: refuses what they do if not.
+pub(super) async fn hold(db: &mut Connection, user: &str, epoch: i64) -> StoreResult<()> {
+    sqlx::query("SELECT 1 FROM users WHERE id = $1 AND epoch = $2 AND disabled_at IS NULL")
+        .bind(user.to_owned())
+        .bind(epoch)
+        .fetch_optional(db)
+        .await?
+        .map(|_| ())
+        .ok_or_else(|| Conflict::SessionEnded.into())
+}
+
+/// The sessions are found no more; this is what clears them away. A link to choose another password ends,
+/// too: whoever had a session could have made one. That of somebody who is invited has nothing to end.
 async fn end_older(db: &mut Connection, epoch: Epoch) -> StoreResult<Epoch> {
     sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND epoch < $2")
         .bind(epoch.user().to_string())
         .bind(epoch.number())
-        .execute(db)
+        .execute(&mut *db)
         .await?;
+    sqlx::query(
+        "DELETE FROM one_time_tokens WHERE user_id IN
+             (SELECT id FROM users WHERE id = $1 AND password_hash IS NOT NULL)",
+    )
+    .bind(epoch.user().to_string())
+    .execute(db)
+    .await?;
     Ok(epoch)
 }
 

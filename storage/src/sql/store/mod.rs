@@ -154,7 +154,7 @@ impl SqlStore {
     {
         self.write(move |db| {
             Box::pin(async move {
-                let head = audit::lock_head(db).await?;
+                let head = audit::lock_head_for(db, &event).await?;
                 let done = work(db).await?;
                 audit::append(db, head, event).await?;
                 Ok(done)
@@ -171,7 +171,7 @@ impl SqlStore {
     {
         self.write(move |db| {
             Box::pin(async move {
-                let head = audit::lock_head(db).await?;
+                let head = audit::lock_head_for(db, &event).await?;
                 let done = work(db).await?;
                 if done {
                     audit::append(db, head, event).await?;
