@@ -202,6 +202,9 @@ struct Inner {
     log_in_limits: throttle::LogInLimits,
     reset_limits: throttle::LogInLimits,
     code_limits: throttle::Throttle<UserId>,
+    /// What one may do to oneself, as nobody else has to allow it, and each is in the audit log.
+    own_acts: throttle::Throttle<UserId>,
+    passkey_questions: throttle::Throttle<UserId>,
     relying_party: passkeys::RelyingParty,
     client_limits: throttle::Throttle<(KeyId, ClientNetwork)>,
     revocations: throttle::Throttle<KeyId>,
@@ -268,6 +271,8 @@ impl Services {
             reset_limits: throttle::LogInLimits::of_mails(memory),
             relying_party: passkeys::RelyingParty::new(&settings.issuer),
             code_limits: throttle::Throttle::new(10, TimeDelta::hours(1), memory),
+            own_acts: throttle::Throttle::new(60, TimeDelta::hours(1), memory),
+            passkey_questions: throttle::Throttle::new(60, TimeDelta::hours(1), memory),
             client_limits: throttle::Throttle::with_share(
                 30,
                 TimeDelta::minutes(1),

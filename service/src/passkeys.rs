@@ -75,6 +75,7 @@ impl Services {
     pub async fn ask_for_new_passkey(&self, actor: &Actor) -> ServiceResult<PasskeyQuestion> {
         self.may_add_second_factor(actor).await?;
         let person = person(actor)?;
+        self.count_question(person.id)?;
         let known = self.passkeys_of(person.id).await?;
         let known: Vec<CredentialID> = known.iter().map(|one| one.cred_id().clone()).collect();
         let (options, asked) = self
@@ -142,11 +143,17 @@ impl Services {
                 "you have no passkey here: use a code",
             ));
         }
+        self.count_question(epoch.user())?;
         let party = self.0.relying_party.get()?;
         let asked = party.start_passkey_authentication(&passkeys);
         let (options, asked) = asked.map_err(ServiceError::internal)?;
         let ticket = self.keep(&context(epoch), &asked).await?;
         question(ticket.expose(), &options.public_key)
+    }
+
+    /// Each question is kept until it is answered or too old; so many an hour, answered or not.
+    fn count_question(&self, user: UserId) -> ServiceResult<()> {
+        self.0.passkey_questions.count(&user, self.now())
     }
 
     /// Checks what an authenticator signed, and notes the use.

@@ -239,6 +239,7 @@ impl Services {
 
     fn own_event(&self, actor: &Actor, action: Action, detail: Value) -> ServiceResult<AuditEvent> {
         let person = person(actor)?;
+        self.0.own_acts.count(&person.id, self.now())?;
         let object = Object::new(ObjectKind::User, person.id, &person.name);
         Ok(actor.event(self.now(), action, Outcome::Done, object, detail))
     }

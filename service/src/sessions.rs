@@ -333,7 +333,16 @@ impl Services {
     }
 
     /// Ends all of a person's sessions but the one that asks.
+    ///
+    /// Nobody has to wait with it. But who has done so often, and has no other, gets no more events of it.
     pub async fn end_other_sessions(&self, actor: &Actor, user: UserId) -> ServiceResult<()> {
+        if is_self(actor, user) && self.0.own_acts.count(&user, self.now()).is_err() {
+            let open = self.store().list_sessions_of(user, self.now()).await?;
+            let own = actor.person().map(|person| person.session);
+            if !open.is_empty() && open.iter().all(|session| Some(session.id) == own) {
+                return Ok(());
+            }
+        }
         let event = self.sessions_ended(actor, user, "all others").await?;
         let store = self.store();
         match actor.person().filter(|own| own.id == user) {
@@ -388,8 +397,8 @@ impl Services {
         let Ok(now) = self.0.time.certain() else {
             return Ok(0);
         };
-        let trimmed = self.trim_usage().await?;
-        Ok(trimmed.max(self.store().delete_expired(now - KEPT_AFTER_END).await?))
+        let (trimmed, before) = (self.trim_usage().await?, now - KEPT_AFTER_END);
+        Ok(trimmed.max(self.store().delete_expired(now, before).await?))
     }
 
     /// The store, for the session layer, which keeps its rows there.

@@ -137,6 +137,13 @@ impl<K: ThrottleKey> Throttle<K> {
         Ok(Attempt::new(tries))
     }
 
+    /// Refuses a key that is at its limit, without a try.
+    fn check(&self, key: &K, now: Instant) -> ServiceResult<()> {
+        let (tries, refusal) = self.tries(key, now);
+        let is_at_limit = tries.permits.is_closed();
+        if is_at_limit { Err(refusal) } else { Ok(()) }
+    }
+
     /// Counts something that is no better for turning out well.
     pub(crate) fn count(&self, key: &K, now: Instant) -> ServiceResult<()> {
         self.begin(key, now).map(Attempt::failed)
@@ -203,11 +210,18 @@ impl NetworkLimits {
         }
     }
 
+    /// Refuses who is at a limit, without a try: what is asked later then remembers nothing more of them.
+    fn check(&self, from: ClientNetwork, now: Instant) -> ServiceResult<()> {
+        self.site.check(&from.site(), now)?;
+        self.network.check(&from, now)
+    }
+
     pub(crate) async fn attempt(
         &self,
         from: ClientNetwork,
         now: Instant,
     ) -> ServiceResult<Attempts<2>> {
+        self.check(from, now)?;
         let network = self.network.attempt(&from, now).await?;
         let site = self.site.attempt(&from.site(), now).await?;
         Ok(Attempts([network, site]))
@@ -215,6 +229,7 @@ impl NetworkLimits {
 
     /// Counts something that is no better for turning out well.
     pub(crate) fn count(&self, from: ClientNetwork, now: Instant) -> ServiceResult<()> {
+        self.check(from, now)?;
         let network = self.network.begin(&from, now)?;
         let site = self.site.begin(&from.site(), now)?;
         Attempts([network, site]).failed();
@@ -280,6 +295,7 @@ impl LogInLimits {
         from: ClientNetwork,
         now: Instant,
     ) -> ServiceResult<Attempts<4>> {
+        self.from.check(from, now)?;
         let pair = self.pair.attempt(&(account.clone(), from), now).await?;
         let account = self.account.attempt(account, now).await?;
         let Attempts([network, site]) = self.from.attempt(from, now).await?;
@@ -293,6 +309,7 @@ impl LogInLimits {
         from: ClientNetwork,
         now: Instant,
     ) -> ServiceResult<()> {
+        self.from.check(from, now)?;
         let pair = self.pair.begin(&(account.clone(), from), now)?;
         let account = self.account.begin(account, now)?;
         self.from.count(from, now)?;
@@ -448,6 +465,18 @@ mod tests {
             }
         }
         assert_eq!(passed, (100, 400));
+    }
+
+    #[test]
+    fn of_a_network_that_is_refused_nothing_more_is_remembered() {
+        let limits = LogInLimits::of_mails(MEMORY);
+        let ask = |n: usize| {
+            let who: EmailAddress = format!("p{n}@example.com").parse().unwrap();
+            limits.count(&who, a(), at(0)).is_ok()
+        };
+        assert_eq!((0..1_000).filter(|n| ask(*n)).count(), 30);
+        assert_eq!(limits.pair.windows.len(), 30);
+        assert_eq!(limits.account.windows.len(), 30);
     }
 
     #[tokio::test]

@@ -364,13 +364,13 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         limit: u32,
     ) -> StoreResult<Vec<SessionRow>>;
 
-    /// Ends sessions of a person because a provider's message says so, and uses the message up, which is
-    /// remembered until `until`: `false`, and nothing done, if it was used up before. Audited if
-    /// something has ended.
+    /// Ends a person's sessions but these, and what is under way to one, because a provider's message says
+    /// so, and uses the message up, which is remembered until `until`: `false`, and nothing done, if it
+    /// was used up before.
     async fn end_sessions_by_message(
         &self,
         user: UserId,
-        which: SessionsToEnd,
+        keep: Vec<TokenHash>,
         message: TokenHash,
         until: Instant,
         audit: AuditEvent,
@@ -390,11 +390,12 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// The same for all but the one that asks. Fails with [`Conflict::SessionEnded`] if that is over.
     async fn end_other_sessions(&self, own: OwnSession, audit: AuditEvent) -> StoreResult<()>;
 
-    /// Removes the sessions, one-time tokens, ids of assertions and log-out messages, and revoked tokens whose
-    /// time was over by an instant, and the trimmed audit entries from before it: at most 1,000 of each; how many. Not
-    /// audited: they were of no effect any more. Leave them some time after their end: another node's
-    /// clock may be behind.
-    async fn delete_expired(&self, before: Instant) -> StoreResult<u64>;
+    /// Removes the sessions and one-time tokens whose time was over by `now`; and the ids of assertions,
+    /// log-out messages and revoked tokens whose time was over by `before`, with the trimmed audit entries
+    /// from before it: at most 1,000 of each; how many. Not audited: they were of no effect any more.
+    /// Leave the latter some time after their end: for another node, whose clock is behind, they are not
+    /// over. Anybody can begin a session, so they go at once.
+    async fn delete_expired(&self, now: Instant, before: Instant) -> StoreResult<u64>;
 
     // --- Credentials ---
 

@@ -23,9 +23,8 @@ use storage::{
     CredentialRecord, CredentialUse, DecisionRow, Epoch, GatewayRecord, GatewaySeen, Identity,
     KeySetRow, LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken, OwnSession,
     PeoplePage, PeopleQuery, PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken,
-    SecondFactorId, SecondFactors, SecretHash, SessionOwner, SessionRow, SessionsToEnd,
-    SharedStore, SigningKeyRow, Store, StoreError, StoreResult, TokenHash, UsageRow, UserQuery,
-    WrongPassword,
+    SecondFactorId, SecondFactors, SecretHash, SessionOwner, SessionRow, SharedStore,
+    SigningKeyRow, Store, StoreError, StoreResult, TokenHash, UsageRow, UserQuery, WrongPassword,
 };
 use tokio::sync::oneshot;
 
@@ -182,11 +181,11 @@ around! {
     fn delete_session(id: TokenHash) -> ();
     fn list_sessions_of(user: UserId, now: Instant) -> Vec<SessionRow>;
     fn page_sessions_of(user: UserId, now: Instant, after: Option<TokenHash>, limit: u32) -> Vec<SessionRow>;
-    fn end_sessions_by_message(user: UserId, which: SessionsToEnd, message: TokenHash, until: Instant, audit: AuditEvent) -> bool;
+    fn end_sessions_by_message(user: UserId, keep: Vec<TokenHash>, message: TokenHash, until: Instant, audit: AuditEvent) -> bool;
     fn end_session(user: UserId, id: TokenHash, audit: AuditEvent) -> ();
     fn end_sessions_of(user: UserId, keep: Vec<TokenHash>, audit: AuditEvent) -> ();
     fn end_other_sessions(own: OwnSession, audit: AuditEvent) -> ();
-    fn delete_expired(now: Instant) -> u64;
+    fn delete_expired(now: Instant, before: Instant) -> u64;
     fn issue_credential(new: NewCredential, audit: AuditEvent) -> ();
     fn find_credential(key_id: KeyId) -> Option<CredentialRecord>;
     fn find_live_credential(key_id: KeyId) -> Option<LiveCredential>;

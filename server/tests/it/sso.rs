@@ -822,7 +822,7 @@ async fn check_95_who_is_at_the_provider_while_their_sessions_end_begins_again()
     let cookie = session(&scene.log_in(ada()).await).unwrap();
     let (services, host) = (&scene.app.services, &scene.app.host);
     let ada_here = scene.user("ada@example.com").await.unwrap().id;
-    for ending in ["all sessions", "role", "there"] {
+    for ending in ["all sessions", "role", "there", "there, by name"] {
         let begun = scene.begin().await;
         match ending {
             "all sessions" => services.end_other_sessions(host, ada_here).await.unwrap(),
@@ -831,12 +831,14 @@ async fn check_95_who_is_at_the_provider_while_their_sessions_end_begins_again()
                 services.set_role(host, ada_here, role).await.unwrap();
             }
             _ => {
-                let form = format!("logout_token={}", scene.provider.logout_token(json!({})));
-                let said = post(&scene, "/sso/acme/backchannel", "", &form).await;
-                assert_eq!(said.status, StatusCode::OK);
+                let named = json!({ "sid": "s1", "jti": "message-2" });
+                let changes = if ending == "there" { json!({}) } else { named };
+                assert_eq!(back_channel(&scene, changes).await, StatusCode::OK);
             }
         }
-        let code = scene.provider.agree(&begun.url, ada());
+        let code = scene
+            .provider
+            .agree(&begun.url, with(json!({ "sid": "s1" })));
         let state = begun.parameter("state");
         let answer = [("code", code.as_str()), ("state", state.as_str())];
         let late = scene.come_back(&begun.ticket, &answer).await;

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use domain::audit::{Action, Outcome};
 use domain::user::UserId;
 use serde_json::json;
-use storage::{SessionsToEnd, TokenHash};
+use storage::TokenHash;
 use url::Url;
 
 use crate::Services;
@@ -68,20 +68,15 @@ impl Services {
             let method = data.log_in.as_ref().map(|log_in| &log_in.method);
             matches!(method, Some(LogInMethod::Sso { provider: id }) if *id == provider.settings.id)
         };
-        let (mut named, mut others) = (Vec::new(), Vec::new());
-        for (id, data) in self.all_sessions_of(user.id).await? {
-            if !began_there(&data) {
-                others.push(id);
-            } else if gone.sid == data.at_provider.and_then(|there| there.sid) {
-                named.push(id);
-            }
-        }
-        let which = if gone.sid.is_some() {
-            SessionsToEnd::These(named)
-        } else {
-            // All that began there, and what is under way to one.
-            SessionsToEnd::AllBut(others)
+        // Without a session's name, all that began there.
+        let is_named = |data: &SessionData| {
+            let there = data.at_provider.as_ref();
+            gone.sid.is_none() || gone.sid == there.and_then(|there| there.sid.clone())
         };
+        let mut keep = self.all_sessions_of(user.id).await?;
+        keep.retain(|(_, data)| !(began_there(data) && is_named(data)));
+        // What is under way to a session, or gets a new id meanwhile, may be to one that is meant: it ends.
+        let keep = keep.into_iter().map(|(id, _)| id).collect();
         let (action, done) = (Action::SessionEnded, Outcome::Done);
         let detail = json!({ "by": provider.settings.name });
         let object = Object::user(&user);
@@ -89,7 +84,7 @@ impl Services {
         // The message is used up together with what it ends: if that fails, the provider may send it again.
         let (store, until) = (self.store(), now + REMEMBERED);
         store
-            .end_sessions_by_message(user.id, which, gone.id, until, event)
+            .end_sessions_by_message(user.id, keep, gone.id, until, event)
             .await?;
         Ok(())
     }

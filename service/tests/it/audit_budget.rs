@@ -46,6 +46,36 @@ async fn summary(team: &Team) -> Value {
 }
 
 #[tokio::test]
+async fn what_people_do_to_themselves_does_not_fill_the_log() {
+    let team = Team::new().await;
+    let jonas = team.add("Jonas Lind", "jonas@example.com", "support").await;
+    let mut here = team.log_in(jonas.id).await;
+    let services = &team.services;
+    for _ in 0..100 {
+        services.end_other_sessions(&here, jonas.id).await.unwrap();
+        here = team.next_request(&here).await.unwrap();
+    }
+    let ended = async || number_of(&team, Action::SessionEnded, Outcome::Done).await;
+    assert_eq!(ended().await, 60);
+    // Who has another session to end never waits.
+    let there = team.log_in(jonas.id).await;
+    services.end_other_sessions(&here, jonas.id).await.unwrap();
+    assert!(team.next_request(&there).await.is_none());
+    assert_eq!(ended().await, 61);
+    here = team.next_request(&here).await.unwrap();
+    let proof = services.prove(&here, PASSWORD).await;
+    let is_throttled = matches!(proof, Err(ServiceError::Throttled(_)));
+    assert!(is_throttled, "{proof:?}");
+    let codes = services.renew_recovery_codes(&here).await;
+    assert!(codes.is_err(), "they would be an event, too");
+    assert_eq!(number_of(&team, Action::Proven, Outcome::Done).await, 0);
+    team.clock.advance(TimeDelta::hours(1));
+    let here = team.log_in(jonas.id).await;
+    services.prove(&here, PASSWORD).await.unwrap();
+    assert_eq!(number_of(&team, Action::Proven, Outcome::Done).await, 1);
+}
+
+#[tokio::test]
 async fn strangers_with_any_number_of_addresses_do_not_fill_the_log() {
     for url in ["sqlite::memory:", &postgres()] {
         let team = Team::at(url).await;

@@ -174,6 +174,23 @@ async fn a_passkey_is_made_lets_in_and_confirms() {
 }
 
 #[tokio::test]
+async fn who_knows_a_password_does_not_ask_for_passkeys_without_end() {
+    let team = Team::new().await;
+    let mara = team.log_in(team.mara.id).await;
+    add(&team, &mara, "Phone").await;
+    let half = half(&team).await;
+    let mut asked = 0;
+    for _ in 0..100 {
+        match team.services.ask_half_for_passkey(&half).await {
+            Ok(_) => asked += 1,
+            Err(error) => assert!(matches!(error, ServiceError::Throttled(_)), "{error:?}"),
+        }
+    }
+    // One was for the new passkey.
+    assert_eq!(asked, 59);
+}
+
+#[tokio::test]
 async fn what_another_site_another_key_or_nobody_signed_is_refused() {
     let team = Team::new().await;
     let services = &team.services;

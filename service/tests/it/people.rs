@@ -184,11 +184,7 @@ async fn check_76_sessions_end_at_their_limits() {
             .unwrap()
             .is_none()
     );
-    // Another node's clock may be behind.
-    team.clock
-        .advance(TimeDelta::days(1) - TimeDelta::milliseconds(1));
-    assert_eq!(team.services.sweep().await.unwrap(), 0);
-    team.clock.advance(TimeDelta::milliseconds(1));
+    // Strangers begin such rows, too: they don't stay.
     assert_eq!(team.services.sweep().await.unwrap(), 1);
 }
 

@@ -119,15 +119,6 @@ pub struct SessionRow {
     pub absolute_until: Instant,
 }
 
-/// Which sessions of a person a provider's message ends.
-#[derive(Debug, Clone)]
-pub enum SessionsToEnd {
-    /// These.
-    These(Vec<TokenHash>),
-    /// All but these, and what is under way to one.
-    AllBut(Vec<TokenHash>),
-}
-
 /// Whose session it is, as of one moment.
 #[derive(Debug, Clone)]
 pub struct SessionOwner {

@@ -381,7 +381,7 @@ pub async fn a_log_that_does_not_go_on_is_noticed(fixture: &Fixture) {
         assert_eq!(heard.map(|changes| changes.len()), changes, "{place:?}");
     }
     store.trim_audit(second, event()).await.unwrap();
-    store.delete_expired(at(100)).await.unwrap();
+    store.delete_expired(at(100), at(100)).await.unwrap();
     for (place, changes) in [
         (start, None),
         (first, None),
@@ -579,7 +579,7 @@ pub async fn a_trimmed_log_begins_later_and_is_whole(fixture: &Fixture) {
     store.trim_audit(base(2), event()).await.unwrap();
     assert!(store.trim_audit(base(1), event()).await.is_err());
     assert_eq!(store.audit_base().await.unwrap(), base(2));
-    assert_eq!(store.delete_expired(at(100)).await.unwrap(), 2);
+    assert_eq!(store.delete_expired(at(100), at(100)).await.unwrap(), 2);
     let left = fixture.audit_log().await;
     assert_eq!(
         left.iter().map(|entry| entry.seq).collect::<Vec<_>>(),

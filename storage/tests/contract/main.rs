@@ -104,6 +104,7 @@ mod every_database {
             disabling_a_person_ends_their_sessions
             a_persons_sessions_are_listed_and_ended_one_by_one
             what_is_beyond_a_limit_is_cleared_away
+            what_tells_other_nodes_something_is_kept_longer
             all_sessions_of_a_person_are_gone_through
             a_message_ends_its_sessions_once_and_whole
         }

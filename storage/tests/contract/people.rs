@@ -767,7 +767,7 @@ pub async fn a_new_password_link_replaces_the_one_before(fixture: &Fixture) {
     );
     assert_eq!(
         store
-            .delete_expired(at(0) + TimeDelta::days(1))
+            .delete_expired(at(0) + TimeDelta::days(1), at(0) + TimeDelta::days(1))
             .await
             .unwrap(),
         1

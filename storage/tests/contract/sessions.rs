@@ -1,8 +1,8 @@
 //! Browser sessions.
 
-use storage::{Conflict, SessionsToEnd, StoreError, TokenHash};
+use storage::{Conflict, StoreError, TokenHash};
 
-use crate::fixture::{Fixture, at, event, refused_event, session, token};
+use crate::fixture::{Fixture, at, event, key_id, refused_event, session, token};
 
 const ID: TokenHash = TokenHash([1; 32]);
 
@@ -188,10 +188,28 @@ pub async fn what_is_beyond_a_limit_is_cleared_away(fixture: &Fixture) {
         (60_000, 1),
     ] {
         assert_eq!(
-            store.delete_expired(at(now)).await.unwrap(),
+            store.delete_expired(at(now), at(now)).await.unwrap(),
             removed,
             "at {now}"
         );
+    }
+}
+
+/// What strangers begin goes at its end; what other nodes have to be told stays longer.
+pub async fn what_tells_other_nodes_something_is_kept_longer(fixture: &Fixture) {
+    let store = &fixture.store;
+    let mara = fixture.add_superuser(1).await;
+    let link = store.offer_password_link(mara.id, token(1), event());
+    link.await.unwrap();
+    store.create_session(session(1, None)).await.unwrap();
+    let used = store.use_assertion_id(key_id(1), TokenHash([1; 32]), at(9), at(0));
+    assert!(used.await.unwrap());
+    let message = TokenHash([9; 32]);
+    let said = store.end_sessions_by_message(mara.id, Vec::new(), message, at(9), event());
+    assert!(said.await.unwrap());
+    for (before, removed) in [(8, 2), (8, 0), (9, 2)] {
+        let deleted = store.delete_expired(at(60_000), at(before)).await;
+        assert_eq!(deleted.unwrap(), removed);
     }
 }
 
@@ -246,39 +264,40 @@ pub async fn a_message_ends_its_sessions_once_and_whole(fixture: &Fixture) {
             .collect()
     };
     let message = TokenHash([9; 32]);
-    let say = |numbers: &[u8], message, audit| {
-        let which = SessionsToEnd::These(ids(numbers));
-        store.end_sessions_by_message(mara.id, which, message, at(60_000), audit)
+    let keeping = |numbers: &[u8], message, audit| {
+        store.end_sessions_by_message(mara.id, ids(numbers), message, at(60_000), audit)
     };
     let left = async || store.list_sessions_of(mara.id, at(0)).await.unwrap().len();
     let before = fixture.audit_log().await.len();
     // What fails leaves the sessions, and the message to be sent again.
-    assert!(say(&[1, 2], message, refused_event()).await.is_err());
+    assert!(keeping(&[3, 5], message, refused_event()).await.is_err());
     assert_eq!(left().await, 4);
-    // Somebody else's session is not theirs to end.
+    // One of them is getting a new id.
+    let taken = store.take_session(ID, at(0)).await.unwrap().unwrap();
     let (one, other) = tokio::join!(
-        say(&[1, 2, 4], message, event()),
-        say(&[1, 2, 4], message, event())
+        keeping(&[3, 5], message, event()),
+        keeping(&[3, 5], message, event())
     );
     assert!(one.unwrap() != other.unwrap());
+    let renewed = store.create_session(session(6, taken.owner)).await;
+    assert!(matches!(
+        renewed,
+        Err(StoreError::Conflict(Conflict::SessionEnded))
+    ));
     assert_eq!(left().await, 2);
+    // Somebody else's session is not theirs to end.
     assert_eq!(
         store.list_sessions_of(jon.id, at(0)).await.unwrap().len(),
         1
     );
-    assert!(!say(&[3], message, event()).await.unwrap(), "it was used");
+    let again = keeping(&[], message, event()).await;
+    assert!(!again.unwrap(), "it was used");
     assert_eq!(left().await, 2);
-    // One that ends nothing is used up without a word.
-    assert!(say(&[], TokenHash([8; 32]), event()).await.unwrap());
     assert_eq!(fixture.audit_log().await.len(), before + 1);
-    // One that names no session ends all but those that it must leave.
-    let all_but = SessionsToEnd::AllBut(ids(&[3]));
-    let ended = store.end_sessions_by_message(mara.id, all_but, TokenHash([7; 32]), at(9), event());
-    assert!(ended.await.unwrap());
-    assert_eq!(left().await, 1);
     // It is remembered until its time is over.
-    store.delete_expired(at(59_999)).await.unwrap();
-    assert!(!say(&[3], message, event()).await.unwrap());
-    store.delete_expired(at(60_000)).await.unwrap();
-    assert!(say(&[3], message, event()).await.unwrap());
+    store.delete_expired(at(0), at(59_999)).await.unwrap();
+    assert!(!keeping(&[3], message, event()).await.unwrap());
+    store.delete_expired(at(0), at(60_000)).await.unwrap();
+    assert!(keeping(&[3], message, event()).await.unwrap());
+    assert_eq!(left().await, 1);
 }

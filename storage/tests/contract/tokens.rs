@@ -78,7 +78,8 @@ pub async fn an_assertion_id_is_kept_until_its_end_and_not_longer(fixture: &Fixt
     assert!(use_at(0).await);
     for (now, removed) in [(999, 0), (1000, 1), (1001, 0)] {
         assert!(!use_at(now).await, "at {now}");
-        assert_eq!(store.delete_expired(at(now)).await.unwrap(), removed);
+        let deleted = store.delete_expired(at(now), at(now)).await;
+        assert_eq!(deleted.unwrap(), removed);
     }
     // It is gone, but nobody can have an assertion with it any more.
     assert!(!use_at(1000).await);
@@ -143,7 +144,8 @@ pub async fn a_revoked_token_is_listed_until_its_end(fixture: &Fixture) {
         (2000, vec![], 1),
     ] {
         assert_eq!(store.list_revoked_tokens(at(now)).await.unwrap(), listed);
-        assert_eq!(store.delete_expired(at(now)).await.unwrap(), removed);
+        let deleted = store.delete_expired(at(now), at(now)).await;
+        assert_eq!(deleted.unwrap(), removed);
         assert_eq!(store.list_revoked_tokens(at(now)).await.unwrap(), listed);
     }
 }
@@ -169,6 +171,7 @@ pub async fn each_kind_is_cleared_away_by_the_thousand(fixture: &Fixture) {
         .unwrap();
     // A thousand of the many, and all of the others.
     for removed in [1003, 100, 0] {
-        assert_eq!(store.delete_expired(at(90_000)).await.unwrap(), removed);
+        let deleted = store.delete_expired(at(90_000), at(90_000)).await;
+        assert_eq!(deleted.unwrap(), removed);
     }
 }

@@ -27,8 +27,8 @@ use crate::{
     CredentialRecord, CredentialUse, DecisionRow, Epoch, GatewayRecord, GatewaySeen, Identity,
     KeySetRow, LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken, OwnSession,
     PeoplePage, PeopleQuery, PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken,
-    SecondFactorId, SecondFactors, SecretHash, SessionOwner, SessionRow, SessionsToEnd,
-    SigningKeyRow, Store, StoreResult, TokenHash, UsageRow, UserQuery, WrongPassword,
+    SecondFactorId, SecondFactors, SecretHash, SessionOwner, SessionRow, SigningKeyRow, Store,
+    StoreResult, TokenHash, UsageRow, UserQuery, WrongPassword,
 };
 
 #[async_trait]
@@ -478,30 +478,18 @@ impl Store for SqlStore {
     async fn end_sessions_by_message(
         &self,
         user: UserId,
-        which: SessionsToEnd,
+        keep: Vec<TokenHash>,
         message: TokenHash,
         until: Instant,
         audit: AuditEvent,
     ) -> StoreResult<bool> {
-        self.write(move |db| {
+        self.audited_if_done(audit, move |db| {
             Box::pin(async move {
-                let head = audit::lock_head(db).await?;
-                if !sessions::use_message(db, message, until).await? {
-                    return Ok(false);
+                let is_new = sessions::use_message(db, message, until).await?;
+                if is_new {
+                    epochs::raise_but_for(db, user, keep).await?;
                 }
-                let has_ended = match which {
-                    SessionsToEnd::These(ids) => {
-                        sessions::delete_some_of(db, user, &ids).await? > 0
-                    }
-                    SessionsToEnd::AllBut(ids) => {
-                        epochs::raise_but_for(db, user, ids).await?;
-                        true
-                    }
-                };
-                if has_ended {
-                    audit::append(db, head, audit).await?;
-                }
-                Ok(true)
+                Ok(is_new)
             })
         })
         .await
@@ -531,8 +519,8 @@ impl Store for SqlStore {
             .await
     }
 
-    async fn delete_expired(&self, now: Instant) -> StoreResult<u64> {
-        self.write_at_once(move |db| Box::pin(expired::delete(db, now)))
+    async fn delete_expired(&self, now: Instant, before: Instant) -> StoreResult<u64> {
+        self.write_at_once(move |db| Box::pin(expired::delete(db, now, before)))
             .await
     }
 

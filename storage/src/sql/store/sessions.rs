@@ -160,24 +160,6 @@ pub(super) async fn use_message(
     Ok(done.rows_affected() == 1)
 }
 
-/// Ends these sessions, as far as they are the person's and are there; how many.
-pub(super) async fn delete_some_of(
-    db: &mut Connection,
-    user: UserId,
-    sessions: &[TokenHash],
-) -> StoreResult<u64> {
-    let mut deleted = 0;
-    for id in sessions {
-        deleted += sqlx::query("DELETE FROM sessions WHERE id = $1 AND user_id = $2")
-            .bind(id.0.to_vec())
-            .bind(user.to_string())
-            .execute(&mut *db)
-            .await?
-            .rows_affected();
-    }
-    Ok(deleted)
-}
-
 fn to_session(row: &Row) -> StoreResult<SessionRow> {
     let columns = Columns::of("sessions", row);
     let (user, epoch) = (columns.parse_optional("user_id")?, columns.get("epoch")?);
