@@ -230,12 +230,11 @@ impl Services {
     ) -> ServiceResult<Self> {
         let keys = crypto::Keys::derive(master).map_err(ServiceError::internal)?;
         // Without a write where none is needed: a database that is read-only can serve the gate.
-        let check = match store.setting(MASTER_KEY_CHECK).await? {
-            Some(check) => check,
-            None => {
-                let insert = store.setting_or_insert(MASTER_KEY_CHECK, keys.check_value());
-                insert.await?
-            }
+        let check = if let Some(check) = store.setting(MASTER_KEY_CHECK).await? {
+            check
+        } else {
+            let insert = store.setting_or_insert(MASTER_KEY_CHECK, keys.check_value());
+            insert.await?
         };
         if check != keys.check_value() {
             return Err(ServiceError::internal(

@@ -56,7 +56,8 @@ mod tests {
                 tokio::task::yield_now().await;
                 answer_1.send(1).unwrap();
             });
-        (first.unwrap(), second.unwrap());
+        first.unwrap();
+        second.unwrap();
         assert_eq!(**list.get(), 2);
         list.load(async { Ok::<_, Infallible>(3) }).await.unwrap();
         assert_eq!(**list.get(), 3);

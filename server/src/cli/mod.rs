@@ -181,13 +181,12 @@ async fn open_with(
     if !store.is_migrated().await? {
         store.migrate().await?;
     }
-    let master = match &config.master_key {
-        Some(key) => key.clone(),
-        None => {
-            make_private_folder(&config.data_dir)?;
-            let has_one = !service::is_without_master_key(&store).await?;
-            master_key::in_folder(&config.data_dir, has_one)?
-        }
+    let master = if let Some(key) = &config.master_key {
+        key.clone()
+    } else {
+        make_private_folder(&config.data_dir)?;
+        let has_one = !service::is_without_master_key(&store).await?;
+        master_key::in_folder(&config.data_dir, has_one)?
     };
     let settings = config.settings.clone();
     let outbound = Arc::new(HttpOutbound::new(settings.outbound.clone()));

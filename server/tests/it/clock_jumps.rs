@@ -113,7 +113,7 @@ async fn check_105_a_clock_that_is_not_believed_is_told_of() {
         let request = http::Request::get("/readyz").body(axum::body::Body::empty());
         let answer = app.call(request.unwrap()).await;
         assert_eq!(answer.status, StatusCode::OK);
-        String::from_utf8(answer.body.to_vec()).unwrap()
+        String::from_utf8(answer.body).unwrap()
     };
     let metric = || {
         app.metrics.look(&app.services);

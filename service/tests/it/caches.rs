@@ -130,7 +130,7 @@ async fn check_100_what_a_verified_token_may_do(nodes: Nodes) {
     let call = async |node: &Services| call_with_token(node, &token, "GET", "/v1/assets").await;
     call(other).await.unwrap();
     let mut draft = team.draft("client_secret", &[("accounts", "read")]);
-    draft.expires = "keep".to_owned();
+    "keep".clone_into(&mut draft.expires);
     let read = issued.credential.updated_at;
     let change = CredentialChange { draft, read };
     let key_id = issued.credential.key_id;

@@ -190,26 +190,8 @@ fn everybody() -> PeopleQuery {
     }
 }
 
-pub async fn people_are_filtered_and_known_with_what_they_own(fixture: &Fixture) {
-    let store = &fixture.store;
-    let people = add_named(fixture, &["Eve", "Bo", "Ann", "Cy", "Di"]).await;
-    let [eve, bo, ann, cy, di] = &people[..] else {
-        unreachable!()
-    };
-    let hash = "hash".to_owned();
-    store.set_password(eve.id, hash, event()).await.unwrap();
-    store
-        .record_login(fixture.epoch(bo).await, at(1), event())
-        .await
-        .unwrap();
-    store
-        .set_role(ann.id, Role::Developer, event())
-        .await
-        .unwrap();
-    store
-        .offer_password_link(ann.id, token(1), event())
-        .await
-        .unwrap();
+/// Two that are alive and two that are not, one that is not, and one that is.
+async fn issue_to(fixture: &Fixture, cy: &User, di: &User, eve: &User) {
     let revoked = Standing::Revoked(Mark {
         at: at(1),
         by: "Mara".to_owned(),
@@ -234,6 +216,29 @@ pub async fn people_are_filtered_and_known_with_what_they_own(fixture: &Fixture)
     ] {
         fixture.issue(&credential).await;
     }
+}
+
+pub async fn people_are_filtered_and_known_with_what_they_own(fixture: &Fixture) {
+    let store = &fixture.store;
+    let people = add_named(fixture, &["Eve", "Bo", "Ann", "Cy", "Di"]).await;
+    let [eve, bo, ann, cy, di] = &people[..] else {
+        unreachable!()
+    };
+    let hash = "hash".to_owned();
+    store.set_password(eve.id, hash, event()).await.unwrap();
+    store
+        .record_login(fixture.epoch(bo).await, at(1), event())
+        .await
+        .unwrap();
+    store
+        .set_role(ann.id, Role::Developer, event())
+        .await
+        .unwrap();
+    store
+        .offer_password_link(ann.id, token(1), event())
+        .await
+        .unwrap();
+    issue_to(fixture, cy, di, eve).await;
     store.disable_user(cy.id, at(2), event()).await.unwrap();
     store.disable_user(di.id, at(2), event()).await.unwrap();
 

@@ -3,6 +3,7 @@
 use domain::audit::Action;
 
 /// What was done, and what was tried; the object stands where `{}` is.
+#[expect(clippy::too_many_lines, reason = "a line for each action")]
 pub(super) const fn words(action: Action) -> (&'static str, &'static str) {
     match action {
         Action::SetUpDone => ("set Keyrack up as {}", "set Keyrack up"),

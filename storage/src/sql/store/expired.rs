@@ -27,11 +27,7 @@ const TELLING: [&str; 4] = [
          WHERE seq <= (SELECT seq FROM audit_base) AND at <= $1 ORDER BY seq LIMIT $2)",
 ];
 
-pub(super) async fn delete(
-    db: &mut Connection,
-    now: Instant,
-    before: Instant,
-) -> StoreResult<u64> {
+pub(super) async fn delete(db: &mut Connection, now: Instant, before: Instant) -> StoreResult<u64> {
     let opening = OPENING.map(|clearing| (clearing, now));
     let telling = TELLING.map(|clearing| (clearing, before));
     let mut deleted = 0;
