@@ -214,9 +214,9 @@ test("a scope unfolds to its endpoints, and one that only reads has no write", a
   await expect(data).toContainText("same as Read only");
   const trading = page.getByRole("radiogroup", { name: "Trading", exact: true });
   await expect(trading.getByRole("radio")).toHaveCount(3);
-  await expect(trading.getByText("/v1/trading/accounts/{account_id}/orders/estimation")).toBeHidden();
+  await expect(trading.getByText("/v1/trading/accounts/{account_id:uuid}/orders/estimation")).toBeHidden();
   await trading.getByText("Trading", { exact: true }).click();
-  await expect(trading.getByText("/v1/trading/accounts/{account_id}/orders/estimation")).toBeVisible();
+  await expect(trading.getByText("/v1/trading/accounts/{account_id:uuid}/orders/estimation")).toBeVisible();
 });
 
 test("the keyboard is enough", async ({ page }) => {

@@ -119,7 +119,7 @@ impl Services {
             return Ok(0);
         };
         // By a clock that may be wrong, nothing is thrown away.
-        let Ok(now) = self.0.time.certain() else {
+        let Some(now) = self.settled().await? else {
             return Ok(0);
         };
         let query = AuditQuery {

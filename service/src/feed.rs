@@ -139,10 +139,17 @@ impl Services {
     async fn read_feed(&self, place: &mut Place) -> ServiceResult<()> {
         let inner = &self.0;
         loop {
+            if !place.is_unbroken {
+                inner.store.connect_anew().await?;
+            }
             // Taken before the look: what is written after it is not yet known.
             let asked_at = inner.feed.millis();
             let changes = inner.store.changes_after(place.last).await?;
             let goes_on = changes.is_some();
+            if !goes_on {
+                // The others may still lead to the database before.
+                inner.store.connect_anew().await?;
+            }
             if !goes_on || !place.is_unbroken {
                 self.start_afresh(place, goes_on).await?;
             }
@@ -179,8 +186,9 @@ impl Services {
                     }
                 }
                 (ObjectKind::Token, Some(jti)) => {
-                    // The node that signed it may be ahead of this one.
-                    let until = self.now() + LAST_TOKEN + KEPT_AFTER_END;
+                    // One that is not stored any more has ended, by the clock of whoever removed it.
+                    let long = || self.now() + LAST_TOKEN + KEPT_AFTER_END;
+                    let until = change.token_ends_at.unwrap_or_else(long);
                     inner.tokens.revoked.note(jti, until);
                 }
                 (ObjectKind::SigningKey, _) => signing_keys = true,

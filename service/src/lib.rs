@@ -64,6 +64,7 @@ use domain::role::Permission;
 use domain::user::UserId;
 use serde_json::json;
 
+use actor::SKEW;
 pub use actor::{Actor, Person, RequestFacts};
 pub use assertion::{Finding, Rule};
 pub use audit::AuditHead;
@@ -245,7 +246,11 @@ impl Services {
         // Read first: what changes while the rest is read is heard of.
         let feed = Arc::new(feed::Feed::new());
         feed.begin_after(store.audit_head().await?).await;
-        let time = time::Time::begin(clock.clone(), store.last_audit_time().await?);
+        // An event from ahead of the database's clock is of a node whose own was wrong: no floor for others.
+        let latest = store.database_time().await?.map(|theirs| theirs + SKEW);
+        let last_event = store.last_audit_time().await?;
+        let floor = last_event.map(|at| latest.map_or(at, |latest| at.min(latest)));
+        let time = time::Time::begin(clock.clone(), floor);
         let signer = signing_keys::Signer::open(&store, &keys, time.now()).await?;
         let catalogue = Arc::new(catalogue::InForce::new(catalogue, time.now()));
         let memory = settings.cache;
@@ -331,6 +336,14 @@ impl Services {
             self.0.time.measured(before, theirs, after);
         }
         Ok(())
+    }
+
+    /// The instant now, for what no clock that is right again can undo: what is cleared away, a key that
+    /// takes another's place. Nothing while the clocks do not agree, that of the database among them.
+    pub(crate) async fn settled(&self) -> ServiceResult<Option<Instant>> {
+        self.look_at_clocks().await?;
+        let is_apart = self.clock_skew().is_some_and(|skew| skew.abs() > SKEW);
+        Ok(self.0.time.certain().ok().filter(|_| !is_apart))
     }
 
     /// Says that the system's clock is right now, though the last audit events are from later: processes

@@ -394,7 +394,7 @@ impl Services {
     /// many rows went.
     pub async fn sweep(&self) -> ServiceResult<u64> {
         // By a clock that may be wrong, nothing is thrown away.
-        let Ok(now) = self.0.time.certain() else {
+        let Some(now) = self.settled().await? else {
             return Ok(0);
         };
         let (trimmed, before) = (self.trim_usage().await?, now - KEPT_AFTER_END);

@@ -354,7 +354,7 @@ impl Services {
             return Ok(false);
         };
         // Not by a clock that may be wrong: the next one would be due much later.
-        let Ok(now) = self.0.time.certain() else {
+        let Some(now) = self.settled().await? else {
             return Ok(false);
         };
         let newest = self.0.signer.ring.load();
@@ -369,7 +369,7 @@ impl Services {
     /// Deletes the private halves of the keys that no longer sign; how many.
     pub async fn retire_signing_keys(&self) -> ServiceResult<usize> {
         let signer = &self.0.signer;
-        let Ok(now) = self.0.time.certain() else {
+        let Some(now) = self.settled().await? else {
             return Ok(0);
         };
         let retired: Vec<_> = signer

@@ -84,6 +84,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// one has its number.
     async fn changes_after(&self, last: (i64, ChainHash)) -> StoreResult<Option<Vec<Change>>>;
 
+    /// No connection that is open by now is used for another call: it may lead to a server that others have
+    /// left, after a failover say.
+    async fn connect_anew(&self) -> StoreResult<()>;
+
     /// Returns when another process may have changed something, or after `patience`: PostgreSQL
     /// by `LISTEN`, SQLite by waiting. The first call begins to listen and returns at once. An error
     /// says that changes may have gone unheard; the next call begins anew.

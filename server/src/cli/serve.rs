@@ -22,9 +22,13 @@ use crate::state::Shared;
 
 /// Serves until the operating system asks for the end.
 pub async fn run(file: Option<PathBuf>, config: Config) -> anyhow::Result<()> {
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     let reload = Reload::start(file, &config);
-    let services = super::open(&config, IfMissing::Make).await?;
+    // It may wait, for somebody else's migration say. What it has begun is undone with its connection.
+    let services = tokio::select! {
+        opened = super::open(&config, IfMissing::Make) => opened?,
+        () = signals.asked_to_end(|| {}) => return Ok(()),
+    };
     serve_with(config, services, signals, &reload).await
 }
 

@@ -126,6 +126,7 @@ macro_rules! around {
 
 around! {
     fn ping() -> ();
+    fn connect_anew() -> ();
     fn can_write(now: Instant) -> ();
     fn migrate() -> ();
     fn is_migrated() -> bool;

@@ -8,13 +8,14 @@ use domain::audit::Action;
 use domain::expiry::rfc3339;
 use jsonwebtoken::Algorithm;
 use service::{
-    AuditQuery, ClockProblem, IssuedCredential, ManualClock, Services, Settings, TokenError,
+    AuditQuery, Clock as _, ClockProblem, IssuedCredential, ManualClock, RequestFacts, Services,
+    Settings, SystemClock, TokenError,
 };
 
 use crate::gateways::revoke;
 use crate::harness::{
-    Team, call_with_secret, call_with_token, open, open_asking, open_with, postgres, psql,
-    settings, token,
+    PASSWORD, Team, call_with_secret, call_with_token, open, open_asking, open_with, postgres,
+    psql, settings, token,
 };
 use crate::key_urls::{Hosts, URL, assertion, issue, send};
 use crate::signing::Program;
@@ -256,4 +257,37 @@ async fn check_105_the_distance_to_the_databases_clock_is_measured() {
     node.look_at_clocks().await.unwrap();
     let skew = node.clock_skew().unwrap();
     assert!((10..12).contains(&skew.num_minutes()), "{skew}");
+}
+
+/// A node whose clock is years ahead of the database's: what it can't undo it leaves, and what it writes
+/// leads no other node astray.
+#[tokio::test]
+async fn check_105_a_node_that_is_not_at_the_databases_time_does_nothing_for_good() {
+    let team = Team::at(&postgres()).await;
+    let now = SystemClock.now();
+    let at = |by| Arc::new(ManualClock::at(now + by));
+    let settings = Settings {
+        signing_key_life: Some(TimeDelta::days(90)),
+        audit_kept: Some(TimeDelta::days(30)),
+        ..settings()
+    };
+    let ahead = at(TimeDelta::days(730));
+    let ahead = open_with(team.store.clone(), ahead, settings.clone()).await;
+    let written = team.store.audit_head().await.unwrap();
+    assert_eq!(ahead.trim_audit().await.unwrap(), 0);
+    assert_eq!(ahead.sweep().await.unwrap(), 0);
+    assert!(!ahead.rotate_signing_key_if_due().await.unwrap());
+    assert_eq!(team.store.audit_head().await.unwrap(), written);
+
+    let mail = "nobody@example.com";
+    let facts = RequestFacts::default();
+    let refused = ahead.log_in(mail, PASSWORD, &facts).await;
+    refused.unwrap_err();
+    assert_ne!(team.store.audit_head().await.unwrap(), written);
+    let clock = at(TimeDelta::zero());
+    let right = open_with(team.store.clone(), clock.clone(), settings).await;
+    // The database's clock counts give or take a minute.
+    clock.advance(TimeDelta::minutes(2));
+    assert_eq!(right.clock_problem(), None);
+    assert!(right.now() < now + TimeDelta::minutes(5));
 }

@@ -270,4 +270,6 @@ pub struct Change {
     pub id: Option<String>,
     /// The URL that a credential has its public keys from by now.
     pub key_url: Option<String>,
+    /// When a token that was revoked would have ended.
+    pub token_ends_at: Option<Instant>,
 }

@@ -46,10 +46,10 @@ macro_rules! migrations {
             migration!(13, "epochs", $folder, "0013_epochs.sql"),
             migration!(14, "signing_keys_end", $folder, "0014_signing_keys_end.sql"),
             migration!(
-                19,
+                15,
                 "log_outs_and_audiences",
                 $folder,
-                "0019_log_outs_and_audiences.sql"
+                "0015_log_outs_and_audiences.sql"
             ),
         ]
     };

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant as Monotonic};
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection as _, PgConnection, Pool};
@@ -81,6 +82,42 @@ struct Handle {
     feed: Pool<Db>,
     options: PgConnectOptions,
     listener: Mutex<Option<PgListener>>,
+    trusted_since: Arc<TrustedSince>,
+}
+
+/// Since when a connection must have been open to be used again.
+#[derive(Debug)]
+struct TrustedSince {
+    began: Monotonic,
+    millis: AtomicU64,
+}
+
+impl Default for TrustedSince {
+    fn default() -> Self {
+        Self {
+            began: Monotonic::now(),
+            millis: AtomicU64::new(0),
+        }
+    }
+}
+
+impl TrustedSince {
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// From now on.
+    fn set(&self) {
+        let millis = u64::try_from(self.now().as_millis()).unwrap_or(u64::MAX - 1);
+        // The whole millisecond counts as before.
+        self.millis.store(millis + 1, Ordering::SeqCst);
+    }
+
+    /// Whether a connection of this age is young enough.
+    fn holds(&self, age: Duration) -> bool {
+        let since = Duration::from_millis(self.millis.load(Ordering::SeqCst));
+        since.is_zero() || self.now().saturating_sub(age) > since
+    }
 }
 
 impl std::fmt::Debug for Handle {
@@ -104,13 +141,19 @@ pub(super) async fn connect(url: &str) -> StoreResult<SharedStore> {
         // A plan for the value that is searched for: the best one depends on how rare it is.
         ("plan_cache_mode", "force_custom_plan"),
     ]);
+    let trusted_since = Arc::new(TrustedSince::default());
     let pool = |connections| {
+        let trusted_since = trusted_since.clone();
         PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(PATIENCE)
             .test_before_acquire(false)
-            .before_acquire(|db, _| {
+            .before_acquire(move |db, known| {
+                let is_trusted = trusted_since.holds(known.age);
                 Box::pin(async move {
+                    if !is_trusted {
+                        return Ok(false);
+                    }
                     let ping = tokio::time::timeout(PING_TIME, db.ping()).await;
                     ping.map_err(|_| sqlx::Error::WorkerCrashed)??;
                     Ok(true)
@@ -126,6 +169,7 @@ pub(super) async fn connect(url: &str) -> StoreResult<SharedStore> {
         feed: lazy(FEED_READERS),
         options,
         listener: Mutex::default(),
+        trusted_since,
     })))
 }
 
@@ -158,6 +202,10 @@ impl Handle {
     #[expect(clippy::unused_async, reason = "the same call as for SQLite")]
     async fn tidy(&self) -> StoreResult<()> {
         Ok(())
+    }
+
+    fn connect_anew(&self) {
+        self.trusted_since.set();
     }
 
     async fn close(&self) -> StoreResult<()> {

@@ -245,6 +245,10 @@ impl Handle {
         &self.feed
     }
 
+    /// A file is where it is; [`Self::check`] looks whether it still is.
+    #[expect(clippy::unused_self, reason = "the same call as for PostgreSQL")]
+    const fn connect_anew(&self) {}
+
     /// Refuses to go on with a file that is not the one at its path any more: nobody else sees what is
     /// in it, and what is written to it is lost.
     fn check(&self) -> StoreResult<()> {

@@ -317,6 +317,7 @@ pub async fn changes_are_fed_in_order(fixture: &Fixture) {
             kind,
             id: id.map(str::to_owned),
             key_url: None,
+            token_ends_at: None,
         })
         .collect();
     let places = log.iter().map(|entry| (entry.seq, entry.hash));

@@ -415,6 +415,26 @@ pub async fn a_backup_is_left_to_the_tools_of_postgresql(fixture: &Fixture) {
     assert!(fixture.audit_log().await.is_empty());
 }
 
+/// Only connections that begin after the setting was made can't write: so those show themselves.
+pub async fn connections_from_before_are_not_used_again(fixture: &Fixture) {
+    let store = &fixture.store;
+    store.append_audit(event()).await.unwrap();
+    fixture
+        .set_on_postgres("SET default_transaction_read_only = on")
+        .await;
+    store.append_audit(event()).await.unwrap();
+    store.connect_anew().await.unwrap();
+    let refused = store.append_audit(event()).await;
+    assert!(
+        matches!(refused, Err(StoreError::ReadOnly(_))),
+        "{refused:?}"
+    );
+    fixture
+        .set_on_postgres("RESET default_transaction_read_only")
+        .await;
+    store.append_audit(event()).await.unwrap();
+}
+
 pub async fn a_database_that_was_read_only_takes_writes_again(fixture: &Fixture) {
     let owner = fixture.add_superuser(1).await.id;
     fixture.issue(&credential(1, owner)).await;

@@ -273,6 +273,7 @@ mod postgres {
             a_change_wakes_the_other_process
             a_lost_listener_is_reported_once
             a_database_that_was_read_only_takes_writes_again
+            connections_from_before_are_not_used_again
             a_backup_is_left_to_the_tools_of_postgresql
         }
     });

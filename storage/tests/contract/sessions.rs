@@ -199,14 +199,14 @@ pub async fn what_is_beyond_a_limit_is_cleared_away(fixture: &Fixture) {
 pub async fn what_tells_other_nodes_something_is_kept_longer(fixture: &Fixture) {
     let store = &fixture.store;
     let mara = fixture.add_superuser(1).await;
-    let link = store.offer_password_link(mara.id, token(1), event());
-    link.await.unwrap();
     store.create_session(session(1, None)).await.unwrap();
     let used = store.use_assertion_id(key_id(1), TokenHash([1; 32]), at(9), at(0));
     assert!(used.await.unwrap());
     let message = TokenHash([9; 32]);
     let said = store.end_sessions_by_message(mara.id, Vec::new(), message, at(9), event());
     assert!(said.await.unwrap());
+    let link = store.offer_password_link(mara.id, token(1), event());
+    link.await.unwrap();
     for (before, removed) in [(8, 2), (8, 0), (9, 2)] {
         let deleted = store.delete_expired(at(60_000), at(before)).await;
         assert_eq!(deleted.unwrap(), removed);

@@ -112,9 +112,11 @@ pub(super) async fn changes_after(
     (seq, hash): Head,
 ) -> StoreResult<Option<Vec<Change>>> {
     let rows = sqlx::query(
-        "SELECT e.seq, e.hash, e.at, e.object_kind, e.object_id, k.url FROM audit_events e
+        "SELECT e.seq, e.hash, e.at, e.object_kind, e.object_id, k.url, r.expires_at
+         FROM audit_events e
          LEFT JOIN credential_key_sets k
              ON e.object_kind = 'credential' AND k.key_id = e.object_id
+         LEFT JOIN revoked_tokens r ON e.object_kind = 'token' AND r.jti = e.object_id
          WHERE e.seq >= $1 ORDER BY e.seq LIMIT $2",
     )
     .bind(seq)
@@ -143,6 +145,7 @@ fn to_change(row: &Row) -> StoreResult<Change> {
         kind: columns.parse("object_kind")?,
         id: columns.get("object_id")?,
         key_url: columns.get("url")?,
+        token_ends_at: columns.optional_instant("expires_at")?,
     })
 }
 

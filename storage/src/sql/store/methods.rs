@@ -103,7 +103,7 @@ impl Store for SqlStore {
 
     async fn changes_after(&self, last: (i64, ChainHash)) -> StoreResult<Option<Vec<Change>>> {
         let mut lent = Lent {
-            db: self.connection(self.handle.feed()).await?,
+            db: self.read_for_feed().await?,
             is_sound: !IS_REMOTE,
         };
         let look = audit::changes_after(&mut lent.db, last);
@@ -115,6 +115,11 @@ impl Store for SqlStore {
             Err(_) => self.handle.listen_anew(),
         }
         looked
+    }
+
+    async fn connect_anew(&self) -> StoreResult<()> {
+        self.handle.connect_anew();
+        Ok(())
     }
 
     async fn wait_for_change(&self, patience: Duration) -> StoreResult<()> {
@@ -640,7 +645,7 @@ impl Store for SqlStore {
     }
 
     async fn list_revoked_tokens(&self, now: Instant) -> StoreResult<Vec<RevokedToken>> {
-        tokens::list_revoked(&mut *self.read_for_gate().await?, now).await
+        tokens::list_revoked(&mut *self.read_for_feed().await?, now).await
     }
 
     async fn add_gateway(
@@ -654,7 +659,7 @@ impl Store for SqlStore {
     }
 
     async fn list_gateways(&self) -> StoreResult<Vec<GatewayRecord>> {
-        gateways::list(&mut *self.read_for_gate().await?).await
+        gateways::list(&mut *self.read_for_feed().await?).await
     }
 
     async fn update_gateway(&self, gateway: Gateway, audit: AuditEvent) -> StoreResult<()> {
@@ -694,7 +699,7 @@ impl Store for SqlStore {
     }
 
     async fn list_signing_keys(&self) -> StoreResult<Vec<SigningKeyRow>> {
-        keys::list(&mut *self.read_for_gate().await?).await
+        keys::list(&mut *self.read_for_feed().await?).await
     }
 
     async fn add_first_signing_key(
@@ -811,7 +816,7 @@ impl Store for SqlStore {
     }
 
     async fn audit_base(&self) -> StoreResult<(i64, ChainHash)> {
-        audit::base(&mut *self.read().await?).await
+        audit::base(&mut *self.read_for_feed().await?).await
     }
 
     async fn trim_audit(&self, base: (i64, ChainHash), event: AuditEvent) -> StoreResult<()> {
@@ -841,6 +846,6 @@ impl Store for SqlStore {
     }
 
     async fn audit_head(&self) -> StoreResult<(i64, ChainHash)> {
-        audit::head(&mut *self.read_for_gate().await?).await
+        audit::head(&mut *self.read_for_feed().await?).await
     }
 }

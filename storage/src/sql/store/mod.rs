@@ -112,6 +112,12 @@ impl SqlStore {
         self.connection(self.handle.gate()).await
     }
 
+    /// For the feed of changes, and for what is read anew when it breaks off: neither people nor strangers
+    /// at the gate can keep a node from it.
+    async fn read_for_feed(&self) -> StoreResult<PoolConnection<Db>> {
+        self.connection(self.handle.feed()).await
+    }
+
     async fn connection(&self, pool: &Pool<Db>) -> StoreResult<PoolConnection<Db>> {
         self.handle.check()?;
         Ok(pool.acquire().await?)
