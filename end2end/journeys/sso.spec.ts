@@ -95,7 +95,8 @@ for (const wasm of [true, false]) {
       await comeIn(other, provider);
       await visit(other, "/account");
       await expect(other.getByRole("main")).toContainText("Operations");
-      expect(await visit(page, "/credentials/new"), "the session of before").toBe(403);
+      await visit(page, "/credentials/new");
+      await expect(page, "the session of before").toHaveURL(/\/login\?next=/);
     });
 
     test("whose groups have no role stays out, and is told whom to ask", async ({ page, provider, keyrack }) => {
