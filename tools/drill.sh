@@ -137,6 +137,8 @@ verify_log() { "${keyrack[@]}" audit verify >/dev/null || fail "the audit log do
 postgres() {
   eval "$(tools/postgres.sh start)"
   export KEYRACK_DATABASE_URL=$KEYRACK_TEST_POSTGRES
+  # The tests' server forgets its last commits when it is killed.
+  sql 'ALTER ROLE CURRENT_USER SET synchronous_commit = on'
 }
 
 no_postgres() {
