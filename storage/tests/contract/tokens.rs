@@ -1,5 +1,6 @@
 //! Assertions that were used, and access tokens that were revoked.
 
+use domain::audit::{AuditEvent, ChainHash, ObjectKind};
 use storage::{RevokedToken, SharedStore, TokenHash};
 use tokio::task::JoinSet;
 
@@ -135,8 +136,20 @@ pub async fn a_revoked_token_is_listed_until_its_end(fixture: &Fixture) {
     let store = &fixture.store;
     let (early, late) = (revoked("early", 1000), revoked("late", 2000));
     for token in [&late, &early] {
-        assert!(store.revoke_token(token.clone(), event()).await.unwrap());
+        let of_it = AuditEvent {
+            object_kind: ObjectKind::Token,
+            object_id: Some(token.jti.clone()),
+            ..event()
+        };
+        assert!(store.revoke_token(token.clone(), of_it).await.unwrap());
     }
+    // Other nodes hear of its end as well, so that they keep it no longer.
+    let heard = store.changes_after((0, ChainHash::START)).await.unwrap();
+    let ends = heard
+        .unwrap()
+        .into_iter()
+        .map(|change| change.token_ends_at);
+    assert!(ends.flatten().eq([at(2000), at(1000)]));
     for (now, listed, removed) in [
         (999, vec![early, late.clone()], 0),
         (1000, vec![late.clone()], 1),
