@@ -34,9 +34,9 @@ pub enum StoreError {
     /// The schema is not this program's.
     #[error("the database schema does not fit this version of Keyrack: {0}")]
     Schema(String),
-    /// There is no file to open.
-    #[error("there is no database at {}", .0.display())]
-    NoDatabase(PathBuf),
+    /// Nothing is there, or nothing of Keyrack's; where, without a password.
+    #[error("there is no database at {0}")]
+    NoDatabase(String),
     /// The file was removed or replaced while it was open. Whoever goes on with it is alone with it.
     #[error(
         "the database {} was removed or replaced while it was open: put it back, or start Keyrack anew",

@@ -17,7 +17,7 @@ pub enum Location {
     Postgres(String),
 }
 
-/// What to do where there is no file yet. A database of PostgreSQL is always there.
+/// What to do where there is no database yet: no file, an empty one, or one that no migration has been run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfMissing {
     /// Make it.

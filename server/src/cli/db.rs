@@ -16,6 +16,9 @@ use crate::config::Config;
 pub enum DbCommand {
     /// Bring the database's schema up to this version; `serve` does this by itself.
     Migrate {
+        /// Make an empty database where there is none, although there is a master key of an earlier one.
+        #[arg(long)]
+        new_database: bool,
         #[command(flatten)]
         format: Format,
     },
@@ -31,7 +34,7 @@ pub enum DbCommand {
 /// Runs one.
 pub async fn run(config: &Config, missing: IfMissing, command: DbCommand) -> anyhow::Result<()> {
     match command {
-        DbCommand::Migrate { format } => {
+        DbCommand::Migrate { format, .. } => {
             let store = super::open_store(config, missing).await?;
             store.migrate().await?;
             store.close().await?;

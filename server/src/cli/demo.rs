@@ -270,16 +270,16 @@ const CREDENTIALS: [Seed; 20] = [
 ];
 
 /// Seeds an empty database and serves it.
-pub async fn run(file: Option<PathBuf>, config: Config) -> anyhow::Result<()> {
+pub async fn run(file: Option<PathBuf>, config: Config, missing: IfMissing) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
     let reload = Reload::start(file, &config);
-    let services = super::open(&config, IfMissing::Make).await?;
+    let services = super::open(&config, missing).await?;
     if services.offer_set_up().await?.is_some() {
         output::note("Making six people and twenty credentials …");
         seed(&config).await.context("the demo could not be made")?;
     }
     // What the seeding wrote, this handle has not heard of yet.
-    let services = super::open(&config, IfMissing::Make).await?;
+    let services = super::open(&config, IfMissing::Refuse).await?;
     output::line(format!(
         "Log in as {} with the password: {PASSWORD}",
         PEOPLE[0].1

@@ -101,8 +101,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let config = Config::load(file.as_deref(), std::env::vars())?;
     let missing = cli.command.if_no_database(&config);
     match cli.command {
-        Command::Serve => serve::run(file, config).await,
-        Command::Demo => demo::run(file, config).await,
+        Command::Serve => serve::run(file, config, missing).await,
+        Command::Demo => demo::run(file, config, missing).await,
         Command::User(command) => {
             with(&config, missing, async |all| {
                 user::run(all, &config, command).await
@@ -134,18 +134,24 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
 }
 
 impl Command {
-    /// What to do where there is no database. A server makes one, and so does what sets one up, if the data
-    /// folder has none of its traces. For all else it was removed, or the configuration is another one:
-    /// an empty one in its place would hide that.
+    /// What to do where there is no database. What starts an installation makes one, unless there is a master
+    /// key: that was made for a database, which was removed then, or is elsewhere by another
+    /// configuration, and an empty one in its place would hide that. A key that is configured may be there
+    /// before the first start, so there a server may make one, but nothing that works on what is there.
     fn if_no_database(&self, config: &Config) -> IfMissing {
-        let sets_up = matches!(
-            self,
-            Self::User(user::UserCommand::Add { .. }) | Self::Db(db::DbCommand::Migrate { .. })
-        );
-        match self {
-            Self::Serve | Self::Demo => IfMissing::Make,
-            _ if sets_up && !master_key::is_in(&config.data_dir) => IfMissing::Make,
-            _ => IfMissing::Refuse,
+        let has_key_file = master_key::is_in(&config.data_dir);
+        let may = match self {
+            Self::Db(db::DbCommand::Migrate { new_database, .. }) => *new_database || !has_key_file,
+            Self::Serve | Self::Demo => !has_key_file,
+            Self::User(user::UserCommand::Add { .. }) => {
+                !has_key_file && config.master_key.is_none()
+            }
+            _ => false,
+        };
+        if may {
+            IfMissing::Make
+        } else {
+            IfMissing::Refuse
         }
     }
 }
@@ -193,12 +199,19 @@ async fn open_with(
     Ok(Services::open(store, &master, catalogue, settings, clock, outbound).await?)
 }
 
+/// Opens the database. Where there is none, one is made as `missing` says, and never silently.
 async fn open_store(config: &Config, missing: IfMissing) -> anyhow::Result<SharedStore> {
-    let opened = service::open_store(&config.database, missing).await;
+    let mut opened = service::open_store(&config.database, IfMissing::Refuse).await;
+    if let (Err(StoreError::NoDatabase(place)), IfMissing::Make) = (&opened, missing) {
+        output::note(format!(
+            "There is no database at {place}: a new one is made."
+        ));
+        opened = service::open_store(&config.database, IfMissing::Make).await;
+    }
     opened.map_err(|error| match error {
         StoreError::NoDatabase(_) => anyhow::Error::from(error).context(
             "nothing was done: check data_dir and database_url, put the database back from a backup, \
-             or make a new one with keyrack serve",
+             or begin with an empty one by keyrack db migrate --new-database",
         ),
         _ => anyhow::Error::from(error)
             .context("the database can't be opened: check the setting database_url"),

@@ -21,12 +21,12 @@ use crate::signals::Signals;
 use crate::state::Shared;
 
 /// Serves until the operating system asks for the end.
-pub async fn run(file: Option<PathBuf>, config: Config) -> anyhow::Result<()> {
+pub async fn run(file: Option<PathBuf>, config: Config, missing: IfMissing) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let reload = Reload::start(file, &config);
     // It may wait, for somebody else's migration say. What it has begun is undone with its connection.
     let services = tokio::select! {
-        opened = super::open(&config, IfMissing::Make) => opened?,
+        opened = super::open(&config, missing) => opened?,
         () = signals.asked_to_end(|| {}) => return Ok(()),
     };
     serve_with(config, services, signals, &reload).await

@@ -22,6 +22,8 @@ pub struct Host {
     data: PathBuf,
     /// A database elsewhere than in the data folder.
     database: Option<String>,
+    /// A master key elsewhere than in the data folder.
+    key: Option<String>,
     listen: String,
 }
 
@@ -41,6 +43,7 @@ impl Host {
             _folder: folder,
             data,
             database: None,
+            key: None,
             listen: free.local_addr().unwrap().to_string(),
         }
     }
@@ -51,6 +54,11 @@ impl Host {
             database: Some(url),
             ..Self::new()
         }
+    }
+
+    /// The same host with a master key that is configured.
+    pub fn keyed(self, key: Option<String>) -> Self {
+        Self { key, ..self }
     }
 
     /// The data folder.
@@ -74,6 +82,9 @@ impl Host {
     pub fn spawn(&self, command: &mut Command) -> Child {
         if let Some(url) = &self.database {
             command.env("KEYRACK_DATABASE_URL", url);
+        }
+        if let Some(key) = &self.key {
+            command.env("KEYRACK_MASTER_KEY", key);
         }
         command
             .current_dir(self.path())

@@ -1,33 +1,108 @@
 //! What is in the data folder, what happens when a part of it is missing, and what is left there.
 
 use std::fs;
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::app::basic;
-use crate::commands::{Host, refs};
+use crate::commands::{Host, KEYRACK, refs};
+use crate::read_only::{Database, end};
+
+/// What works on what is there, and never makes a database.
+const WORK: &[&str] = &[
+    "credential list",
+    "audit verify",
+    "user list",
+    "db backup x.db",
+    "clock accept",
+];
+/// What may be the first step of an installation.
+const ADD: &str = "user add --email olu@example.com --name Olu --role developer";
+const MIGRATE: &str = "db migrate";
+const SERVE: &str = "serve";
+
+#[track_caller]
+fn finds_no_database(host: &Host, command: &str) {
+    // A server that finds one would go on.
+    let mut limited = Command::new("timeout");
+    limited.args(["20", KEYRACK]).args(command.split(' '));
+    let output = host.spawn(&mut limited).wait_with_output().unwrap();
+    let refused = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{command}: {refused}");
+    assert!(output.stdout.is_empty(), "{command}: {refused}");
+    for words in ["there is no database at", "db migrate --new-database"] {
+        assert!(refused.contains(words), "{command}: {refused}");
+    }
+}
 
 #[test]
-fn a_command_makes_no_database_in_place_of_one_that_is_gone() {
+fn nothing_makes_a_database_in_place_of_one_that_is_gone_unless_it_is_told_to() {
     let (host, _) = Host::with_credential();
-    fs::remove_file(host.path().join("keyrack.db")).unwrap();
-    let add = "user add --email olu@example.com --name Olu --role developer";
-    for command in [
-        "credential list",
-        "audit verify",
-        "db migrate",
-        "user list",
-        add,
-    ] {
-        let words: Vec<_> = command.split(' ').collect();
-        let refused = host.refusal(&words);
-        assert!(refused.contains("there is no database at"), "{refused}");
-        assert!(refused.contains("keyrack.db"), "{refused}");
-        assert_eq!(host.files(), ["master.key"], "{command}");
+    let file = host.path().join("keyrack.db");
+    // An empty file is what a full disk leaves of a copy, say.
+    for left in [None, Some("")] {
+        fs::remove_file(&file).unwrap();
+        if let Some(left) = left {
+            fs::write(&file, left).unwrap();
+        }
+        let files = host.files();
+        for command in WORK.iter().chain(&[ADD, MIGRATE, SERVE]) {
+            finds_no_database(&host, command);
+            assert_eq!(host.files(), files, "{command}");
+            assert_eq!(fs::read_to_string(&file).ok().as_deref(), left, "{command}");
+        }
+        let told = host.run(&["db", "migrate", "--new-database"], "");
+        let said = String::from_utf8(told.stderr).unwrap();
+        assert!(
+            told.status.success() && said.contains("a new one is made"),
+            "{said}"
+        );
+        assert_eq!(host.json(&["user", "list"], ""), serde_json::json!([]));
     }
-    let nowhere = Host::new();
-    nowhere.refusal(&["credential", "list"]);
-    assert!(nowhere.files().is_empty());
+}
+
+#[test]
+fn what_works_on_an_installation_makes_none() {
+    for key in [None, Some("ab".repeat(32))] {
+        let host = Host::new().keyed(key.clone());
+        for command in WORK {
+            finds_no_database(&host, command);
+            assert!(host.files().is_empty(), "{command}");
+        }
+        // Whoever configures a key may have a database somewhere.
+        if key.is_some() {
+            finds_no_database(&host, ADD);
+            assert!(host.files().is_empty());
+        }
+        let first = if key.is_some() { MIGRATE } else { ADD };
+        let words: Vec<_> = first.split(' ').collect();
+        let made = host.run(&words, "");
+        let said = String::from_utf8(made.stderr).unwrap();
+        assert!(
+            made.status.success() && said.contains("a new one is made"),
+            "{said}"
+        );
+        host.json(
+            &ADD.replace("olu", "mara").split(' ').collect::<Vec<_>>(),
+            "",
+        );
+    }
+}
+
+#[test]
+fn an_empty_database_of_postgresql_is_none() {
+    let database = Database::make();
+    let key = Some("ab".repeat(32));
+    let host = Host::with_database(database.url()).keyed(key);
+    for command in WORK.iter().chain(&[ADD]) {
+        finds_no_database(&host, command);
+    }
+    let server = host.start(&["serve"]);
+    host.wait_until_ready();
+    end(server);
+    host.json(&ADD.split(' ').collect::<Vec<_>>(), "");
+    database.remove();
 }
 
 #[test]

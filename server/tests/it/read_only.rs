@@ -1,24 +1,33 @@
 //! A PostgreSQL that takes no writes for a while: the gate goes on, and all else comes back by itself.
 
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::app::basic;
 use crate::commands::Host;
 
 /// A database of its own on the server that `tools/postgres.sh start` started.
-struct Database {
+pub struct Database {
     server: String,
     name: String,
 }
 
 impl Database {
-    fn make() -> Self {
+    pub fn make() -> Self {
         let server = std::env::var("KEYRACK_TEST_POSTGRES")
             .expect("KEYRACK_TEST_POSTGRES names a server: eval \"$(tools/postgres.sh start)\"");
-        let name = format!("server_{}", std::process::id());
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("server_{}_{number}", std::process::id());
         let made = Self { server, name };
         made.run(&format!("CREATE DATABASE {}", made.name));
         made
+    }
+
+    /// Removes that of a test that succeeded.
+    pub fn remove(self) {
+        let name = &self.name;
+        self.run(&format!("DROP DATABASE {name} WITH (FORCE)"));
     }
 
     /// Runs a statement beside it.
@@ -29,7 +38,7 @@ impl Database {
         assert!(psql.unwrap().success(), "{sql}");
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let (base, _) = self.server.rsplit_once('/').unwrap();
         format!("{base}/{}", self.name)
     }
@@ -50,7 +59,7 @@ impl Database {
     }
 }
 
-fn end(mut server: Child) {
+pub fn end(mut server: Child) {
     server.kill().unwrap();
     server.wait().unwrap();
 }
@@ -85,5 +94,5 @@ fn a_server_starts_and_serves_the_gate_on_a_read_only_database_and_comes_back_by
     assert_eq!(host.get("/readyz"), (200, "ready\n".to_owned()));
     assert_eq!(ask(), 200);
     end(server);
-    database.run(&format!("DROP DATABASE {name} WITH (FORCE)"));
+    database.remove();
 }

@@ -22,7 +22,7 @@ pub async fn open(location: &Location, missing: IfMissing) -> StoreResult<Shared
     match location {
         Location::File(path) => sqlite::connect(Some(path), missing).await,
         Location::Memory => sqlite::connect(None, missing).await,
-        Location::Postgres(url) => postgres::connect(url).await,
+        Location::Postgres(url) => postgres::connect(url, missing).await,
     }
 }
 

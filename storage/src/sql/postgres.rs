@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, Connection as _, PgConnection, Pool};
 use tokio::sync::Mutex;
 
 use super::{migrations, unavailable};
-use crate::{SharedStore, StoreError, StoreResult};
+use crate::{IfMissing, SharedStore, StoreError, StoreResult};
 
 mod search;
 #[path = "store/mod.rs"]
@@ -129,7 +129,7 @@ impl std::fmt::Debug for Handle {
     }
 }
 
-pub(super) async fn connect(url: &str) -> StoreResult<SharedStore> {
+pub(super) async fn connect(url: &str, missing: IfMissing) -> StoreResult<SharedStore> {
     let options = PgConnectOptions::from_str(url)?
         .application_name("keyrack")
         .options(KEEPALIVE)
@@ -161,7 +161,7 @@ pub(super) async fn connect(url: &str) -> StoreResult<SharedStore> {
             })
     };
     let lazy = |connections| pool(connections).connect_lazy_with(limited.clone());
-    Ok(Arc::new(store::SqlStore::new(Handle {
+    let handle = Handle {
         writer: lazy(WRITERS),
         // A wrong address is noticed here.
         readers: pool(READERS).connect_with(limited.clone()).await?,
@@ -170,7 +170,19 @@ pub(super) async fn connect(url: &str) -> StoreResult<SharedStore> {
         options,
         listener: Mutex::default(),
         trusted_since,
-    })))
+    };
+    if missing == IfMissing::Refuse && !handle.has_schema().await? {
+        handle.close().await?;
+        return Err(StoreError::NoDatabase(place(&handle.options)));
+    }
+    Ok(Arc::new(store::SqlStore::new(handle)))
+}
+
+/// Where it is, without what opens it.
+fn place(options: &PgConnectOptions) -> String {
+    let (host, port) = (options.get_host(), options.get_port());
+    let database = options.get_database().unwrap_or(options.get_username());
+    format!("postgres://{host}:{port}/{database}")
 }
 
 impl Handle {
@@ -226,13 +238,20 @@ impl Handle {
         done.map_err(migrations::schema_error)
     }
 
-    async fn is_migrated(&self) -> StoreResult<bool> {
+    /// Whether any migration has been run.
+    async fn has_schema(&self) -> StoreResult<bool> {
         let table = "SELECT 1 WHERE to_regclass('_sqlx_migrations') IS NOT NULL";
-        if sqlx::query(table)
-            .fetch_optional(&self.readers)
-            .await?
-            .is_none()
-        {
+        let table = sqlx::query(table).fetch_optional(&self.readers).await?;
+        if table.is_none() {
+            return Ok(false);
+        }
+        let migration = "SELECT 1 FROM _sqlx_migrations LIMIT 1";
+        let migration = sqlx::query(migration).fetch_optional(&self.readers).await?;
+        Ok(migration.is_some())
+    }
+
+    async fn is_migrated(&self) -> StoreResult<bool> {
+        if !self.has_schema().await? {
             return Ok(false);
         }
         let applied = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations")

@@ -80,6 +80,9 @@ struct OpenFile {
 pub(super) async fn connect(path: Option<&Path>, missing: IfMissing) -> StoreResult<SharedStore> {
     let handle = match path {
         Some(path) => open(path, missing).await?,
+        None if missing == IfMissing::Refuse => {
+            return Err(StoreError::NoDatabase("sqlite::memory:".to_owned()));
+        }
         None => open_in_memory().await?,
     };
     Ok(Arc::new(store::SqlStore::new(handle)))
@@ -110,9 +113,11 @@ async fn open_in_memory() -> StoreResult<Handle> {
 async fn open(path: &Path, missing: IfMissing) -> StoreResult<Handle> {
     // SQLite takes a name that begins with `file:` for something else.
     let path = &std::path::absolute(path).map_err(unavailable)?;
+    let none = || StoreError::NoDatabase(path.display().to_string());
     match missing {
-        IfMissing::Refuse if !path.exists() => {
-            return Err(StoreError::NoDatabase(path.to_owned()));
+        // Opening an empty file makes a database of it.
+        IfMissing::Refuse if path.metadata().map_or(true, |file| file.len() == 0) => {
+            return Err(none());
         }
         IfMissing::Refuse => {}
         IfMissing::Make => create_private_file(path).map_err(unavailable)?,
@@ -123,7 +128,7 @@ async fn open(path: &Path, missing: IfMissing) -> StoreResult<Handle> {
     let writer = pool(1, "wal", false).connect_with(options.clone()).await?;
     let reader = options.clone().pragma("query_only", "ON");
     let readers = |size| pool(size, "wal", true);
-    Ok(Handle {
+    let handle = Handle {
         writer,
         readers: readers(READERS).connect_with(reader.clone()).await?,
         gate: readers(READERS)
@@ -137,7 +142,12 @@ async fn open(path: &Path, missing: IfMissing) -> StoreResult<Handle> {
             path: path.to_owned(),
             options,
         }),
-    })
+    };
+    if missing == IfMissing::Refuse && !handle.has_schema().await? {
+        handle.close().await?;
+        return Err(none());
+    }
+    Ok(handle)
 }
 
 fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
@@ -151,10 +161,6 @@ fn create_private_file(path: &Path) -> std::io::Result<()> {
     if path.exists() {
         return Ok(());
     }
-    tracing::warn!(
-        "there is no database at {}: a new one is made",
-        path.display()
-    );
     if let Some(folder) = path.parent() {
         DirBuilder::new()
             .recursive(true)
@@ -296,13 +302,20 @@ impl Handle {
         .await
     }
 
+    /// Whether any migration has been run.
+    async fn has_schema(&self) -> StoreResult<bool> {
+        let table = "SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations'";
+        let table = sqlx::query(table).fetch_optional(&self.readers).await?;
+        if table.is_none() {
+            return Ok(false);
+        }
+        let migration = "SELECT 1 FROM _sqlx_migrations LIMIT 1";
+        let migration = sqlx::query(migration).fetch_optional(&self.readers).await?;
+        Ok(migration.is_some())
+    }
+
     async fn is_migrated(&self) -> StoreResult<bool> {
-        let table = "SELECT name FROM sqlite_master WHERE name = '_sqlx_migrations'";
-        if sqlx::query(table)
-            .fetch_optional(&self.readers)
-            .await?
-            .is_none()
-        {
+        if !self.has_schema().await? {
             return Ok(false);
         }
         let applied = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations")

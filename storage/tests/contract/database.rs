@@ -578,6 +578,52 @@ pub async fn a_file_that_was_removed_or_replaced_is_noticed(fixture: &Fixture) {
     assert_eq!(fixture.audit_log().await.len(), 4);
 }
 
+pub async fn a_database_without_a_schema_is_none(fixture: &Fixture) {
+    let (location, files) = if fixture.url.starts_with("postgres") {
+        let everything = "DROP SCHEMA public CASCADE; CREATE SCHEMA public";
+        fixture.execute(everything).await.unwrap();
+        (fixture.url.parse().unwrap(), None)
+    } else {
+        let folder = fixture.folder().join("empty");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("keyrack.db"), "").unwrap();
+        let location = Location::File(folder.join("keyrack.db"));
+        (location, Some(folder.join("keyrack.db")))
+    };
+    let is_refused = async || {
+        let refused = storage::open(&location, IfMissing::Refuse).await;
+        let Err(StoreError::NoDatabase(place)) = refused else {
+            panic!("{refused:?}");
+        };
+        let password = fixture.url.rsplit_once('@').map(|(head, _)| head);
+        let password = password.and_then(|head| head.rsplit_once(':'));
+        assert!(
+            password.is_none_or(|(_, password)| !place.contains(password)),
+            "{place}"
+        );
+    };
+    is_refused().await;
+    // Nothing was begun.
+    if let Some(path) = &files {
+        assert_eq!(fs::read(path).unwrap(), b"");
+    }
+    // A start that was broken off before its first migration has left as little.
+    let made = storage::open(&location, IfMissing::Make).await.unwrap();
+    is_refused().await;
+    let begun = "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY)";
+    let url = files.map_or(fixture.url.clone(), |path| {
+        format!("sqlite://{}", path.display())
+    });
+    execute_at(&url, begun).await.unwrap();
+    is_refused().await;
+    execute_at(&url, "DROP TABLE _sqlx_migrations")
+        .await
+        .unwrap();
+    made.migrate().await.unwrap();
+    let found = storage::open(&location, IfMissing::Refuse).await.unwrap();
+    assert!(found.is_migrated().await.unwrap());
+}
+
 pub async fn a_missing_file_is_made_only_where_that_is_wanted(fixture: &Fixture) {
     let path = fixture.folder().join("no/such/keyrack.db");
     let location = Location::File(path.clone());

@@ -238,6 +238,7 @@ mod every_persistent_database {
         }
         database {
             parallel_migrations_are_safe
+            a_database_without_a_schema_is_none
             a_newer_schema_is_refused
             another_text_of_a_migration_is_refused
             a_value_that_cannot_be_names_its_column
