@@ -210,7 +210,7 @@ export class Keyrack {
     return (await Promise.all(texts)).join("");
   }
 
-  /** Only what Keyrack is to know: an unknown KEYRACK_ name is an error. */
+  /** Only what Keyrack is to know, not the tests' own KEYRACK_ names. */
   private environment(): Record<string, string> {
     return {
       PATH: process.env.PATH ?? "",

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::telemetry::{self, LogFilter};
 
 /// The settings that can change in a running server; the others need a restart.
@@ -34,7 +34,9 @@ impl Reload {
         tracing::info!(
             "SIGHUP: the configuration is read again, and the catalogue's file if there is one"
         );
-        let now = match Config::load(self.file.as_deref(), std::env::vars()) {
+        let environment = config::environment();
+        let now = environment.and_then(|found| Config::load(self.file.as_deref(), found));
+        let now = match now {
             Ok(now) => now,
             Err(error) => {
                 tracing::error!("the configuration can't be used, so nothing changes: {error}");

@@ -26,7 +26,7 @@ pub enum ConfigCommand {
 pub fn run(command: &ConfigCommand, file: Option<&Path>) -> anyhow::Result<()> {
     match command {
         ConfigCommand::Check { format } => {
-            let config = Config::load(file, std::env::vars())?;
+            let config = Config::load(file, config::environment()?)?;
             catalogue::load(config.catalogue.as_deref())?;
             for warning in config.warnings() {
                 output::note(format!("Warning: {warning}"));

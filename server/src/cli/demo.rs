@@ -273,6 +273,7 @@ const CREDENTIALS: [Seed; 20] = [
 pub async fn run(file: Option<PathBuf>, config: Config, missing: IfMissing) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
     let reload = Reload::start(file, &config);
+    let site = super::site::find(&config)?;
     let services = super::open(&config, missing).await?;
     if services.offer_set_up().await?.is_some() {
         output::note("Making six people and twenty credentials …");
@@ -285,7 +286,7 @@ pub async fn run(file: Option<PathBuf>, config: Config, missing: IfMissing) -> a
         PEOPLE[0].1
     ));
     output::line("The others: jonas@ (operations), amina@ (developer), eve@ (support) and more.");
-    super::serve::serve_with(config, services, signals, &reload).await
+    super::serve::serve_with(config, site, services, signals, &reload).await
 }
 
 async fn seed(config: &Config) -> anyhow::Result<()> {

@@ -13,6 +13,7 @@ mod master_key;
 mod output;
 mod serve;
 mod signing_key;
+mod site;
 mod user;
 
 use std::path::PathBuf;
@@ -98,7 +99,13 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Catalogue(command) => return catalogue::run(command),
         _ => {}
     }
-    let config = Config::load(file.as_deref(), std::env::vars())?;
+    let config = Config::load(file.as_deref(), crate::config::environment()?)?;
+    // A server logs them with its other warnings.
+    if !matches!(cli.command, Command::Serve | Command::Demo) {
+        for warning in &config.unknown_variables {
+            output::note(format!("Warning: {warning}"));
+        }
+    }
     let missing = cli.command.if_no_database(&config);
     match cli.command {
         Command::Serve => serve::run(file, config, missing).await,

@@ -24,17 +24,20 @@ use crate::state::Shared;
 pub async fn run(file: Option<PathBuf>, config: Config, missing: IfMissing) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let reload = Reload::start(file, &config);
+    // Before anything is made.
+    let site = super::site::find(&config)?;
     // It may wait, for somebody else's migration say. What it has begun is undone with its connection.
     let services = tokio::select! {
         opened = super::open(&config, missing) => opened?,
         () = signals.asked_to_end(|| {}) => return Ok(()),
     };
-    serve_with(config, services, signals, &reload).await
+    serve_with(config, site, services, signals, &reload).await
 }
 
 /// Serves use cases that are open already.
 pub async fn serve_with(
     config: Config,
+    site: LeptosOptions,
     services: Services,
     mut signals: Signals,
     reload: &Reload,
@@ -51,7 +54,7 @@ pub async fn serve_with(
         http: config.http.clone(),
         mail: config.mail.clone(),
         metrics: metrics.clone(),
-        leptos: leptos_options(&config),
+        leptos: site,
     };
     let front = Front::new(state.into());
     // Before the configuration is taken apart.
@@ -115,24 +118,4 @@ pub async fn serve_with(
     services.close().await?;
     tracing::info!("Keyrack has ended");
     Ok(())
-}
-
-/// Where the pages find their files: as configured, beside the program, or where the build put them.
-fn leptos_options(config: &Config) -> LeptosOptions {
-    let beside = std::env::current_exe()
-        .ok()
-        .and_then(|program| Some(program.parent()?.join("site")))
-        .filter(|folder| folder.is_dir());
-    let site = config
-        .site_dir
-        .clone()
-        .or_else(|| std::env::var_os("LEPTOS_SITE_ROOT").map(PathBuf::from))
-        .or(beside)
-        .unwrap_or_else(|| PathBuf::from("target/site"));
-    LeptosOptions::builder()
-        .output_name("keyrack")
-        .site_root(site.display().to_string())
-        .site_addr(config.listen)
-        .hash_files(true)
-        .build()
 }

@@ -22,11 +22,11 @@ use crate::state::{GateMode, GateSettings, HttpSettings};
 
 #[derive(Deserialize)]
 pub(super) struct Raw {
-    listen: SocketAddr,
-    public_url: Option<Url>,
+    listen: String,
+    public_url: Option<String>,
     data_dir: PathBuf,
     database_url: Option<String>,
-    metrics_listen: Option<SocketAddr>,
+    metrics_listen: Option<String>,
     catalogue: Option<PathBuf>,
     site_dir: Option<PathBuf>,
     log: String,
@@ -116,21 +116,23 @@ impl Raw {
                 ))
             }
         };
-        let public_url = match self.public_url {
-            Some(url) => url,
-            None => Url::parse(&format!("http://{}", self.listen))
-                .map_err(|_| value("listen", "use an address and a port"))?,
+        let socket = |key: &str, text: &str| {
+            let problem = "use an address and a port, such as 127.0.0.1:3000";
+            text.parse::<SocketAddr>().map_err(|_| value(key, problem))
         };
+        let listen = socket("listen", &self.listen)?;
+        let metrics_listen = self.metrics_listen.as_deref();
+        let metrics_listen = metrics_listen.map(|text| socket("metrics_listen", text));
+        let url = "use https:// and a host, without a path";
+        let public_url = self.public_url.unwrap_or(format!("http://{listen}"));
+        let public_url = Url::parse(&public_url).map_err(|_| value("public_url", url))?;
         let is_plain = matches!(public_url.scheme(), "http" | "https")
             && public_url.path() == "/"
             && public_url.query().is_none()
             && public_url.fragment().is_none()
             && public_url.username().is_empty();
         if !is_plain {
-            return Err(value(
-                "public_url",
-                "use https:// and a host, without a path",
-            ));
+            return Err(value("public_url", url));
         }
         let master_key = match self.master_key {
             None => None,
@@ -224,10 +226,10 @@ impl Raw {
                 .map_err(|error: StoreError| value("database_url", &error.to_string()))?,
         };
         Ok(Config {
-            listen: self.listen,
+            listen,
             data_dir: self.data_dir,
             database,
-            metrics_listen: self.metrics_listen,
+            metrics_listen: metrics_listen.transpose()?,
             catalogue: self.catalogue,
             site_dir: self.site_dir,
             log: self.log,
@@ -236,6 +238,7 @@ impl Raw {
             mail: self.mail.check()?,
             http,
             settings,
+            unknown_variables: Vec::new(),
             read: super::AsRead::default(),
         })
     }

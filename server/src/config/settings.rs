@@ -8,7 +8,7 @@ pub(super) enum Kind {
     Text,
     Number,
     Switch,
-    /// In the file a list, in the environment separated by commas.
+    /// In the file a list, in the environment separated by commas or a JSON array.
     List,
     /// A text that never prints, and that can be read from a file.
     Secret,
@@ -43,7 +43,7 @@ settings! {
     "database_url" Text "" "`sqlite://path` or `postgres://user:password@host/name`; a SQLite file in `data_dir` by default."
     "metrics_listen" Text "" "The address for Prometheus; no metrics by default."
     "catalogue" Text "" "The catalogue of the protected API, a TOML file; Alpaca's Broker API by default."
-    "site_dir" Text "" "The folder with the dashboard's files; found next to the program by default."
+    "site_dir" Text "" "The folder with the dashboard's files; `site` beside the program by default. `hash.txt` belongs into it or beside the program. Without them nothing starts."
     "log" Text "\"info\"" "How much is logged: error, warn, info, debug, or a filter for each module."
     "log_format" Text "\"text\"" "`text` for people, `json` for machines."
     "master_key" Secret "" "64 hexadecimal digits from which the server's own keys are derived; made and kept in `data_dir` by default."
@@ -111,9 +111,9 @@ impl Setting {
 pub fn example() -> String {
     let mut text = String::from(
         "# Keyrack's settings. Each is also an environment variable: KEYRACK_ and the key in upper\n\
-         # case, tables joined by an underscore (gate.mode is KEYRACK_GATE_MODE). Secrets can be\n\
-         # read from a file: KEYRACK_MASTER_KEY_FILE, KEYRACK_DATABASE_URL_FILE,\n\
-         # KEYRACK_MAIL_SMTP_URL_FILE, KEYRACK_SSO_CLIENT_SECRET_FILE.\n",
+         # case, tables joined by an underscore (gate.mode is KEYRACK_GATE_MODE), lists between commas\n\
+         # or as a JSON array. Secrets can be read from a file: KEYRACK_MASTER_KEY_FILE,\n\
+         # KEYRACK_DATABASE_URL_FILE, KEYRACK_MAIL_SMTP_URL_FILE, KEYRACK_SSO_CLIENT_SECRET_FILE.\n",
     );
     let mut table = "";
     for setting in SETTINGS {

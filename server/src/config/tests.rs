@@ -56,27 +56,207 @@ fn unknown_keys_are_errors_that_name_the_nearest() {
             load("[gate]\nmodus = 1\n", &[]),
             "gate.modus is not a setting: did you mean gate.mode?",
         ),
-        (
-            load("", &[("KEYRACK_LISTN", "x")]),
-            "KEYRACK_LISTN is not a setting: did you mean KEYRACK_LISTEN?",
-        ),
-        (
-            load("", &[("KEYRACK_GATE_MODE_FILE", "x")]),
-            "KEYRACK_GATE_MODE_FILE is not a setting: did you mean KEYRACK_GATE_MODE?",
-        ),
     ];
     for (result, expected) in table {
         assert_eq!(result.unwrap_err().to_string(), expected);
     }
-    assert!(
-        load(
+}
+
+#[test]
+fn unknown_variables_are_warnings_that_name_the_nearest() {
+    for (name, value, warning) in [
+        (
+            "KEYRACK_LISTN",
+            "x",
+            "KEYRACK_LISTN is not a setting: did you mean KEYRACK_LISTEN?",
+        ),
+        (
+            "KEYRACK_GATE_MODE_FILE",
+            "x",
+            "KEYRACK_GATE_MODE_FILE is not a setting: did you mean KEYRACK_GATE_MODE?",
+        ),
+        ("KEYRACK_PORT", "8080", "KEYRACK_PORT is not a setting"),
+        (
+            "KEYRACK_IMAGE",
+            "keyrack:1.2",
+            "KEYRACK_IMAGE is not a setting",
+        ),
+        ("KEYRACK_", "x", "KEYRACK_ is not a setting"),
+        (
+            "KEYRACK_NAME_PORT_80_X",
+            "x",
+            "KEYRACK_NAME_PORT_80_X is not a setting",
+        ),
+    ] {
+        let config = load("", &[(name, value)]).unwrap();
+        assert_eq!(config.warnings(), [warning]);
+        assert_eq!(config.unknown_variables, [warning]);
+    }
+}
+
+#[test]
+fn what_kubernetes_says_of_services_is_no_setting_and_worth_no_warning() {
+    let links = |service: &str| {
+        [
+            ("_SERVICE_HOST", "10.0.0.7"),
+            ("_SERVICE_PORT", "80"),
+            ("_SERVICE_PORT_HTTP", "80"),
+            ("_PORT", "tcp://10.0.0.7:80"),
+            ("_PORT_80_TCP", "tcp://10.0.0.7:80"),
+            ("_PORT_80_TCP_PROTO", "tcp"),
+            ("_PORT_80_TCP_PORT", "80"),
+            ("_PORT_80_TCP_ADDR", "10.0.0.7"),
+            ("_PORT_53_UDP", "udp://10.0.0.7:53"),
+        ]
+        .map(|(end, value)| (format!("KEYRACK{service}{end}"), value.to_owned()))
+    };
+    for service in ["", "_GATE", "_METRICS", "_DATABASE_URL", "_TEST"] {
+        let config = Config::load(None, links(service)).unwrap();
+        assert_eq!(config.warnings(), Vec::<String>::new());
+    }
+    // A setting of such a name would be set by Kubernetes.
+    for setting in SETTINGS {
+        let variable = setting.variable();
+        assert!(
+            !sources::is_service_link(&variable, "tcp://10.0.0.7:80"),
+            "{variable}"
+        );
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_used_is_named_with_its_place_and_what_would_be_valid() {
+    for (file, environment, expected) in [
+        (
             "",
-            &[
-                ("KEYRACK_SERVICE_HOST", "x"),
-                ("KEYRACK_PORT_3000_TCP", "y")
-            ]
-        )
-        .is_ok()
+            ("KEYRACK_LISTEN", "localhost"),
+            "the setting listen (KEYRACK_LISTEN): use an address and a port, such as 127.0.0.1:3000",
+        ),
+        (
+            "",
+            ("KEYRACK_METRICS_LISTEN", "9100"),
+            "the setting metrics_listen (KEYRACK_METRICS_LISTEN): use an address and a port",
+        ),
+        (
+            "",
+            ("KEYRACK_PUBLIC_URL", "keys.example.com"),
+            "the setting public_url (KEYRACK_PUBLIC_URL): use https:// and a host, without a path",
+        ),
+        (
+            "",
+            ("KEYRACK_GATE_MODE", "haproxy"),
+            "the setting gate.mode (KEYRACK_GATE_MODE): unknown variant `haproxy`, expected one of `nginx`",
+        ),
+        (
+            "",
+            ("KEYRACK_TOKENS_MINUTES", "0"),
+            "the setting tokens.minutes (KEYRACK_TOKENS_MINUTES): use 1 to 60",
+        ),
+        (
+            "",
+            ("KEYRACK_SSO_LOCAL_LOGIN", "maybe"),
+            "the setting KEYRACK_SSO_LOCAL_LOGIN: use true or false",
+        ),
+        (
+            "",
+            ("KEYRACK_MASTER_KEY_FILE", "/nowhere"),
+            "the setting KEYRACK_MASTER_KEY_FILE: the file /nowhere can't be read",
+        ),
+        (
+            "[gate]\nmode = \"x\"\n",
+            ("A", ""),
+            "the setting gate.mode (in /",
+        ),
+        (
+            "[tokens]\nminutes = \"x\"\n",
+            ("A", ""),
+            "the setting tokens.minutes (in /",
+        ),
+        ("listen = 3000\n", ("A", ""), "the setting listen (in /"),
+        (
+            "[gate]\ntrusted = [1]\n",
+            ("A", ""),
+            "the setting gate.trusted (in /",
+        ),
+        (
+            "[[sso.providers]]\nid = \"a\"\n",
+            ("A", ""),
+            "the setting sso.providers[0] (in /",
+        ),
+    ] {
+        let error = load(file, &[environment]).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}\n{expected}");
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_used_is_not_shown_if_it_may_be_a_secret() {
+    for (file, words) in [
+        (
+            "listen = \"127.0.0.1:1\"\nmaster_key = 5eCr3t\n",
+            "line 2: ",
+        ),
+        ("master_key = 53637\n", "use a text between quotes"),
+        (
+            "[[sso.providers]]\nclient_secret = 53637\n",
+            "use a text between quotes",
+        ),
+        (
+            "[sso]\nclient_secret = [\"5eCr3t\"]\n",
+            "use a text between quotes",
+        ),
+    ] {
+        let error = load(file, &[]).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+        assert!(
+            !error.contains("5eCr3t") && !error.contains("53637"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn switches_numbers_and_lists_are_read_as_people_write_them() {
+    let key = "KEYRACK_TOKENS_ACCEPT_ENDPOINT_AUDIENCE";
+    let is_on = |file: &str, environment: &[(&str, &str)]| {
+        let config = load(file, environment).unwrap();
+        config.settings.assertion_audiences.len() == 2
+    };
+    for (text, expected) in [
+        ("true", true),
+        ("TRUE", true),
+        ("1", true),
+        ("Yes", true),
+        ("on", true),
+        (" true ", true),
+        ("false", false),
+        ("0", false),
+        ("no", false),
+        ("Off", false),
+    ] {
+        assert_eq!(is_on("", &[(key, text)]), expected, "{text:?}");
+        let file = format!("[tokens]\naccept_endpoint_audience = {text:?}\n");
+        assert_eq!(is_on(&file, &[]), expected, "{text:?}");
+    }
+    assert!(is_on("[tokens]\naccept_endpoint_audience = 1\n", &[]));
+    for text in ["2", "-1", "y", "truee", "enabled"] {
+        assert!(load("", &[(key, text)]).is_err(), "{text:?}");
+    }
+    let gates = |list: &str| load("", &[("KEYRACK_GATE_TRUSTED", list)]).unwrap();
+    for list in [
+        "10.0.0.1,10.0.0.2",
+        "10.0.0.1, 10.0.0.2,",
+        "[\"10.0.0.1\", \"10.0.0.2\"]",
+    ] {
+        assert_eq!(gates(list).http.gate.trusted.len(), 2, "{list}");
+    }
+    assert!(load("", &[("KEYRACK_GATE_TRUSTED", "[10.0.0.1]")]).is_err());
+    assert_eq!(
+        load("[cache]\nmegabytes = \"32\"\n", &[])
+            .unwrap()
+            .warnings()
+            .len(),
+        0
     );
 }
 
@@ -92,7 +272,7 @@ fn values_that_cannot_be_used_are_errors_that_name_the_key() {
         ("database_url = \"mysql://x\"\n", "database_url"),
         ("master_key = \"abc\"\n", "master_key"),
         ("log = \"info,server=loud\"\n", "log"),
-        ("[gate]\nmode = \"haproxy\"\n", "gate"),
+        ("[gate]\nmode = \"haproxy\"\n", "gate.mode"),
         ("[gate]\ntrusted = [\"0.0.0.0/0\"]\n", "gate.trusted"),
         ("trusted_proxies = [\"::/0\"]\n", "trusted_proxies"),
         (

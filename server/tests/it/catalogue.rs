@@ -12,6 +12,8 @@ use serde_json::{Map, Value, json};
 use server::catalogue::{Document, Format, draft};
 use tempfile::TempDir;
 
+use crate::commands::stub_site;
+
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples");
 const REFERENCE: &str = include_str!("../../../docs/catalogue.md");
 const BROKEN: &str = "name = \"Library\"\nversion = \"1\"\n[[scopes]]\n";
@@ -29,6 +31,7 @@ fn keyrack(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_keyrack"))
         .args(arguments)
         .current_dir(folder)
+        .env("KEYRACK_SITE_DIR", stub_site(folder))
         .output()
         .unwrap()
 }

@@ -18,7 +18,7 @@ pub const KEYRACK: &str = env!("CARGO_BIN_EXE_keyrack");
 const PASSWORD: &str = "mice-juggle-seven-lamps";
 
 pub struct Host {
-    _folder: TempDir,
+    folder: TempDir,
     data: PathBuf,
     /// A database elsewhere than in the data folder.
     database: Option<String>,
@@ -40,7 +40,7 @@ impl Host {
         let data = folder.path().join(name);
         fs::create_dir(&data).unwrap();
         Self {
-            _folder: folder,
+            folder: folder,
             data,
             database: None,
             key: None,
@@ -80,6 +80,7 @@ impl Host {
     }
 
     pub fn spawn(&self, command: &mut Command) -> Child {
+        let site = stub_site(self.folder.path());
         if let Some(url) = &self.database {
             command.env("KEYRACK_DATABASE_URL", url);
         }
@@ -90,6 +91,7 @@ impl Host {
             .current_dir(self.path())
             .env("KEYRACK_DATA_DIR", self.path())
             .env("KEYRACK_LISTEN", &self.listen)
+            .env("KEYRACK_SITE_DIR", site)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -222,6 +224,17 @@ impl Host {
             (&"superuser".into(), &true.into())
         );
     }
+}
+
+/// Makes a folder with what a build's files are called, and nothing in them.
+pub fn stub_site(within: &Path) -> PathBuf {
+    let site = within.join("site");
+    fs::create_dir_all(site.join("pkg")).unwrap();
+    fs::write(site.join("hash.txt"), "js: a1\nwasm: b2\ncss: c3\n").unwrap();
+    for file in ["keyrack.a1.js", "keyrack.b2.wasm", "keyrack.c3.css"] {
+        fs::write(site.join("pkg").join(file), "").unwrap();
+    }
+    site
 }
 
 pub fn refs(words: &[String]) -> Vec<&str> {
@@ -367,4 +380,52 @@ fn the_memory_that_log_ins_take_goes_back_to_the_system() {
     }
     server.kill().unwrap();
     server.wait().unwrap();
+}
+
+#[test]
+fn a_server_without_the_dashboards_files_does_not_start_and_says_what_to_copy() {
+    let host = Host::new();
+    let site = stub_site(host.folder.path());
+    let serve = || {
+        let mut serve = Command::new(KEYRACK);
+        let serve = serve.arg("serve").current_dir(host.path());
+        let serve = serve.env("KEYRACK_DATA_DIR", host.path().join("new"));
+        let serve = serve.env("KEYRACK_SITE_DIR", &site);
+        serve.output().unwrap()
+    };
+    for missing in ["hash.txt", "pkg/keyrack.a1.js", "pkg"] {
+        let missing = site.join(missing);
+        if missing.is_dir() {
+            fs::remove_dir_all(&missing).unwrap();
+        } else {
+            fs::remove_file(&missing).unwrap();
+        }
+        let output = serve();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("copy target/site and target/release/hash.txt"),
+            "{said}"
+        );
+        // The debug build may have its list of hashes beside it.
+        stub_site(host.folder.path());
+    }
+    assert!(host.files().is_empty(), "nothing was made");
+}
+
+#[test]
+fn variables_of_others_stop_no_command_and_are_named() {
+    let host = Host::new();
+    let mut list = Command::new(KEYRACK);
+    list.args(["config", "check"])
+        .env("KEYRACK_SERVICE_HOST", "10.0.0.7")
+        .env("KEYRACK_PORT", "tcp://10.0.0.7:80")
+        .env("KEYRACK_PUBLC_URL", "https://keys.example.com");
+    let output = host.spawn(&mut list).wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(
+        said,
+        "Warning: KEYRACK_PUBLC_URL is not a setting: did you mean KEYRACK_PUBLIC_URL?\n"
+    );
 }

@@ -14,6 +14,7 @@ use domain::limits::{LimitKind, LimitsDraft};
 use crate::app::{
     Answer, ISSUER, Key, OTHER_AUDIENCE, READ, TestApp, WRITE, basic, default_catalogue, jwt_part,
 };
+use crate::commands::stub_site;
 use crate::faulty::Health;
 use server::state::GateMode;
 
@@ -553,6 +554,7 @@ fn logged_at_the_start(listen: &str, public_url: Option<&str>) -> String {
         .current_dir(&folder)
         .env("KEYRACK_DATA_DIR", folder.path())
         .env("KEYRACK_LISTEN", listen)
+        .env("KEYRACK_SITE_DIR", stub_site(folder.path()))
         .envs(public_url.map(|url| ("KEYRACK_PUBLIC_URL", url)))
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
