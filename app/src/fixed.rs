@@ -28,13 +28,50 @@ pub fn not_found(options: LeptosOptions) -> String {
     )
 }
 
+/// The page for those who came by an address that is not Keyrack's own, to which its forms could not be sent.
+#[must_use]
+pub fn elsewhere(options: LeptosOptions, public_url: &str) -> String {
+    let lead = format!(
+        "Keyrack is set up for {public_url}. At the address that you opened it can't log anybody in. If that \
+         one does not work for you, ask whoever runs Keyrack to set public_url to the address that people open."
+    );
+    let go = (public_url, "Open Keyrack there");
+    document(options, "Keyrack has another address", lead, go)
+}
+
+/// The page for those whose form came from a page at another address than Keyrack's own.
+#[must_use]
+pub fn not_our_form(options: LeptosOptions, public_url: &str) -> String {
+    let lead =
+        format!("This form was not sent from {public_url}. Open that address and try again.");
+    let go = (public_url, "Open Keyrack there");
+    document(options, "Nothing was changed", lead, go)
+}
+
+/// The page for those whose browser did not keep the cookie that it was just given, because it came over plain
+/// http.
+#[must_use]
+pub fn not_kept(options: LeptosOptions, public_url: &str) -> String {
+    let lead = format!(
+        "Your browser will not keep the session over plain http, so you can't be logged in at {public_url}. \
+         Ask whoever runs Keyrack to put TLS in front of it and to set public_url to the https:// address."
+    );
+    document(
+        options,
+        "You are not logged in",
+        lead,
+        ("/login", "Try again"),
+    )
+}
+
 /// A whole document of a heading, a sentence and a link.
 fn document(
     options: LeptosOptions,
     heading: &'static str,
-    lead: &'static str,
-    (href, words): (&'static str, &'static str),
+    lead: impl Into<String>,
+    (href, words): (&str, &'static str),
 ) -> String {
+    let (lead, href) = (lead.into(), href.to_owned());
     let document = || {
         view! {
             <!DOCTYPE html>

@@ -34,7 +34,7 @@ use crate::frame::{Frame, NotFound};
 use crate::viewer::Viewer;
 
 #[cfg(feature = "ssr")]
-pub use fixed::{crowded, not_found};
+pub use fixed::{crowded, elsewhere, not_found, not_kept, not_our_form};
 
 /// What the head of every document has.
 fn head() -> impl IntoView {

@@ -11,6 +11,7 @@ use domain::user::UserId;
 use leptos::config::LeptosOptions;
 use serde_json::json;
 use server::http::Front;
+use server::http::layers::forwarded::ForwardedHeader;
 use server::metrics::Metrics;
 use server::outbound::HttpOutbound;
 use server::state::{AppState, GateMode, GateSettings, HttpSettings, Shared};
@@ -127,6 +128,7 @@ pub async fn start(services: &Services, bare: Router) -> anyhow::Result<SocketAd
         http: HttpSettings {
             public_url: PUBLIC_URL.parse()?,
             trusted_proxies: loopback.clone(),
+            forwarded_header: ForwardedHeader::default(),
             header_log_in: None,
             gate: GateSettings {
                 mode: GateMode::Nginx,

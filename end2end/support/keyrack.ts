@@ -80,9 +80,9 @@ export class Keyrack {
   ) {}
 
   /** A folder and a port; nothing runs yet. */
-  static async prepare(settings: Record<string, string> = {}, host = "127.0.0.1"): Promise<Keyrack> {
+  static async prepare(settings: Record<string, string> = {}, host = "127.0.0.1", port?: number): Promise<Keyrack> {
     const folder = await mkdtemp(join(tmpdir(), "keyrack-journey-"));
-    return new Keyrack(folder, await freePort(), settings, host);
+    return new Keyrack(folder, port ?? (await freePort()), settings, host);
   }
 
   get url(): string {

@@ -22,8 +22,9 @@ use service::{Location, MasterKey, PasswordLogIn, Settings};
 use toml::{Table, Value};
 
 use crate::mail::Mailer;
-use crate::state::HttpSettings;
+use crate::state::{HttpSettings, is_loopback};
 use check::Raw;
+pub use check::reached;
 use settings::Kind;
 pub use settings::{SETTINGS, Setting, example, reference};
 use sources::{Variable, defaults, flatten, from_variable, put, read};
@@ -192,10 +193,16 @@ impl Config {
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.unknown_variables.clone();
-        if !self.http.is_https() && !self.listen.ip().is_loopback() {
+        let url = self.http.link("");
+        if !self.http.is_https() && !is_loopback(&self.http.public_url) {
             warnings.push(format!(
-                "{} is plain http and reachable from outside: put TLS in front and set public_url",
-                self.http.link("")
+                "public_url is {url}, plain http: browsers keep no session over it, so nobody can log in, and \
+                 secrets and tokens travel in clear; put TLS in front and set public_url to its https:// address"
+            ));
+        } else if !self.listen.ip().is_loopback() && is_loopback(&self.http.public_url) {
+            warnings.push(format!(
+                "links and the issuer say {url}, which leads nowhere from other machines, though these reach \
+                 Keyrack: put TLS in front and set public_url to its https:// address"
             ));
         }
         if self.settings.sso.passwords == PasswordLogIn::Only(Vec::new()) {

@@ -9,8 +9,9 @@ use domain::gateway::GatewayKind;
 use ipnet::IpNet;
 use leptos::config::LeptosOptions;
 use service::Services;
-use url::Url;
+use url::{Host, Url};
 
+use crate::http::layers::forwarded::ForwardedHeader;
 use crate::http::layers::proxy::HeaderLogIn;
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
@@ -60,8 +61,10 @@ pub struct HttpSettings {
     /// Where browsers and programs reach Keyrack; links and metadata are made from it, never from
     /// what a request says.
     pub public_url: Url,
-    /// Peers whose `X-Forwarded-For` is believed; they stand in front of Keyrack.
+    /// Peers whose [`Self::forwarded_header`] is believed; they stand in front of Keyrack.
     pub trusted_proxies: Vec<IpNet>,
+    /// The header in which proxies and gateways say where a request has come from.
+    pub forwarded_header: ForwardedHeader,
     /// The gate.
     pub gate: GateSettings,
     /// Who may say by a header who somebody is; nobody, if nothing.
@@ -94,6 +97,17 @@ impl HttpSettings {
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.public_url.scheme() == "https"
+    }
+}
+
+/// Whether an address is the machine's own, to whoever opens it: browsers take it for as safe as TLS.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

@@ -7,23 +7,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::cli::output;
-use crate::config::Config;
+use crate::config::{Config, reached};
 
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Succeeds if the server on this machine says that it is ready.
 pub async fn run(config: &Config) -> anyhow::Result<()> {
-    let mut address = config.listen;
-    if address.ip().is_unspecified() {
-        // "Every address" is a place to listen, not to call.
-        let loopback = if address.is_ipv4() {
-            "127.0.0.1"
-        } else {
-            "::1"
-        };
-        address.set_ip(loopback.parse()?);
-    }
-    let asked = tokio::time::timeout(PATIENCE, ask(address)).await;
+    let asked = tokio::time::timeout(PATIENCE, ask(reached(config.listen))).await;
     let answer = asked.context("the server does not answer")??;
     if !answer.starts_with("HTTP/1.1 200 ") {
         bail!("the server is not ready");

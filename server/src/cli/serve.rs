@@ -94,7 +94,15 @@ pub async fn serve_with(
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    tracing::info!(listen = %config.listen, "Keyrack is ready at {url}");
+    let port = config.listen.port();
+    if config.listen.ip().is_unspecified() {
+        tracing::info!(
+            port,
+            "Keyrack is ready at {url}, and listens at every address of this machine"
+        );
+    } else {
+        tracing::info!(listen = %config.listen, "Keyrack is ready at {url}");
+    }
     match services.offer_set_up().await {
         Ok(None) => {}
         Ok(Some(token)) => {

@@ -1,6 +1,6 @@
 //! Checks what was read, one setting after the other, and makes the configuration of it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
@@ -13,11 +13,12 @@ use service::{
     StoreError,
 };
 use tracing_subscriber::EnvFilter;
-use url::Url;
+use url::{Host, Url};
 
 use super::mail::RawMail;
 use super::sso::RawSso;
 use super::{Config, ConfigError, LogFormat};
+use crate::http::layers::forwarded::ForwardedHeader;
 use crate::state::{GateMode, GateSettings, HttpSettings};
 
 #[derive(Deserialize)]
@@ -33,6 +34,7 @@ pub(super) struct Raw {
     log_format: LogFormat,
     master_key: Option<String>,
     trusted_proxies: Vec<String>,
+    forwarded_header: ForwardedHeader,
     gate: RawGate,
     tokens: RawTokens,
     policy: RawPolicy,
@@ -124,8 +126,13 @@ impl Raw {
         let metrics_listen = self.metrics_listen.as_deref();
         let metrics_listen = metrics_listen.map(|text| socket("metrics_listen", text));
         let url = "use https:// and a host, without a path";
-        let public_url = self.public_url.unwrap_or(format!("http://{listen}"));
-        let public_url = Url::parse(&public_url).map_err(|_| value("public_url", url))?;
+        let own = format!("http://{}", reached(listen));
+        let public_url = self.public_url.as_deref().unwrap_or(&own);
+        let public_url = Url::parse(public_url).map_err(|_| value("public_url", url))?;
+        if public_url.host().is_some_and(|host| is_unspecified(&host)) {
+            let problem = "every address is a place to listen at, not to go to: name the host that people open";
+            return Err(value("public_url", problem));
+        }
         let is_plain = matches!(public_url.scheme(), "http" | "https")
             && public_url.path() == "/"
             && public_url.query().is_none()
@@ -163,6 +170,7 @@ impl Raw {
             header_log_in,
             public_url,
             trusted_proxies: networks("trusted_proxies", &self.trusted_proxies)?,
+            forwarded_header: self.forwarded_header,
             gate: GateSettings {
                 mode: self.gate.mode,
                 trusted: networks("gate.trusted", &self.gate.trusted)?,
@@ -242,6 +250,25 @@ impl Raw {
             read: super::AsRead::default(),
         })
     }
+}
+
+fn is_unspecified(host: &Host<&str>) -> bool {
+    match host {
+        Host::Ipv4(address) => address.is_unspecified(),
+        Host::Ipv6(address) => address.is_unspecified(),
+        Host::Domain(_) => false,
+    }
+}
+
+/// The address at which this machine reaches what listens at another one: "every address" is a place to
+/// listen at, not to go to.
+pub fn reached(listen: SocketAddr) -> SocketAddr {
+    let loopback: IpAddr = match listen.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(loopback, listen.port())
 }
 
 /// Addresses and networks. "Everyone" is refused: it would let anybody ask, or say where they come

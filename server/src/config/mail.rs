@@ -8,6 +8,7 @@ use url::Url;
 
 use super::ConfigError;
 use crate::mail::Mailer;
+use crate::state::is_loopback;
 
 #[derive(Deserialize)]
 pub(super) struct RawMail {
@@ -46,16 +47,5 @@ impl RawMail {
                 Ok(Some(mailer))
             }
         }
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host_str() {
-        Some("localhost") => true,
-        Some(host) => host
-            .trim_matches(['[', ']'])
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback()),
-        None => false,
     }
 }

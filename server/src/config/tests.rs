@@ -304,6 +304,84 @@ fn values_that_cannot_be_used_are_errors_that_name_the_key() {
 }
 
 #[test]
+fn an_unspecified_address_is_a_place_to_listen_at_and_never_in_a_link() {
+    for (listen, url) in [
+        ("0.0.0.0:3000", "http://127.0.0.1:3000/v1"),
+        ("[::]:3000", "http://[::1]:3000/v1"),
+    ] {
+        let config = load("", &[("KEYRACK_LISTEN", listen)]).unwrap();
+        assert_eq!(config.settings.issuer, url);
+        let warnings = config.warnings();
+        assert!(warnings.len() == 1 && warnings[0].contains("leads nowhere from other machines"));
+    }
+    for url in [
+        "http://0.0.0.0:3000",
+        "https://[::]",
+        "http://0:3000",
+        "http://0x0",
+    ] {
+        let error = load("", &[("KEYRACK_PUBLIC_URL", url)])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("(KEYRACK_PUBLIC_URL): every address is a place"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn plain_http_is_warned_of_unless_only_the_machine_itself_uses_it() {
+    for (listen, public_url, words) in [
+        (
+            "127.0.0.1:3000",
+            "http://keys.lan",
+            Some("nobody can log in"),
+        ),
+        (
+            "0.0.0.0:3000",
+            "http://10.0.0.5:3000",
+            Some("nobody can log in"),
+        ),
+        (
+            "0.0.0.0:3000",
+            "http://localhost:3000",
+            Some("leads nowhere from other machines"),
+        ),
+        ("127.0.0.1:3000", "http://localhost:3000", None),
+        ("127.0.0.1:3000", "http://keyrack.localhost", None),
+        ("[::1]:3000", "http://[::1]:3000", None),
+        ("0.0.0.0:3000", "https://keys.example.com", None),
+    ] {
+        let settings = [
+            ("KEYRACK_LISTEN", listen),
+            ("KEYRACK_PUBLIC_URL", public_url),
+        ];
+        let warnings = load("", &settings).unwrap().warnings();
+        assert_eq!(warnings.len(), usize::from(words.is_some()), "{warnings:?}");
+        assert!(
+            warnings.iter().all(|text| text.contains(words.unwrap())),
+            "{warnings:?}"
+        );
+    }
+}
+
+#[test]
+fn the_header_with_addresses_is_one_of_two() {
+    use crate::http::layers::forwarded::ForwardedHeader::{Forwarded, XForwardedFor};
+    for (text, expected) in [
+        ("x-forwarded-for", XForwardedFor),
+        ("X-Forwarded-For", XForwardedFor),
+        ("forwarded", Forwarded),
+        ("Forwarded", Forwarded),
+    ] {
+        let config = load("", &[("KEYRACK_FORWARDED_HEADER", text)]).unwrap();
+        assert_eq!(config.http.forwarded_header, expected);
+    }
+    assert!(load("", &[("KEYRACK_FORWARDED_HEADER", "x-real-ip")]).is_err());
+}
+
+#[test]
 fn check_20_assertions_are_for_the_issuer_and_by_a_switch_for_the_token_endpoint() {
     let address = "public_url = \"https://keys.example.com\"\n";
     let (issuer, endpoint) = (

@@ -111,6 +111,8 @@ fn dashboard(state: &AppState) -> Router<AppState> {
             state.clone(),
             layers::origin::same_origin,
         ))
+        .route_layer(from_fn_with_state(state.clone(), layers::plain_http::tell))
+        .route_layer(from_fn_with_state(state.clone(), layers::host::lead_home))
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
 }
 

@@ -21,6 +21,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use leptos::config::LeptosOptions;
 use serde_json::{Value, json};
 use server::http::Front;
+use server::http::layers::forwarded::ForwardedHeader;
 use server::http::layers::proxy::HeaderLogIn;
 use server::mail::Mailer;
 use server::metrics::Metrics;
@@ -214,6 +215,7 @@ impl TestApp {
             http: HttpSettings {
                 public_url: PUBLIC_URL.parse().unwrap(),
                 trusted_proxies: needs.proxies,
+                forwarded_header: ForwardedHeader::default(),
                 header_log_in: needs.header_log_in,
                 gate: GateSettings {
                     mode: needs.mode,

@@ -50,5 +50,6 @@ mod signals;
 mod signing_keys;
 mod sso;
 mod sso_proxies;
+mod surroundings;
 mod token;
 mod wire;

@@ -579,12 +579,17 @@ fn check_16_the_server_warns_at_its_start_of_plain_http_that_others_reach() {
         ("0.0.0.0:0", None, true),
         ("0.0.0.0:0", Some("http://keys.example.com"), true),
         ("0.0.0.0:0", Some("https://keys.example.com"), false),
+        ("[::]:0", None, true),
         ("127.0.0.1:0", None, false),
-        ("127.0.0.1:0", Some("http://keys.example.com"), false),
+        ("127.0.0.1:0", Some("http://localhost"), false),
+        ("127.0.0.1:0", Some("http://keys.example.com"), true),
     ] {
         let log = logged_at_the_start(listen, public_url);
-        let warning =
-            "is plain http and reachable from outside: put TLS in front and set public_url";
+        assert!(
+            !log.contains("//0.0.0.0") && !log.contains("//[::]"),
+            "{log}"
+        );
+        let warning = "put TLS in front and set public_url";
         let warnings: Vec<_> = log.lines().filter(|line| line.contains(warning)).collect();
         assert_eq!(
             warnings.len(),

@@ -31,7 +31,8 @@ use self::credentials::Credentials;
 use self::original::Original;
 use self::refusal::{GateRefusal, Reason};
 use crate::http::authorization::single;
-use crate::http::layers::request::{describe_around, forwarded, is_in};
+use crate::http::layers::forwarded::is_in;
+use crate::http::layers::request::describe_around;
 use crate::http::{log_panic, rate_limit};
 use crate::metrics::Metrics;
 use crate::state::{AppState, GateMode, GateSettings, HttpSettings, Shared};
@@ -158,7 +159,8 @@ async fn decide(
     } = question;
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map(|peer| peer.0.ip().to_canonical());
-    let (asker, caller) = addresses(&parts.headers, peer, &http.trusted_proxies);
+    let hops = http.forwarded_header.hops(&parts.headers);
+    let (asker, caller) = addresses(&parts.headers, hops, peer, &http.trusted_proxies);
     let asking = asking(services, settings, &parts.headers, asker).await;
     let gateway = match asking {
         Ok(Some((asked_in, gateway))) => {
@@ -234,7 +236,7 @@ async fn asking(
 
 /// The addresses of the gateway that asks and of the caller that it asks about.
 ///
-/// The caller's is the last one in `X-Forwarded-For`, which the gateway put there; what stands
+/// The caller's is the last hop (`forwarded_header`), which the gateway put there; what stands
 /// before it may be the caller's invention. A credential's list of addresses is held against it,
 /// so a gateway must set the header: the guides in `docs/gateways/` do.
 ///
@@ -244,10 +246,10 @@ async fn asking(
 /// its address, so it must be the peer itself.
 fn addresses(
     headers: &HeaderMap,
+    mut hops: impl Iterator<Item = Option<IpAddr>>,
     peer: Option<IpAddr>,
     proxies: &[IpNet],
 ) -> (Option<IpAddr>, Option<IpAddr>) {
-    let mut hops = forwarded(headers);
     let by_proxy = peer.is_some_and(|peer| is_in(proxies, peer)) && headers.contains_key(&GATEWAY);
     let gateway = by_proxy.then(|| hops.next().flatten()).flatten();
     (gateway.or(peer), hops.next().flatten())
@@ -278,6 +280,7 @@ fn let_through(allowed: &Allowed) -> Result<Response, GateRefusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::layers::forwarded::ForwardedHeader;
 
     const GATEWAY_AT: &str = "203.0.113.9";
     const PROXY_AT: &str = "10.0.0.1";
@@ -405,12 +408,14 @@ mod tests {
             }
             let peer: IpAddr = peer.parse().unwrap();
             let proxies = ["10.0.0.0/24".parse().unwrap()];
-            let (asker, called) = addresses(&headers, Some(peer.to_canonical()), &proxies);
+            let hops = ForwardedHeader::XForwardedFor.hops(&headers);
+            let peer = Some(peer.to_canonical());
+            let (asker, called) = addresses(&headers, hops, peer, &proxies);
             let texts = (asker.map(|a| a.to_string()), called.map(|a| a.to_string()));
             assert_eq!(
                 (texts.0.as_deref(), texts.1.as_deref()),
                 (Some(gateway), caller),
-                "{peer} {has_token} {values:?}"
+                "{peer:?} {has_token} {values:?}"
             );
         }
     }

@@ -5,12 +5,13 @@
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, ORIGIN, REFERER};
+use axum::response::{Html, IntoResponse, Response};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ORIGIN, REFERER};
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
-use super::headers::is_one_time_link;
+use super::headers::{PLAIN_PAGE, is_one_time_link};
+use super::host::reads_pages;
 use crate::state::AppState;
 
 /// The layer.
@@ -28,11 +29,7 @@ pub async fn same_origin(
         let may_be_null =
             request.method() == Method::POST && is_one_time_link(request.uri().path());
         if !is_ours(request.headers(), &state.http.public_url, may_be_null) {
-            let text = format!(
-                "This form was not sent from {}. Open that address and try again.",
-                state.http.public_url
-            );
-            return (StatusCode::FORBIDDEN, text).into_response();
+            return refuse(&state, request.headers());
         }
         // Server functions take JSON too: no other site's page can send it unasked.
         let is_function = request.uri().path().starts_with("/_fn/");
@@ -51,6 +48,18 @@ pub async fn same_origin(
         request.headers_mut().remove(REFERER);
     }
     next.run(request).await
+}
+
+/// Tells where forms are sent from: in a page to those who read pages.
+fn refuse(state: &AppState, headers: &HeaderMap) -> Response {
+    let url = state.http.link("");
+    if reads_pages(headers) {
+        let page = app::not_our_form(state.leptos.clone(), &url);
+        let policy = [(CONTENT_SECURITY_POLICY, PLAIN_PAGE)];
+        return (StatusCode::FORBIDDEN, policy, Html(page)).into_response();
+    }
+    let text = format!("This form was not sent from {url}. Open that address and try again.");
+    (StatusCode::FORBIDDEN, text).into_response()
 }
 
 fn is_ours(headers: &HeaderMap, public_url: &Url, may_be_null: bool) -> bool {

@@ -7,8 +7,7 @@ use std::time::Instant;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use ipnet::IpNet;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use service::RequestFacts;
 use tracing::Level;
 
@@ -16,8 +15,6 @@ use crate::state::AppState;
 
 /// The header with the id of a request; anybody on the team can look it up.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Where a request has come from, hop by hop, as each proxy says it.
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The layer.
 pub async fn describe(State(state): State<AppState>, request: Request, next: Next) -> Response {
@@ -43,7 +40,9 @@ where
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let address = peer.map(|peer| {
         let peer = peer.0.ip();
-        client_address(peer, request.headers(), &state.http.trusted_proxies)
+        let http = &state.http;
+        http.forwarded_header
+            .client(peer, request.headers(), &http.trusted_proxies)
     });
     let facts = RequestFacts {
         address,
@@ -109,65 +108,4 @@ fn new_id() -> Arc<str> {
     // Two digits for each byte: there is room, and digits are text.
     let _ = hex::encode_to_slice(service::clock::random_bytes::<12>(), &mut digits);
     std::str::from_utf8(&digits).unwrap_or_default().into()
-}
-
-/// The caller's address: the peer, or, behind trusted proxies, the last address in
-/// `X-Forwarded-For` that none of them has.
-fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let mut address = peer.to_canonical();
-    if !is_in(trusted, address) {
-        return address;
-    }
-    for hop in forwarded(headers) {
-        let Some(hop) = hop.filter(|_| is_in(trusted, address)) else {
-            break;
-        };
-        address = hop;
-    }
-    address
-}
-
-/// The hops in `X-Forwarded-For`, the last one first; nothing for one that is no address.
-pub fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
-    let values = headers.get_all(&FORWARDED_FOR).iter().rev();
-    values
-        .flat_map(|value| value.to_str().unwrap_or_default().rsplit(','))
-        .map(|hop| Some(hop.trim().parse::<IpAddr>().ok()?.to_canonical()))
-}
-
-/// Whether an address is in one of these networks.
-pub fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
-    networks.iter().any(|network| network.contains(&address))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn forwarded_addresses_are_believed_only_from_trusted_proxies() {
-        let trusted = ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-        let table: [(&str, &[&str], &str); 8] = [
-            ("192.0.2.1", &["198.51.100.7"], "192.0.2.1"),
-            ("10.0.0.1", &[], "10.0.0.1"),
-            ("10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
-            ("10.0.0.1", &["1.1.1.1, 198.51.100.7"], "198.51.100.7"),
-            (
-                "10.0.0.1",
-                &["1.1.1.1, 198.51.100.7, 10.0.0.2"],
-                "198.51.100.7",
-            ),
-            ("10.0.0.1", &["1.1.1.1", "198.51.100.7"], "198.51.100.7"),
-            ("10.0.0.1", &["198.51.100.7, junk"], "10.0.0.1"),
-            ("::ffff:10.0.0.1", &["::ffff:198.51.100.7"], "198.51.100.7"),
-        ];
-        for (peer, forwarded, expected) in table {
-            let mut headers = HeaderMap::new();
-            for value in forwarded {
-                headers.append("x-forwarded-for", value.parse().unwrap());
-            }
-            let address = client_address(peer.parse().unwrap(), &headers, &trusted);
-            assert_eq!(address.to_string(), expected, "{peer} {forwarded:?}");
-        }
-    }
 }
