@@ -171,8 +171,8 @@ impl Config {
         let checked = raw.map_err(|error| cannot_be_used(&error));
         let checked = checked.and_then(Raw::check);
         Ok(Self {
-            read,
             unknown_variables,
+            read,
             ..checked.map_err(|error| error.found_in(&places))?
         })
     }

@@ -130,9 +130,10 @@ pub(super) fn is_service_link(name: &str, value: &str) -> bool {
 pub(super) fn read(kind: Kind, value: Value) -> Result<Value, &'static str> {
     let number = "use a whole number";
     match (kind, value) {
-        (Kind::Text | Kind::Secret, text @ Value::String(_)) => Ok(text),
+        (Kind::Text | Kind::Secret, value @ Value::String(_))
+        | (Kind::Number, value @ Value::Integer(_))
+        | (Kind::Tables, value) => Ok(value),
         (Kind::Text | Kind::Secret, _) => Err("use a text between quotes"),
-        (Kind::Number, value @ Value::Integer(_)) => Ok(value),
         (Kind::Number, Value::String(text)) => {
             text.trim().parse().map(Value::Integer).map_err(|_| number)
         }
@@ -145,7 +146,6 @@ pub(super) fn read(kind: Kind, value: Value) -> Result<Value, &'static str> {
             Value::Array(items) if items.iter().all(Value::is_str) => Ok(value),
             _ => Err("use a list of texts, such as [\"one\", \"other\"]"),
         },
-        (Kind::Tables, value) => Ok(value),
     }
 }
 

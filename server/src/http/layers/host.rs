@@ -55,7 +55,7 @@ fn way(home: &Url, method: &Method, uri: &Uri, headers: &HeaderMap) -> Way {
     let opens_page = matches!(*method, Method::GET | Method::HEAD) && reads_pages(headers);
     // A whole URL in the request line goes before the header (RFC 9112 section 3.2.2).
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let host = uri.authority().map(|host| host.as_str()).or(host);
+    let host = uri.authority().map(http::uri::Authority::as_str).or(host);
     let asked = host.and_then(|host| Url::parse(&format!("{}://{host}", home.scheme())).ok());
     let Some(asked) = asked.filter(|asked| opens_page && asked.origin() != home.origin()) else {
         return Way::Here;
