@@ -31,7 +31,7 @@ pub mod secret;
 pub mod text;
 pub mod user;
 
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 /// An instant in UTC, cut to milliseconds so that every database gives back what was stored.
 pub type Instant = DateTime<Utc>;
@@ -39,5 +39,5 @@ pub type Instant = DateTime<Utc>;
 /// Cuts an instant to the milliseconds that the databases keep.
 #[must_use]
 pub fn to_millis(at: Instant) -> Instant {
-    at.duration_trunc(TimeDelta::milliseconds(1)).unwrap_or(at)
+    DateTime::from_timestamp_millis(at.timestamp_millis()).unwrap_or(at)
 }

@@ -6,9 +6,9 @@ use domain::Instant;
 use domain::audience::AudienceList;
 use domain::catalogue;
 use domain::credential::Flow;
-use domain::key_id::KeyId;
 use domain::limits::{LimitKind, Limits};
 use domain::scope::{AccessLevel, WireScope};
+use http::HeaderValue;
 use serde_json::{Value, json};
 
 use crate::Services;
@@ -89,16 +89,13 @@ impl Caller {
 }
 
 impl Allowed {
-    /// Whose call it is.
+    /// Whose call it is, the credential's name in ASCII, and everything that the caller may do as a scope
+    /// string: values of headers. Nothing if one of them can't be one, which is not to be let through.
     #[must_use]
-    pub fn key_id(&self) -> KeyId {
-        self.caller.live().key_id()
-    }
-
-    /// The credential's name, in ASCII.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.caller.live().header_name
+    pub fn headers(&self) -> Option<[&HeaderValue; 3]> {
+        let introduction = self.caller.live().headers.as_ref()?;
+        let scope = self.caller.grant().header.as_ref()?;
+        Some([&introduction.key_id, &introduction.name, scope])
     }
 
     /// What is left of the credential's limit on calls, if it has one that does more than report.

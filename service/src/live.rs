@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex};
 use domain::Instant;
 use domain::access::Access;
 use domain::catalogue::Catalogue;
-use domain::credential::Flow;
+use domain::credential::{Credential, Flow};
 use domain::key_id::KeyId;
 use domain::scope::ScopeSet;
+use http::HeaderValue;
 use quick_cache::sync::Cache;
 use storage::{LiveCredential, PublicKeyRow, SharedStore, StoreResult};
 
@@ -42,8 +43,8 @@ pub(crate) struct Live {
     pub catalogue: Arc<Catalogue>,
     /// All that its access comes to under that catalogue; a scope that is gone grants nothing.
     pub grant: Arc<Grant>,
-    /// The name in ASCII, percent-encoded where it was not, for a header.
-    pub header_name: String,
+    /// What the API is told of it.
+    pub headers: Option<Introduction>,
     /// The registered public keys, ready to verify with.
     pub verifying_keys: Vec<VerifyingKey>,
     /// What was noted of its key set before this process asked for it.
@@ -106,12 +107,32 @@ impl Live {
     }
 }
 
+/// Key id and name as values of headers, made once and not with each call.
+#[derive(Debug)]
+pub(crate) struct Introduction {
+    pub key_id: HeaderValue,
+    /// In ASCII, percent-encoded where it was not.
+    pub name: HeaderValue,
+}
+
+impl Introduction {
+    /// That of a credential; nothing if a header can't have it.
+    fn of(credential: &Credential) -> Option<Self> {
+        Some(Self {
+            key_id: HeaderValue::from_str(credential.key_id.as_str()).ok()?,
+            name: HeaderValue::try_from(ascii(credential.name.as_str())).ok()?,
+        })
+    }
+}
+
 /// What somebody may do.
 #[derive(Debug)]
 pub(crate) struct Grant {
     pub scopes: ScopeSet,
-    /// The same as a scope string, for a header.
+    /// The same as a scope string.
     pub text: String,
+    /// And as the value of a header.
+    pub header: Option<HeaderValue>,
 }
 
 /// The grants in use. Many credentials have the same, so all of them share one, which stays near the
@@ -127,6 +148,7 @@ impl Grants {
         }
         let grant = Arc::new(Grant {
             scopes,
+            header: HeaderValue::from_str(&text).ok(),
             text: text.clone(),
         });
         self.0.insert(text, grant.clone());
@@ -190,7 +212,7 @@ impl LiveCredentials {
                 let scopes = stored.credential.access.scopes(&catalogue);
                 Arc::new(Live {
                     grant: self.grants.of(scopes),
-                    header_name: ascii(stored.credential.name.as_str()),
+                    headers: Introduction::of(&stored.credential),
                     verifying_keys: stored
                         .public_keys
                         .iter()

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use domain::credential::InvalidTransition;
 use service::{Conflict, CredentialChange, Refusal, ServiceError, TokenError};
 
-use crate::harness::{Team, call_with_secret, call_with_token, token};
+use crate::harness::{Team, call_with_secret, call_with_token, scope_of, token};
 
 #[tokio::test]
 async fn check_84_only_superusers_issue_and_a_refusal_is_audited() {
@@ -214,7 +214,7 @@ async fn narrowing_access_bites_on_tokens_that_are_out() {
         .await
         .unwrap();
     assert_eq!(
-        allowed.scope(),
+        scope_of(&allowed),
         "data:read journaling:read journaling:write"
     );
 
@@ -248,7 +248,7 @@ async fn narrowing_access_bites_on_tokens_that_are_out() {
     let allowed = call_with_token(&team.services, &bearer, "GET", "/v1/journals")
         .await
         .unwrap();
-    assert_eq!(allowed.scope(), "journaling:read");
+    assert_eq!(scope_of(&allowed), "journaling:read");
 
     let stale = team
         .services

@@ -288,6 +288,11 @@ pub async fn token_from(
     Ok(services.issue_token(request, facts).await?.access_token)
 }
 
+/// The scope string that the API is told.
+pub fn scope_of(allowed: &Allowed) -> &str {
+    allowed.headers().unwrap()[2].to_str().unwrap()
+}
+
 pub async fn call_with_token(
     services: &Services,
     token: &str,

@@ -100,10 +100,10 @@ async fn answer(state: &AppState, request: Request<()>, facts: RequestFacts) -> 
     };
     let decision = async {
         let mut decision = pin!(decide(services, http, &mut question));
-        // Most are made at once, from memory, and need no timer.
+        // Most are made at once, from memory, and need no timer: boxed, it makes no room for itself there.
         let decided = match poll_immediate(&mut decision).await {
             Some(decided) => decided,
-            None => tokio::time::timeout(PATIENCE, decision)
+            None => Box::pin(tokio::time::timeout(PATIENCE, decision))
                 .await
                 .unwrap_or_else(|_| Err(Reason::TooSlow.into())),
         };
@@ -257,16 +257,10 @@ fn addresses(
 
 /// 200, with everything that the API is told about the caller.
 fn let_through(allowed: &Allowed) -> Result<Response, GateRefusal> {
-    let key_id = allowed.key_id();
+    let told = allowed.headers().ok_or(Reason::Unnameable)?;
     let mut headers = HeaderMap::with_capacity(HEADERS);
-    for (name, value) in [
-        (KEY_ID, key_id.as_str()),
-        (NAME, allowed.name()),
-        (SCOPE, allowed.scope()),
-    ] {
-        // All three are ASCII by construction; a call with one missing must not go through.
-        let value = HeaderValue::from_str(value).map_err(|_| Reason::Unnameable)?;
-        headers.insert(name, value);
+    for (name, value) in [KEY_ID, NAME, SCOPE].into_iter().zip(told) {
+        headers.insert(name, value.clone());
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(quota) = allowed.quota() {
