@@ -27,6 +27,7 @@ use crate::Services;
 use crate::actor::{Actor, Object};
 use crate::clock::system_rng;
 use crate::error::{ServiceError, ServiceResult};
+use crate::generation::Generation;
 
 /// A credential that was just issued, with the secret that is shown this once.
 #[derive(Debug, Clone)]
@@ -70,12 +71,15 @@ impl RecentIssues {
 
 /// The last counts, and of how many audit events they are: each change is one.
 #[derive(Debug, Default)]
-pub(crate) struct KeptCounts(ArcSwapOption<(i64, CredentialCounts)>);
+pub(crate) struct KeptCounts {
+    last: ArcSwapOption<(i64, CredentialCounts)>,
+    generation: Generation,
+}
 
 impl KeptCounts {
     /// The counts, if nothing can have changed them: nobody, nor time.
     fn get(&self, events: i64, now: Instant) -> Option<CredentialCounts> {
-        let kept = self.0.load_full()?;
+        let kept = self.last.load_full()?;
         let (counted_at, counts) = *kept;
         let hold = counts.hold_until.is_none_or(|until| now < until);
         (counted_at == events && hold).then_some(counts)
@@ -83,11 +87,7 @@ impl KeptCounts {
 
     /// Forgets them: another log may be as long.
     pub(crate) fn forget(&self) {
-        self.0.store(None);
-    }
-
-    fn keep(&self, events: i64, counts: CredentialCounts) {
-        self.0.store(Some(Arc::new((events, counts))));
+        self.generation.forget(|| self.last.store(None));
     }
 }
 
@@ -105,13 +105,16 @@ impl Services {
     /// How many credentials each tab holds.
     pub async fn count_credentials(&self, actor: &Actor) -> ServiceResult<CredentialCounts> {
         Self::see(actor)?;
+        let kept = &self.0.kept_counts;
+        let before = kept.generation.get();
         // Read before the counting: what is written between the two is counted again.
         let (events, _) = self.store().audit_head().await?;
-        if let Some(counts) = self.0.kept_counts.get(events, self.now()) {
+        if let Some(counts) = kept.get(events, self.now()) {
             return Ok(counts);
         }
         let counts = self.store().count_credentials(self.now()).await?;
-        self.0.kept_counts.keep(events, counts);
+        let new = Some(Arc::new((events, counts)));
+        kept.generation.keep(before, || kept.last.store(new));
         Ok(counts)
     }
 

@@ -105,10 +105,12 @@ impl KnownKeys {
         self
     }
 
-    fn note(&self, url: String) -> KeySetRow {
+    /// What is noted of it in the store, in place of what was read there.
+    fn note(&self, row: &KeySetRow) -> KeySetRow {
         let fetched = self.fetched.as_deref();
         KeySetRow {
-            url,
+            url: row.url.clone(),
+            generation: row.generation,
             asked_at: self.asked_at,
             problem: self.problem.clone(),
             keys: fetched
@@ -171,7 +173,7 @@ impl KeySets {
             && known.asked_at > row.asked_at
         {
             let known = known.clone().or(&KnownKeys::noted(row));
-            *row = known.note(std::mem::take(&mut row.url));
+            *row = known.note(row);
         }
     }
 
@@ -302,14 +304,15 @@ impl Services {
                 Ask::Now => asked_at,
                 Ask::IfOld | Ask::Again => asked_at - NOTE,
             };
-            let note = known.note(row.url.clone());
+            let note = known.note(row);
             write_note(self.store(), live.key_id(), note, unless_since).await;
         }
         known
     }
 }
 
-/// Notes what came, for the credential's page. The keys work without it.
+/// Notes what came, for the credential's page and for other processes, unless the URL was set anew
+/// meanwhile. The keys work without it.
 async fn write_note(store: &SharedStore, key_id: KeyId, note: KeySetRow, unless_since: Instant) {
     if let Err(error) = store.record_key_set(key_id, note, unless_since).await {
         tracing::warn!(

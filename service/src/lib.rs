@@ -18,6 +18,7 @@ mod error;
 mod feed;
 mod gate;
 mod gateways;
+mod generation;
 mod guessable;
 mod introspection;
 mod issuer;

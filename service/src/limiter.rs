@@ -207,7 +207,8 @@ impl Limiters {
         }
     }
 
-    /// The limiter of a credential; its counts go on while its limits stay the same.
+    /// The limiter of a credential; its counts go on while its limits stay the same. A new one counts
+    /// for others once it is kept.
     pub(crate) fn of(&self, key_id: KeyId, limits: &Limits) -> Option<Arc<Limiter>> {
         if limits.is_none() {
             return None;
@@ -215,12 +216,13 @@ impl Limiters {
         let known = self.known.get(&key_id);
         let limiter = known
             .filter(|known| known.limits == *limits)
-            .unwrap_or_else(|| {
-                let limiter = Arc::new(Limiter::new(limits.clone(), self.clock.clone()));
-                self.known.insert(key_id, limiter.clone());
-                limiter
-            });
+            .unwrap_or_else(|| Arc::new(Limiter::new(limits.clone(), self.clock.clone())));
         Some(limiter)
+    }
+
+    /// Has the counts of a limiter go on, whose limits are those of the credential.
+    pub(crate) fn keep(&self, key_id: KeyId, limiter: &Arc<Limiter>) {
+        self.known.insert(key_id, limiter.clone());
     }
 }
 

@@ -4,8 +4,8 @@
 //! forgets it at once; what changes it elsewhere is heard of through the feed of changes. While the
 //! feed can't be followed the cache is not used: a database that is down makes the gate refuse.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use domain::Instant;
 use domain::access::Access;
@@ -21,6 +21,7 @@ use crate::assertion::VerifyingKey;
 use crate::catalogue::InForce;
 use crate::denial::{Cause, Denial};
 use crate::feed::Feed;
+use crate::generation::Generation;
 use crate::key_sets::KnownKeys;
 use crate::limiter::{Limiter, Limiters};
 use crate::memory::{CacheMemory, OVERHEAD, Share, Weighed, Weighted, weighted};
@@ -166,10 +167,7 @@ pub(crate) struct LiveCredentials {
     pub grants: Grants,
     /// `None` is a key id that nobody has: looking it up again and again is as cheap as a real one.
     cache: Weighted<KeyId, Option<Arc<Live>>>,
-    /// Counts forgettings, so that a row read before one is not kept after it.
-    generation: AtomicU64,
-    /// Held while something is kept or forgotten.
-    changing: Mutex<()>,
+    generation: Generation,
 }
 
 impl LiveCredentials {
@@ -187,8 +185,7 @@ impl LiveCredentials {
             limiters,
             grants: Grants(Cache::new(GRANTS)),
             cache: weighted(memory, Share::CREDENTIALS, ABOUT),
-            generation: AtomicU64::new(0),
-            changing: Mutex::new(()),
+            generation: Generation::default(),
         }
     }
 
@@ -230,10 +227,12 @@ impl LiveCredentials {
                     stored,
                 })
             });
-        let _changing = self.changing.lock();
-        if self.generation() == before {
+        self.generation.keep(before, || {
+            if let Some(limiter) = live.as_ref().and_then(|live| live.limiter.as_ref()) {
+                self.limiters.keep(key_id, limiter);
+            }
             self.cache.insert(key_id, live.clone());
-        }
+        });
         Ok(live)
     }
 
@@ -249,22 +248,19 @@ impl LiveCredentials {
 
     /// Drops what is known of a credential: it has changed.
     pub(crate) fn forget(&self, key_id: KeyId) {
-        let _changing = self.changing.lock();
-        // In this order: whoever counts the forgetting does not find what is forgotten any more.
-        self.cache.remove(&key_id);
-        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.generation.forget(|| {
+            self.cache.remove(&key_id);
+        });
     }
 
     /// Drops all that is known: it may be from another database.
     pub(crate) fn forget_all(&self) {
-        let _changing = self.changing.lock();
-        self.cache.clear();
-        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.generation.forget(|| self.cache.clear());
     }
 
     /// How often something was forgotten.
     pub(crate) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::SeqCst)
+        self.generation.get()
     }
 
     /// Whether what was found, when so much had been forgotten, would be found again.

@@ -471,8 +471,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         audit: AuditEvent,
     ) -> StoreResult<()>;
 
-    /// Notes what came from the URL of a credential, if that is still its URL and nobody noted
-    /// something later. The same as before is noted only if it was noted before `unless_since`. Not
+    /// Notes what came from the URL of a credential, if that is still its URL, was not set anew since it
+    /// was read, and nobody noted something later. The same as before is noted only if it was noted before `unless_since`. Not
     /// audited: this is what a program's host does.
     async fn record_key_set(
         &self,

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use domain::catalogue::Catalogue;
+use domain::limits::LimitsDraft;
 use service::GatewayDraft;
 use tokio::sync::oneshot;
 
-use crate::app::{TestApp, default_catalogue};
+use crate::app::{READ, TestApp, default_catalogue};
+use crate::faulty::Health;
 
 fn draft(name: &str) -> GatewayDraft {
     GatewayDraft {
@@ -95,4 +98,84 @@ async fn check_100_the_catalogue_that_came_last_stays() {
     let (first, ()) = tokio::join!(services.take_up_catalogue(named("first")), second);
     first.unwrap();
     assert_eq!(services.catalogue().version(), "second");
+}
+
+#[tokio::test]
+async fn check_100_a_credential_that_was_read_before_its_change_is_not_kept() {
+    let app = TestApp::new().await;
+    let key = app.issue("legacy", "accounts=read").await;
+    app.services.catch_up().await.unwrap();
+    app.store.take_calls();
+    let late = app.store.hold("find_live_credential");
+    let basic = key.basic();
+    let headers = [("authorization", basic.as_str())];
+    let call = async || app.ask_gate(READ, &headers).await.status;
+    let quarantining = async {
+        asked(&app, "find_live_credential").await;
+        app.quarantine(&key).await;
+        late.send(()).unwrap();
+    };
+    let (under_way, ()) = tokio::join!(call(), quarantining);
+    assert_eq!(under_way, StatusCode::OK, "it was asked for before");
+    assert_eq!(call().await, StatusCode::UNAUTHORIZED);
+}
+
+/// Limits that were read late don't begin the counts of newer ones anew.
+#[tokio::test]
+async fn check_100_limits_that_were_read_before_their_change_are_not_kept() {
+    let app = TestApp::new().await;
+    let key = app.issue("legacy", "accounts=read").await;
+    let limit = |per_minute: &str| LimitsDraft {
+        per_minute: per_minute.to_owned(),
+        ..LimitsDraft::default()
+    };
+    app.limit(&key, &limit("100")).await;
+    app.services.catch_up().await.unwrap();
+    app.store.take_calls();
+    let late = app.store.hold("find_live_credential");
+    let basic = key.basic();
+    let headers = [("authorization", basic.as_str())];
+    let call = async || app.ask_gate(READ, &headers).await.status;
+    let limiting = async {
+        asked(&app, "find_live_credential").await;
+        app.limit(&key, &limit("1")).await;
+        assert_eq!(call().await, StatusCode::OK);
+        late.send(()).unwrap();
+    };
+    let (under_way, ()) = tokio::join!(call(), limiting);
+    assert_eq!(under_way, StatusCode::OK, "it was asked for before");
+    // It is read once more.
+    app.quarantine(&key).await;
+    let released = app
+        .services
+        .enable_credential(&app.host, key.key_id(), "found");
+    released.await.unwrap();
+    app.ask_gate(READ, &headers)
+        .await
+        .gate_refuses(403, "rate_limited");
+}
+
+/// Counts that were on their way when all was forgotten may be those of another database.
+#[tokio::test]
+async fn check_100_counts_from_before_a_break_are_not_kept() {
+    let app = TestApp::new().await;
+    app.services.catch_up().await.unwrap();
+    app.store.take_calls();
+    let late = app.store.hold("count_credentials");
+    let count = async || app.services.count_credentials(&app.host).await.unwrap();
+    let breaking = async {
+        asked(&app, "count_credentials").await;
+        app.store.set(Health::Failing);
+        app.services.catch_up().await.unwrap_err();
+        app.store.set(Health::Well);
+        app.services.catch_up().await.unwrap();
+        late.send(()).unwrap();
+    };
+    tokio::join!(count(), breaking);
+    for (is_counted, when) in [(true, "after the break"), (false, "as nothing has changed")] {
+        app.store.take_calls();
+        count().await;
+        let calls = app.store.take_calls();
+        assert_eq!(calls.contains(&"count_credentials"), is_counted, "{when}");
+    }
 }

@@ -8,6 +8,7 @@ use service::{
     Cause, CredentialChange, GatewayDraft, OutboundError, Refusal, RequestFacts, Services,
 };
 use storage::NewCredential;
+use tokio::sync::oneshot;
 
 use crate::gateways::revoke;
 use crate::harness::{Team, call_with_secret, call_with_token, open_asking, postgres, token};
@@ -74,6 +75,7 @@ on_every_database! {
     check_100_a_signing_key
     check_100_a_gateway
     check_100_a_key_url_set_anew
+    check_100_a_key_url_set_anew_while_its_host_is_asked
     check_100_keys_that_somebody_had_fetched
     check_100_the_counts_of_credentials
     check_100_a_session
@@ -236,6 +238,49 @@ async fn check_100_a_key_url_set_anew(nodes: Nodes) {
     ask(nodes.heard().await, key_id, &leaked, "one")
         .await
         .unwrap_err();
+}
+
+/// The same while the host is being asked for the leaked key: what comes late is kept nowhere, neither in
+/// memory nor in the store, from which others read it.
+async fn check_100_a_key_url_set_anew_while_its_host_is_asked(nodes: Nodes) {
+    let Nodes {
+        team, other, hosts, ..
+    } = &nodes;
+    let leaked = Program::new(Algorithm::EdDSA);
+    hosts.publish(URL, &[("one", &leaked)]);
+    let key_id = issue(team, URL).await;
+    team.clock.advance(chrono::TimeDelta::minutes(6));
+    let asked = async |times| {
+        while hosts.asked() < times {
+            tokio::task::yield_now().await;
+        }
+    };
+    let (late, later) = (hosts.hold(), hosts.hold());
+    let (done, came) = oneshot::channel();
+    let asking = async {
+        ask(other, key_id, &leaked, "one").await.unwrap();
+        done.send(()).unwrap();
+    };
+    let setting = async {
+        asked(2).await;
+        hosts.answer(URL, Err(OutboundError::Unreachable));
+        let set = team.services.set_key_url(&team.host, key_id, URL);
+        set.await.unwrap();
+    };
+    let looking = async {
+        asked(3).await;
+        nodes.heard().await;
+        drop(late);
+        came.await.unwrap();
+        let store = team.store.clone();
+        let new = open_asking(store, team.clock.clone(), hosts.clone()).await;
+        for node in [other, &new] {
+            ask(node, key_id, &leaked, "one").await.unwrap_err();
+        }
+        drop(later);
+    };
+    tokio::join!(asking, setting, looking);
+    ask(&team.services, key_id, &leaked, "one").await.unwrap_err();
 }
 
 async fn check_100_keys_that_somebody_had_fetched(nodes: Nodes) {

@@ -1,6 +1,6 @@
 //! Public keys by URL: who gets a token when, and how often and how long a host is asked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,6 +17,8 @@ use service::{
     RequestFacts, Rule, ServiceError, Services, TokenError, TokenRequest,
 };
 
+use tokio::sync::oneshot;
+
 use crate::harness::{Team, open_asking};
 use crate::signing::Program;
 
@@ -27,6 +29,8 @@ const OTHER: &str = "https://other.example.com/jwks.json";
 #[derive(Debug, Default)]
 pub struct Hosts {
     answers: Mutex<HashMap<String, Result<String, OutboundError>>>,
+    /// What lets the next answers come, which are made at once.
+    held: Mutex<VecDeque<oneshot::Receiver<()>>>,
     asked: AtomicUsize,
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
@@ -53,6 +57,13 @@ impl Hosts {
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
+
+    /// Holds the next answer back, or the one after those that are held, until what this returns is dropped.
+    pub fn hold(&self) -> oneshot::Sender<()> {
+        let (release, held) = oneshot::channel();
+        self.held.lock().unwrap().push_back(held);
+        release
+    }
 }
 
 #[async_trait]
@@ -63,6 +74,7 @@ impl Outbound for Hosts {
         _: Request<Vec<u8>>,
     ) -> Result<Response<Vec<u8>>, OutboundError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
+        let held = self.held.lock().unwrap().pop_front();
         let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_at_once.fetch_max(now, Ordering::SeqCst);
         let answer = self
@@ -73,6 +85,9 @@ impl Outbound for Hosts {
             .cloned();
         let pause = if answer.is_some() { 20 } else { 300 };
         tokio::time::sleep(Duration::from_millis(pause)).await;
+        if let Some(released) = held {
+            let _ = released.await;
+        }
         self.at_once.fetch_sub(1, Ordering::SeqCst);
         answer
             .unwrap_or(Err(OutboundError::TimedOut))

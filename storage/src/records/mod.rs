@@ -171,6 +171,8 @@ pub struct PublicKeyRow {
 pub struct KeySetRow {
     /// The URL.
     pub url: String,
+    /// Another number each time that the URL was set, though it may be the same.
+    pub generation: i64,
     /// When it was last asked.
     pub asked_at: Option<Instant>,
     /// What went wrong then, in words.

@@ -51,6 +51,12 @@ macro_rules! migrations {
                 $folder,
                 "0015_log_outs_and_audiences.sql"
             ),
+            migration!(
+                17,
+                "key_sets_set_anew",
+                $folder,
+                "0017_key_sets_set_anew.sql"
+            ),
         ]
     };
 }

@@ -9,6 +9,7 @@ const URL: &str = "https://app.example.com/jwks.json";
 fn unasked(url: &str) -> KeySetRow {
     KeySetRow {
         url: url.to_owned(),
+        generation: 0,
         asked_at: None,
         problem: None,
         keys: Vec::new(),
@@ -60,7 +61,17 @@ async fn seen(fixture: &Fixture) -> (Option<KeySetRow>, usize) {
         .unwrap();
     assert_eq!(record.key_set, live.key_set);
     assert_eq!(record.public_keys, live.public_keys);
-    (record.key_set, record.public_keys.len())
+    let as_expected = record.key_set.map(|set| KeySetRow {
+        generation: 0,
+        ..set
+    });
+    (as_expected, record.public_keys.len())
+}
+
+/// Which setting of the URL is the one that holds.
+async fn generation(fixture: &Fixture) -> i64 {
+    let record = fixture.store.find_credential(key_id(1)).await;
+    record.unwrap().unwrap().key_set.unwrap().generation
 }
 
 async fn set(fixture: &Fixture, url: &str) {
@@ -72,6 +83,15 @@ async fn set(fixture: &Fixture, url: &str) {
 }
 
 async fn record(fixture: &Fixture, found: KeySetRow, unless_since: i64) {
+    let generation = generation(fixture).await;
+    let found = KeySetRow {
+        generation,
+        ..found
+    };
+    record_as_read(fixture, found, unless_since).await;
+}
+
+async fn record_as_read(fixture: &Fixture, found: KeySetRow, unless_since: i64) {
     let store = &fixture.store;
     store
         .record_key_set(key_id(1), found, at(unless_since))
@@ -138,6 +158,20 @@ pub async fn what_came_from_a_url_is_kept_until_the_url_changes(fixture: &Fixtur
     // The same URL once more is a new beginning too.
     set(fixture, URL).await;
     assert_eq!(seen(fixture).await.0, Some(unasked(URL)));
+}
+
+pub async fn what_was_asked_before_a_url_was_set_anew_is_not_noted_after_it(fixture: &Fixture) {
+    with_url(fixture).await;
+    let before = KeySetRow {
+        generation: generation(fixture).await,
+        ..found(10, &[1])
+    };
+    set(fixture, URL).await;
+    record_as_read(fixture, before, 0).await;
+    assert_eq!(seen(fixture).await.0, Some(unasked(URL)));
+    // From one that has read it since, though its clock is behind.
+    record(fixture, found(5, &[2]), 0).await;
+    assert_eq!(seen(fixture).await.0, Some(found(5, &[2])));
 }
 
 pub async fn only_a_new_or_a_changed_outcome_is_written(fixture: &Fixture) {

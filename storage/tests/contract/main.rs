@@ -147,6 +147,7 @@ mod every_database {
         key_sets {
             a_credential_has_a_url_or_keys_and_never_both
             a_url_is_set_together_with_its_audit_event
+            what_was_asked_before_a_url_was_set_anew_is_not_noted_after_it
             what_came_from_a_url_is_kept_until_the_url_changes
             only_a_new_or_a_changed_outcome_is_written
         }

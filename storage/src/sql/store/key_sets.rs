@@ -16,6 +16,7 @@ pub(super) async fn find(db: &mut Connection, key_id: KeyId) -> StoreResult<Opti
         let columns = Columns::of("credential_key_sets", &row);
         Ok(KeySetRow {
             url: columns.get("url")?,
+            generation: columns.get("generation")?,
             asked_at: columns.optional_instant("asked_at")?,
             problem: columns.get("problem")?,
             keys: columns.json("keys", "it is not a list of keys")?,
@@ -25,14 +26,17 @@ pub(super) async fn find(db: &mut Connection, key_id: KeyId) -> StoreResult<Opti
     .transpose()
 }
 
-/// Nothing is known of a URL at first, even if it is the one from before.
+/// Nothing is known of a URL at first, even if it is the one from before. The number of the audit event
+/// before its own is one that no other setting has.
 pub(super) async fn set(db: &mut Connection, key_id: KeyId, url: String) -> StoreResult<()> {
     remove(db, key_id).await?;
-    sqlx::query("INSERT INTO credential_key_sets (key_id, url) VALUES ($1, $2)")
-        .bind(key_id.as_str().to_owned())
-        .bind(url)
-        .execute(db)
-        .await?;
+    sqlx::query(
+        "INSERT INTO credential_key_sets (key_id, url, generation) SELECT $1, $2, seq FROM audit_head",
+    )
+    .bind(key_id.as_str().to_owned())
+    .bind(url)
+    .execute(db)
+    .await?;
     Ok(())
 }
 
@@ -65,7 +69,7 @@ pub(super) async fn record(
 ) -> StoreResult<()> {
     sqlx::query(
         "UPDATE credential_key_sets SET asked_at = $3, problem = $4, keys = $5, fetched_at = $6
-         WHERE key_id = $1 AND url = $2 AND (asked_at IS NULL OR asked_at < $3)
+         WHERE key_id = $1 AND url = $2 AND generation = $8 AND (asked_at IS NULL OR asked_at < $3)
              AND (asked_at IS NULL OR asked_at < $7 OR problem IS DISTINCT FROM $4 OR keys <> $5)",
     )
     .bind(key_id.as_str().to_owned())
@@ -75,6 +79,7 @@ pub(super) async fn record(
     .bind(json(&found.keys)?)
     .bind(optional_millis(found.fetched_at))
     .bind(millis(unless_since))
+    .bind(found.generation)
     .execute(db)
     .await?;
     Ok(())
