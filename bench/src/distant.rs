@@ -1,5 +1,6 @@
-//! A database that is far away: what strangers at the sign-in page cost the gate when each step to
-//! PostgreSQL and back takes some milliseconds. A small proxy makes the distance.
+//! A database that is far away: what strangers at the sign-in page, and strangers with key ids that they made
+//! up, cost the gate when each step to PostgreSQL and back takes some milliseconds. A small proxy makes the
+//! distance.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,15 +8,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use domain::key_id::KeyId;
+use service::IssuedCredential;
+use service::clock::system_rng;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::http::{Target, ask};
+use crate::http::{Target, ask, request};
 use crate::log_ins::log_in;
-use crate::{GATE, bare, set_up, wrk};
+use crate::{GATE, bare, many, set_up, wrk};
 
 /// How far away the database is, if nothing is said: milliseconds in each direction.
 const DELAY: u64 = 5;
@@ -24,6 +28,8 @@ const STRANGERS: usize = 16;
 const CONNECTIONS: u32 = 16;
 /// So often three seconds of calls are counted.
 const ROUNDS: usize = 2;
+/// Of so many credentials the first call is measured, one after the other.
+const FIRST_CALLS: usize = 20;
 
 /// Measures the gate without and with strangers: `bench distant URL [MILLISECONDS]`. The database of
 /// PostgreSQL must be empty.
@@ -33,6 +39,7 @@ pub async fn measure(mut arguments: impl Iterator<Item = String>) -> anyhow::Res
     let url = at_a_distance(&url, Duration::from_millis(delay)).await?;
     let services = set_up::open(&url).await?;
     let (_, legacy) = set_up::fill(&services, 2).await?;
+    let unread = many::issue(&services, 2 * FIRST_CALLS, "legacy").await?;
     let address = set_up::start(&services, bare::bare()?).await?;
     let (key_id, secret) = set_up::proof(&legacy);
     let headers = [
@@ -62,6 +69,25 @@ pub async fn measure(mut arguments: impl Iterator<Item = String>) -> anyhow::Res
     tokio::time::sleep(Duration::from_secs(1)).await;
     let beside = calls(address, gate)?;
     strangers.shutdown().await;
+    let alone_unread = first_calls(address, &unread[..FIRST_CALLS]).await?;
+    let mut strangers = JoinSet::new();
+    let made_up = Arc::new(AtomicU64::new(0));
+    for _ in 0..STRANGERS {
+        let made_up = made_up.clone();
+        let secret = secret.to_owned();
+        strangers.spawn(async move {
+            loop {
+                let key_id = KeyId::generate(&mut system_rng()).to_string();
+                if at_the_gate(address, &key_id, &secret).await.is_err() {
+                    return;
+                }
+                made_up.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let beside_unread = first_calls(address, &unread[FIRST_CALLS..]).await?;
+    strangers.shutdown().await;
     println!(
         "gate calls in {} s, PostgreSQL {delay} ms away: {alone:.0} alone, {beside:.0} beside \
          {STRANGERS} strangers ({} log-ins): ratio {:.2}",
@@ -69,7 +95,39 @@ pub async fn measure(mut arguments: impl Iterator<Item = String>) -> anyhow::Res
         refused.load(Ordering::Relaxed),
         beside / alone
     );
+    println!(
+        "first calls of credentials, of {FIRST_CALLS} the slowest: {} ms alone, {} ms beside {} calls with \
+         key ids that nobody has",
+        alone_unread.as_millis(),
+        beside_unread.as_millis(),
+        made_up.load(Ordering::Relaxed),
+    );
     Ok(())
+}
+
+/// What a call with key id and secret is answered.
+async fn at_the_gate(address: SocketAddr, key_id: &str, secret: &str) -> anyhow::Result<u16> {
+    let pair = [("APCA-API-KEY-ID", key_id), ("APCA-API-SECRET-KEY", secret)];
+    let headers = [&GATE[..], &pair].concat();
+    Ok(ask(address, &request(("/v1/verify", &headers, "")))
+        .await?
+        .status)
+}
+
+/// How long the slowest of these takes over its first call, for which it is read from the database.
+async fn first_calls(
+    address: SocketAddr,
+    credentials: &[IssuedCredential],
+) -> anyhow::Result<Duration> {
+    let mut slowest = Duration::ZERO;
+    for issued in credentials {
+        let (key_id, secret) = set_up::proof(issued);
+        let began = Instant::now();
+        let status = at_the_gate(address, &key_id, secret).await?;
+        slowest = slowest.max(began.elapsed());
+        anyhow::ensure!(status == 200, "a credential was answered {status}");
+    }
+    Ok(slowest)
 }
 
 fn calls(address: SocketAddr, target: Target<'_>) -> anyhow::Result<f64> {

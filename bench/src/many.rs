@@ -113,7 +113,8 @@ async fn decide(services: &Services, issued: &IssuedCredential) -> anyhow::Resul
     Ok(())
 }
 
-async fn issue(
+/// Issues credentials of a flow.
+pub async fn issue(
     services: &Services,
     count: usize,
     flow: &'static str,

@@ -43,7 +43,7 @@ impl Services {
         let now = self.now();
         let form = Finding::new(Rule::Form, true, "a signed JWT", "a signed JWT");
         let live = match assertion.client() {
-            Some(key_id) => self.0.live.find(key_id).await?,
+            Some(key_id) => self.find_live(key_id).await?,
             None => None,
         };
         let examined = match &live {

@@ -113,6 +113,14 @@ impl Services {
         if self.0.feed.is_fresh() {
             return Ok(());
         }
+        self.hear_anew().await
+    }
+
+    /// Hears of all that was changed up to now: many who ask at once share a look.
+    ///
+    /// # Errors
+    /// The feed can't be read.
+    pub(crate) async fn hear_anew(&self) -> ServiceResult<()> {
         // It goes on by itself: one who waits for it must not be able to hold the others up.
         let services = self.clone();
         let looking = tokio::spawn(async move { services.catch_up().await }.in_current_span());
@@ -271,6 +279,10 @@ impl Services {
 
     /// Follows what other processes change, for ever.
     pub async fn follow_changes(&self) {
+        tokio::join!(self.follow_feed(), self.keep_key_ids());
+    }
+
+    async fn follow_feed(&self) {
         let mut was_up = true;
         loop {
             match self.wait_and_catch_up().await {

@@ -322,7 +322,7 @@ impl Services {
     /// The refusal of a client that must wait. It names the client to whoever looks it up, but not ids
     /// that strangers made up.
     async fn throttled(&self, key_id: KeyId, wait: Duration) -> TokenError {
-        let live = self.0.live.find(key_id).await;
+        let live = self.find_live(key_id).await;
         let client = live.ok().flatten().map(|live| live.key_id());
         TokenError::Throttled { wait, client }
     }
@@ -356,7 +356,7 @@ impl Services {
             return denied(Cause::WrongSecret);
         };
         let presented = self.0.keys.hash_secret(&secret);
-        let live = self.0.live.find(key_id).await?;
+        let live = self.find_live(key_id).await?;
         let nobody = [SecretHash([0; 32])];
         let stored = live
             .as_ref()
@@ -384,7 +384,7 @@ impl Services {
         assertion: &Assertion<'_>,
     ) -> ServiceResult<Result<Client, Denial>> {
         let denied = |cause| Ok(Err(Denial::new(Some(key_id), cause)));
-        let Some(live) = self.0.live.find(key_id).await? else {
+        let Some(live) = self.find_live(key_id).await? else {
             return denied(Cause::UnknownKey);
         };
         if live.flow() != Flow::PrivateKeyJwt {

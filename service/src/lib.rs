@@ -23,6 +23,7 @@ mod guessable;
 mod introspection;
 mod issuer;
 mod kept;
+mod key_ids;
 mod key_sets;
 mod limiter;
 mod live;

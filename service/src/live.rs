@@ -22,6 +22,7 @@ use crate::catalogue::InForce;
 use crate::denial::{Cause, Denial};
 use crate::feed::Feed;
 use crate::generation::Generation;
+use crate::key_ids::KeyIds;
 use crate::key_sets::KnownKeys;
 use crate::limiter::{Limiter, Limiters};
 use crate::memory::{CacheMemory, OVERHEAD, Share, Weighed, Weighted, weighted};
@@ -165,7 +166,9 @@ pub(crate) struct LiveCredentials {
     feed: Arc<Feed>,
     limiters: Limiters,
     pub grants: Grants,
-    /// `None` is a key id that nobody has: looking it up again and again is as cheap as a real one.
+    /// Which of them there are.
+    pub ids: KeyIds,
+    /// `None` is a key id that nobody has, though it looked as if.
     cache: Weighted<KeyId, Option<Arc<Live>>>,
     generation: Generation,
 }
@@ -184,19 +187,23 @@ impl LiveCredentials {
             feed,
             limiters,
             grants: Grants(Cache::new(GRANTS)),
+            ids: KeyIds::new(memory),
             cache: weighted(memory, Share::CREDENTIALS, ABOUT),
             generation: Generation::default(),
         }
     }
 
-    /// The credential, from memory if the feed is fresh and the catalogue still the same.
+    /// The credential, if it is in memory, the feed is fresh and the catalogue still the same.
+    pub(crate) fn known(&self, key_id: KeyId) -> Option<Option<Arc<Live>>> {
+        let is_current = |live: &Arc<Live>| self.in_force.is(&live.catalogue);
+        let known = self.feed.is_fresh().then(|| self.cache.get(&key_id))??;
+        known.as_ref().is_none_or(is_current).then_some(known)
+    }
+
+    /// The credential, from memory or from the store. Who has only been told its id asks
+    /// [`Services::find_live`](crate::Services::find_live).
     pub(crate) async fn find(&self, key_id: KeyId) -> StoreResult<Option<Arc<Live>>> {
-        if self.feed.is_fresh()
-            && let Some(known) = self.cache.get(&key_id)
-            && known
-                .as_ref()
-                .is_none_or(|live| self.in_force.is(&live.catalogue))
-        {
+        if let Some(known) = self.known(key_id) {
             return Ok(known);
         }
         let before = self.generation();
@@ -246,8 +253,9 @@ impl LiveCredentials {
         self.cache.peek(&key_id).flatten().is_some()
     }
 
-    /// Drops what is known of a credential: it has changed.
+    /// Drops what is known of a credential: it has changed, or is new.
     pub(crate) fn forget(&self, key_id: KeyId) {
+        self.ids.add(key_id);
         self.generation.forget(|| {
             self.cache.remove(&key_id);
         });
@@ -255,6 +263,7 @@ impl LiveCredentials {
 
     /// Drops all that is known: it may be from another database.
     pub(crate) fn forget_all(&self) {
+        self.ids.forget_all();
         self.generation.forget(|| self.cache.clear());
     }
 

@@ -31,6 +31,8 @@ impl Share {
     pub(crate) const FAILURES_OF_CLIENTS: Self = Self(5);
     /// The keys behind URLs.
     pub(crate) const KEY_SETS: Self = Self(8);
+    /// Which key ids there are.
+    pub(crate) const KEY_IDS: Self = Self(2);
     /// What is left of credentials' limits.
     pub(crate) const LIMITERS: Self = Self(6);
 }

@@ -411,6 +411,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Everything about a credential but its secrets.
     async fn find_credential(&self, key_id: KeyId) -> StoreResult<Option<CredentialRecord>>;
 
+    /// The next key ids after one, or the first ones, in their order: of every credential that there is.
+    async fn list_key_ids(&self, after: Option<KeyId>, limit: u32) -> StoreResult<Vec<KeyId>>;
+
     /// What the issuer and the gate need to know of a credential.
     async fn find_live_credential(&self, key_id: KeyId) -> StoreResult<Option<LiveCredential>>;
 

@@ -5,8 +5,8 @@
 )]
 
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,7 +26,7 @@ use storage::{
     SecondFactorId, SecondFactors, SecretHash, SessionOwner, SessionRow, SharedStore,
     SigningKeyRow, Store, StoreError, StoreResult, TokenHash, UsageRow, UserQuery, WrongPassword,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 /// What the store does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct FaultyStore {
     refused_writes: Mutex<Option<fn() -> StoreError>>,
     /// What it was asked to do.
     calls: Mutex<Vec<&'static str>>,
+    /// The connections of the gate, if each that finds nothing is lost.
+    lost_look_ups: Mutex<Option<Arc<Semaphore>>>,
     /// A call whose next answer comes late, and what lets it come.
     late: Mutex<Option<(&'static str, oneshot::Receiver<()>)>>,
 }
@@ -57,7 +59,28 @@ impl FaultyStore {
             refused_writes: Mutex::default(),
             calls: Mutex::default(),
             late: Mutex::default(),
+            lost_look_ups: Mutex::default(),
         }
+    }
+
+    /// From now on so many credentials are looked up at once, and a look-up that finds none never ends.
+    pub fn lose_look_ups_of_strangers(&self, connections: usize) {
+        let connections = Arc::new(Semaphore::new(connections));
+        *self.lost_look_ups.lock().unwrap() = Some(connections);
+    }
+
+    async fn look_up(&self, key_id: KeyId) -> StoreResult<Option<LiveCredential>> {
+        let connections = self.lost_look_ups.lock().unwrap().clone();
+        let Some(connections) = connections else {
+            return self.inner.find_live_credential(key_id).await;
+        };
+        let connection = connections.acquire().await.unwrap();
+        let found = self.inner.find_live_credential(key_id).await?;
+        if found.is_none() {
+            connection.forget();
+            std::future::pending::<()>().await;
+        }
+        Ok(found)
     }
 
     /// What a look at the writer finds.
@@ -114,6 +137,13 @@ macro_rules! around {
     ($(fn $name:ident($($argument:ident: $kind:ty),*) -> $output:ty;)*) => {
         #[async_trait]
         impl Store for FaultyStore {
+            async fn find_live_credential(&self, key_id: KeyId) -> StoreResult<Option<LiveCredential>> {
+                self.trouble("find_live_credential").await?;
+                let answer = self.look_up(key_id).await;
+                self.wait_if_held("find_live_credential").await;
+                answer
+            }
+
             $(async fn $name(&self $(, $argument: $kind)*) -> StoreResult<$output> {
                 self.trouble(stringify!($name)).await?;
                 let answer = self.inner.$name($($argument),*).await;
@@ -189,7 +219,7 @@ around! {
     fn delete_expired(now: Instant, before: Instant) -> u64;
     fn issue_credential(new: NewCredential, audit: AuditEvent) -> ();
     fn find_credential(key_id: KeyId) -> Option<CredentialRecord>;
-    fn find_live_credential(key_id: KeyId) -> Option<LiveCredential>;
+    fn list_key_ids(after: Option<KeyId>, limit: u32) -> Vec<KeyId>;
     fn list_credentials(query: CredentialQuery) -> CredentialPage;
     fn count_credentials(now: Instant) -> CredentialCounts;
     fn count_in_use_with(scopes: Vec<WireScope>, now: Instant) -> Vec<u64>;

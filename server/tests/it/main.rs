@@ -51,5 +51,6 @@ mod signing_keys;
 mod sso;
 mod sso_proxies;
 mod surroundings;
+mod strangers;
 mod token;
 mod wire;

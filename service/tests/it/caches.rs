@@ -280,7 +280,9 @@ async fn check_100_a_key_url_set_anew_while_its_host_is_asked(nodes: Nodes) {
         drop(later);
     };
     tokio::join!(asking, setting, looking);
-    ask(&team.services, key_id, &leaked, "one").await.unwrap_err();
+    ask(&team.services, key_id, &leaked, "one")
+        .await
+        .unwrap_err();
 }
 
 async fn check_100_keys_that_somebody_had_fetched(nodes: Nodes) {

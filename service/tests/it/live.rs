@@ -75,6 +75,36 @@ async fn without_the_feed_the_cache_is_not_trusted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_issued_works_at_once_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    works_at_once(&format!("sqlite://{}/keyrack.db", folder.path().display())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_node_issued_works_at_once_on_postgresql() {
+    works_at_once(&postgres()).await;
+}
+
+/// A node that knows which key ids there are hears of a new one no later than it is asked for it.
+async fn works_at_once(url: &str) {
+    let team = Team::at(url).await;
+    let node = open(service::connect(url).await.unwrap(), team.clock.clone()).await;
+    let follower = {
+        let node = node.clone();
+        tokio::spawn(async move { node.follow_changes().await })
+    };
+    while !node.knows_key_ids() {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    for _ in 0..20 {
+        let issued = team.issue("legacy", &[("data", "read")]).await;
+        let called = call_with_secret(&node, &issued, "GET", "/v1/assets").await;
+        called.unwrap();
+    }
+    follower.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_id_looked_up_before_it_exists_works_once_it_does() {
     let team = Team::new().await;
     team.services.catch_up().await.unwrap();

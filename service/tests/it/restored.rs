@@ -81,6 +81,7 @@ macro_rules! on_every_database {
 on_every_database! {
     check_103_what_the_database_lost_is_not_believed
     check_103_what_a_longer_log_says_is_believed
+    check_103_a_credential_that_nobody_told_of_is_found
 }
 
 /// The node hears, once it has found its way back to the database.
@@ -199,6 +200,33 @@ async fn check_103_what_a_longer_log_says_is_believed(database: Database) {
     hears(&team.services).await;
     assert!(!gets_through(&team.services, &issued).await);
     assert_eq!(team.services.feed().breaks, breaks + 1);
+}
+
+/// The other database has a credential that this node, which knows which key ids there are, never heard of.
+async fn check_103_a_credential_that_nobody_told_of_is_found(database: Database) {
+    let team = Team::at(&database.url("live")).await;
+    database.copy("live", "other");
+    let store = service::connect(&database.url("other")).await.unwrap();
+    let elsewhere = open(store, team.clock.clone()).await;
+    let draft = team.draft("legacy", &[("data", "read")]);
+    let issued = elsewhere.issue_credential(&team.host, &draft, None).await;
+    let issued = issued.unwrap();
+    let follower = {
+        let node = team.services.clone();
+        tokio::spawn(async move { node.follow_changes().await })
+    };
+    while !team.services.knows_key_ids() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(!gets_through(&team.services, &issued).await);
+    drop(elsewhere);
+    database.copy("other", "live");
+    let began = std::time::Instant::now();
+    while !gets_through(&team.services, &issued).await {
+        assert!(began.elapsed().as_secs() < 10, "it is not found");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    follower.abort();
 }
 
 /// Between two looks at the feed a node reads a credential that the failover then loses. The log goes

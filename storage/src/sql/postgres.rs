@@ -63,8 +63,15 @@ const PEOPLE_AT_ONCE: usize = 4;
 /// How long one waits for a connection, or for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long the database may take over anything else that the gate, the issuer or the feed reads: a gateway
+/// does not wait much longer.
+const READ_TIME: Duration = Duration::from_secs(1);
 /// How long a connection that was idle may take to show that it is alive.
 const PING_TIME: Duration = Duration::from_millis(300);
+/// One that has shown it so short a time ago, when it came back to its pool, is not asked again where each
+/// use has a time limit and would notice: that saves one way to the database and back. What is read for
+/// the gate is then read with another one.
+const ALIVE_FOR: Duration = Duration::from_secs(1);
 /// How long the listener may take to connect.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
 /// PostgreSQL asks a silent connection for a sign of life after 15 seconds: that keeps it known to
@@ -130,6 +137,15 @@ impl std::fmt::Debug for Handle {
 }
 
 pub(super) async fn connect(url: &str, missing: IfMissing) -> StoreResult<SharedStore> {
+    let handle = open(url).await?;
+    if missing == IfMissing::Refuse && !handle.has_schema().await? {
+        handle.close().await?;
+        return Err(StoreError::NoDatabase(place(&handle.options)));
+    }
+    Ok(Arc::new(store::SqlStore::new(handle)))
+}
+
+async fn open(url: &str) -> StoreResult<Handle> {
     let options = PgConnectOptions::from_str(url)?
         .application_name("keyrack")
         .options(KEEPALIVE)
@@ -142,7 +158,7 @@ pub(super) async fn connect(url: &str, missing: IfMissing) -> StoreResult<Shared
         ("plan_cache_mode", "force_custom_plan"),
     ]);
     let trusted_since = Arc::new(TrustedSince::default());
-    let pool = |connections| {
+    let pool = |connections, alive_for| {
         let trusted_since = trusted_since.clone();
         PgPoolOptions::new()
             .max_connections(connections)
@@ -151,8 +167,8 @@ pub(super) async fn connect(url: &str, missing: IfMissing) -> StoreResult<Shared
             .before_acquire(move |db, known| {
                 let is_trusted = trusted_since.holds(known.age);
                 Box::pin(async move {
-                    if !is_trusted {
-                        return Ok(false);
+                    if !is_trusted || known.idle_for < alive_for {
+                        return Ok(is_trusted);
                     }
                     let ping = tokio::time::timeout(PING_TIME, db.ping()).await;
                     ping.map_err(|_| sqlx::Error::WorkerCrashed)??;
@@ -160,22 +176,20 @@ pub(super) async fn connect(url: &str, missing: IfMissing) -> StoreResult<Shared
                 })
             })
     };
-    let lazy = |connections| pool(connections).connect_lazy_with(limited.clone());
-    let handle = Handle {
-        writer: lazy(WRITERS),
+    let lazy =
+        |connections, alive_for| pool(connections, alive_for).connect_lazy_with(limited.clone());
+    Ok(Handle {
+        writer: lazy(WRITERS, Duration::ZERO),
         // A wrong address is noticed here.
-        readers: pool(READERS).connect_with(limited.clone()).await?,
-        gate: lazy(GATE_READERS),
-        feed: lazy(FEED_READERS),
+        readers: pool(READERS, Duration::ZERO)
+            .connect_with(limited.clone())
+            .await?,
+        gate: lazy(GATE_READERS, ALIVE_FOR),
+        feed: lazy(FEED_READERS, ALIVE_FOR),
         options,
         listener: Mutex::default(),
         trusted_since,
-    };
-    if missing == IfMissing::Refuse && !handle.has_schema().await? {
-        handle.close().await?;
-        return Err(StoreError::NoDatabase(place(&handle.options)));
-    }
-    Ok(Arc::new(store::SqlStore::new(handle)))
+    })
 }
 
 /// Where it is, without what opens it.
@@ -336,4 +350,71 @@ async fn notify(db: &mut Connection) -> StoreResult<()> {
         .execute(db)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_connection_shows_that_it_is_alive_and_has_time_limits() {
+        let url = std::env::var("KEYRACK_TEST_POSTGRES").unwrap();
+        let handle = open(&url).await.unwrap();
+        let pools = [&handle.writer, &handle.readers, &handle.gate, &handle.feed];
+        let told = "SELECT concat_ws(' ', current_setting('tcp_keepalives_idle'),
+            current_setting('tcp_keepalives_interval'), current_setting('tcp_keepalives_count'),
+            current_setting('statement_timeout'), current_setting('lock_timeout'))";
+        for pool in pools {
+            let told: String = sqlx::query_scalar(told).fetch_one(pool).await.unwrap();
+            assert_eq!(told, "15 5 3 30s 10s");
+        }
+        // The listener waits for as long as it likes.
+        let mut listener = handle.options.connect().await.unwrap();
+        let told: String = sqlx::query_scalar(told)
+            .fetch_one(&mut listener)
+            .await
+            .unwrap();
+        assert_eq!(told, "15 5 3 0 0");
+    }
+
+    /// One more way to the database and back, for each use, where nobody would wait for a dead one.
+    #[tokio::test]
+    async fn a_connection_that_was_used_a_moment_ago_is_not_asked_where_each_use_has_a_time_limit()
+    {
+        let url = std::env::var("KEYRACK_TEST_POSTGRES").unwrap();
+        let handle = open(&url).await.unwrap();
+        for (pool, is_asked) in [
+            (&handle.writer, true),
+            (&handle.readers, true),
+            (&handle.gate, false),
+            (&handle.feed, false),
+        ] {
+            let ended = async {
+                let mut db = pool.acquire().await.unwrap();
+                let id: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+                    .fetch_one(&mut *db)
+                    .await
+                    .unwrap();
+                id
+            };
+            let id = ended.await;
+            while pool.num_idle() == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let mut other = handle.options.connect().await.unwrap();
+            sqlx::query("SELECT pg_terminate_backend($1, 10000)")
+                .bind(id)
+                .execute(&mut other)
+                .await
+                .unwrap();
+            // One that is asked is found to be dead, and another one takes its place at once.
+            let used = sqlx::query("SELECT 1").execute(pool).await;
+            assert_eq!(used.is_ok(), is_asked, "{used:?}");
+            // And if not, the next use finds another one.
+            while pool.num_idle() == 0 && pool.size() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            sqlx::query("SELECT 1").execute(pool).await.unwrap();
+        }
+    }
 }

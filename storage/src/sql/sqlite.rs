@@ -36,6 +36,7 @@ const LOCK_AUDIT_HEAD: &str = "SELECT seq, hash FROM audit_head";
 /// A connection can't be dead.
 const IS_REMOTE: bool = false;
 const LOOK_TIME: Duration = BUSY_TIMEOUT;
+const READ_TIME: Duration = BUSY_TIMEOUT;
 /// It has this machine's.
 const DATABASE_TIME: Option<&str> = None;
 /// The write lock is the lock on the rows as well.

@@ -93,6 +93,21 @@ pub async fn a_credential_is_found_as_issued(fixture: &Fixture) {
             .is_none()
     );
 
+    // Page by page, until there are no more.
+    let second = credential(2, mara.id);
+    fixture.issue(&second).await;
+    let mut ids = [issued.key_id, second.key_id];
+    ids.sort();
+    for (after, limit, expected) in [
+        (None, 10, &ids[..]),
+        (None, 1, &ids[..1]),
+        (Some(ids[0]), 10, &ids[1..]),
+        (Some(ids[1]), 10, &[]),
+    ] {
+        let listed = store.list_key_ids(after, limit).await.unwrap();
+        assert_eq!(listed, expected, "after {after:?}");
+    }
+
     // Through every standing.
     let mut changed = issued;
     for transition in [Transition::Disable, Transition::Enable, Transition::Revoke] {

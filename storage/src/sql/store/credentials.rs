@@ -233,6 +233,22 @@ pub(super) async fn find(
     }))
 }
 
+pub(super) async fn list_key_ids(
+    db: &mut Connection,
+    after: Option<KeyId>,
+    limit: u32,
+) -> StoreResult<Vec<KeyId>> {
+    let after = after.map_or_else(String::new, |key_id| key_id.to_string());
+    sqlx::query("SELECT key_id FROM credentials WHERE key_id > $1 ORDER BY key_id LIMIT $2")
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(|row| Columns::of(TABLE, row).parse("key_id"))
+        .collect()
+}
+
 pub(super) async fn find_live(
     db: &mut Connection,
     key_id: KeyId,

@@ -18,9 +18,9 @@ use domain::user::{EmailAddress, User, UserId};
 use super::columns::Columns;
 use super::decisions::Whose;
 use super::{
-    DATABASE_TIME, IS_REMOTE, LOOK_TIME, Lent, SqlStore, audit, catalogue, counts, credentials,
-    decisions, epochs, expired, factors, finish, gateways, identities, key_sets, keys, list,
-    people, public_keys, sessions, set_up, tokens, unavailable, usage, users,
+    DATABASE_TIME, SqlStore, audit, catalogue, counts, credentials, decisions, epochs, expired,
+    factors, finish, gateways, identities, key_sets, keys, list, people, public_keys, sessions,
+    set_up, tokens, usage, users,
 };
 use crate::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
@@ -34,10 +34,13 @@ use crate::{
 #[async_trait]
 impl Store for SqlStore {
     async fn ping(&self) -> StoreResult<()> {
-        sqlx::query("SELECT 1")
-            .execute(&mut *self.read_for_gate().await?)
-            .await?;
-        Ok(())
+        let ping = self.read_for_gate(|db| {
+            Box::pin(async {
+                sqlx::query("SELECT 1").execute(db).await?;
+                Ok(())
+            })
+        });
+        ping.await
     }
 
     async fn can_write(&self, now: Instant) -> StoreResult<()> {
@@ -102,19 +105,9 @@ impl Store for SqlStore {
     }
 
     async fn changes_after(&self, last: (i64, ChainHash)) -> StoreResult<Option<Vec<Change>>> {
-        let mut lent = Lent {
-            db: self.read_for_feed().await?,
-            is_sound: !IS_REMOTE,
-        };
-        let look = audit::changes_after(&mut lent.db, last);
-        let looked = tokio::time::timeout(LOOK_TIME, look).await;
-        let looked = looked.unwrap_or_else(|late| Err(unavailable(late)));
-        match &looked {
-            Ok(_) => lent.is_sound = true,
-            // Whoever listens may be on a dead connection as well, and would never notice.
-            Err(_) => self.handle.listen_anew(),
-        }
-        looked
+        let look = self.look_at_feed(move |db| Box::pin(audit::changes_after(db, last)));
+        // Whoever listens may be on a dead connection as well, and would never notice.
+        look.await.inspect_err(|_| self.handle.listen_anew())
     }
 
     async fn connect_anew(&self) -> StoreResult<()> {
@@ -538,8 +531,14 @@ impl Store for SqlStore {
         credentials::find(&mut *self.read().await?, key_id).await
     }
 
+    async fn list_key_ids(&self, after: Option<KeyId>, limit: u32) -> StoreResult<Vec<KeyId>> {
+        self.read_for_feed(move |db| Box::pin(credentials::list_key_ids(db, after, limit)))
+            .await
+    }
+
     async fn find_live_credential(&self, key_id: KeyId) -> StoreResult<Option<LiveCredential>> {
-        credentials::find_live(&mut *self.read_for_gate().await?, key_id).await
+        self.read_for_gate(move |db| Box::pin(credentials::find_live(db, key_id)))
+            .await
     }
 
     async fn list_credentials(&self, query: CredentialQuery) -> StoreResult<CredentialPage> {
@@ -636,7 +635,8 @@ impl Store for SqlStore {
     }
 
     async fn assertion_id_is_used(&self, key_id: KeyId, id: TokenHash) -> StoreResult<bool> {
-        tokens::assertion_id_is_used(&mut *self.read_for_gate().await?, key_id, id).await
+        self.read_for_gate(move |db| Box::pin(tokens::assertion_id_is_used(db, key_id, id)))
+            .await
     }
 
     async fn revoke_token(&self, token: RevokedToken, audit: AuditEvent) -> StoreResult<bool> {
@@ -645,7 +645,8 @@ impl Store for SqlStore {
     }
 
     async fn list_revoked_tokens(&self, now: Instant) -> StoreResult<Vec<RevokedToken>> {
-        tokens::list_revoked(&mut *self.read_for_feed().await?, now).await
+        self.read_for_feed(move |db| Box::pin(tokens::list_revoked(db, now)))
+            .await
     }
 
     async fn add_gateway(
@@ -659,7 +660,8 @@ impl Store for SqlStore {
     }
 
     async fn list_gateways(&self) -> StoreResult<Vec<GatewayRecord>> {
-        gateways::list(&mut *self.read_for_feed().await?).await
+        self.read_for_feed(move |db| Box::pin(gateways::list(db)))
+            .await
     }
 
     async fn update_gateway(&self, gateway: Gateway, audit: AuditEvent) -> StoreResult<()> {
@@ -699,7 +701,7 @@ impl Store for SqlStore {
     }
 
     async fn list_signing_keys(&self) -> StoreResult<Vec<SigningKeyRow>> {
-        keys::list(&mut *self.read_for_feed().await?).await
+        self.read_for_feed(move |db| Box::pin(keys::list(db))).await
     }
 
     async fn add_first_signing_key(
@@ -816,7 +818,8 @@ impl Store for SqlStore {
     }
 
     async fn audit_base(&self) -> StoreResult<(i64, ChainHash)> {
-        audit::base(&mut *self.read_for_feed().await?).await
+        self.read_for_feed(move |db| Box::pin(audit::base(db)))
+            .await
     }
 
     async fn trim_audit(&self, base: (i64, ChainHash), event: AuditEvent) -> StoreResult<()> {
@@ -846,6 +849,7 @@ impl Store for SqlStore {
     }
 
     async fn audit_head(&self) -> StoreResult<(i64, ChainHash)> {
-        audit::head(&mut *self.read_for_feed().await?).await
+        self.read_for_feed(move |db| Box::pin(audit::head(db)))
+            .await
     }
 }

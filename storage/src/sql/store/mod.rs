@@ -38,7 +38,7 @@ use tracing::Instrument as _;
 use super::super::{OrIfTaken, Work, text, unavailable};
 use super::{
     BEGIN, Connection, DATABASE_TIME, Db, Handle, IS_REMOTE, LOCK_AUDIT_HEAD, LOCK_ROWS, LOOK_TIME,
-    PATIENCE, PEOPLE_AT_ONCE, Row, Search, notify, push_from, push_has,
+    PATIENCE, PEOPLE_AT_ONCE, READ_TIME, Row, Search, notify, push_from, push_has,
 };
 use crate::{StoreError, StoreResult};
 
@@ -107,15 +107,69 @@ impl SqlStore {
         self.connection(self.handle.readers()).await
     }
 
-    /// For what the gate and the issuer read, which is there however many people come.
-    async fn read_for_gate(&self) -> StoreResult<PoolConnection<Db>> {
-        self.connection(self.handle.gate()).await
+    /// Reads something for the gate or the issuer, on connections that are there however many people come.
+    async fn read_for_gate<T, W>(&self, work: W) -> StoreResult<T>
+    where
+        W: for<'c> Fn(&'c mut Connection) -> Work<'c, T>,
+    {
+        self.read_surely(self.handle.gate(), work).await
     }
 
-    /// For the feed of changes, and for what is read anew when it breaks off: neither people nor strangers
+    /// Reads something that is read anew when the feed of changes breaks off: neither people nor strangers
     /// at the gate can keep a node from it.
-    async fn read_for_feed(&self) -> StoreResult<PoolConnection<Db>> {
-        self.connection(self.handle.feed()).await
+    async fn read_for_feed<T, W>(&self, work: W) -> StoreResult<T>
+    where
+        W: for<'c> Fn(&'c mut Connection) -> Work<'c, T>,
+    {
+        self.read_surely(self.handle.feed(), work).await
+    }
+
+    /// Looks at the feed of changes itself. A connection that was lost is an error here: it may lead to
+    /// another database by now.
+    async fn look_at_feed<T, W>(&self, work: W) -> StoreResult<T>
+    where
+        W: for<'c> FnOnce(&'c mut Connection) -> Work<'c, T>,
+    {
+        self.read_within(LOOK_TIME, self.handle.feed(), work)
+            .await?
+    }
+
+    /// Reads something, with another connection if the first ones turn out to have died.
+    async fn read_surely<T, W>(&self, pool: &Pool<Db>, work: W) -> StoreResult<T>
+    where
+        W: for<'c> Fn(&'c mut Connection) -> Work<'c, T>,
+    {
+        let mut others = pool.options().get_max_connections();
+        loop {
+            match self.read_within(READ_TIME, pool, &work).await? {
+                Err(StoreError::Unavailable(_)) if IS_REMOTE && others > 0 => others -= 1,
+                read => return read,
+            }
+        }
+    }
+
+    /// Reads something with a connection, which is given up if that fails: on one that is dead nothing comes
+    /// any more, and it could not even go back to its pool, which waits for a sign of life.
+    ///
+    /// # Errors
+    /// There is no connection, or it took too long; what the reading came to is given back.
+    async fn read_within<T, W>(
+        &self,
+        time: Duration,
+        pool: &Pool<Db>,
+        work: W,
+    ) -> StoreResult<StoreResult<T>>
+    where
+        W: for<'c> FnOnce(&'c mut Connection) -> Work<'c, T>,
+    {
+        let mut lent = Lent {
+            db: self.connection(pool).await?,
+            is_sound: !IS_REMOTE,
+        };
+        let read = tokio::time::timeout(time, work(&mut lent.db)).await;
+        let read = read.map_err(unavailable)?;
+        lent.is_sound |= read.is_ok();
+        Ok(read)
     }
 
     async fn connection(&self, pool: &Pool<Db>) -> StoreResult<PoolConnection<Db>> {
