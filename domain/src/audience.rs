@@ -13,15 +13,22 @@ impl AudienceList {
     /// The list that allows all.
     pub const ALL: Self = Self(Vec::new());
 
+    /// Whether it allows all.
+    #[must_use]
+    pub const fn is_all(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether tokens for an audience are let through.
     #[must_use]
     pub fn allows(&self, audience: &str) -> bool {
         self.0.is_empty() || self.0.iter().any(|allowed| allowed == audience)
     }
 
-    /// The audiences.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+    /// Whether tokens can be for all that it names.
+    #[must_use]
+    pub fn is_within(&self, known: &[String]) -> bool {
+        self.0.iter().all(|audience| known.contains(audience))
     }
 }
 
@@ -70,6 +77,7 @@ mod tests {
         for empty in ["", " ,\n"] {
             assert_eq!(empty.parse(), Ok(AudienceList::ALL));
         }
+        assert!(AudienceList::ALL.is_all() && !list.is_all());
         assert!(AudienceList::ALL.allows("https://a.example"));
     }
 }

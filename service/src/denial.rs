@@ -53,6 +53,8 @@ pub enum Cause {
     TokenRevoked,
     /// The token is for this audience, and the gateway that asked is not.
     OtherAudience(String),
+    /// A secret is for no audience, and the gateway that asked is for some.
+    NoAudience,
 }
 
 impl Cause {
@@ -92,6 +94,7 @@ impl Cause {
             Self::TokenEnded(_) => "token_ended",
             Self::TokenRevoked => "token_revoked",
             Self::OtherAudience(_) => "other_audience",
+            Self::NoAudience => "no_audience",
         }
     }
 }
@@ -128,6 +131,10 @@ impl std::fmt::Display for Cause {
             Self::OtherAudience(audience) => write!(
                 f,
                 "the token is for {audience}, and the gateway that asked lets none of these through"
+            ),
+            Self::NoAudience => f.write_str(
+                "the gateway that asked is limited to audiences, and lets through tokens for these only, no \
+                 keys with their secret",
             ),
         }
     }

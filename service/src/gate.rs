@@ -21,9 +21,6 @@ use crate::live::{Grant, Live};
 use crate::tokens::{Effective, Verified};
 use crate::usage::{Call, Kept};
 
-/// What a gateway without a token of its own lets through.
-const ALL: &AudienceList = &AudienceList::ALL;
-
 /// What the caller of the API presented.
 #[derive(Clone, Copy)]
 pub enum Presented<'a> {
@@ -49,8 +46,8 @@ pub struct GateRequest<'a> {
     pub path: &'a str,
     /// What the caller presented.
     pub presented: Presented<'a>,
-    /// The gateway that asks, if it has shown a token. One that is trusted for its address alone lets
-    /// tokens for every audience through.
+    /// The gateway that asks, if it has shown a token. The audiences of those that are trusted for their
+    /// address alone are in the settings.
     pub gateway: Option<&'a KnownGateway>,
     /// The caller's address, and the id under which people look the decision up.
     pub facts: &'a RequestFacts,
@@ -371,6 +368,8 @@ impl Services {
         request: GateRequest<'_>,
         now: Instant,
     ) -> Result<Caller, Refusal> {
+        let of_address = &self.0.settings.gate_audiences;
+        let audiences = request.gateway.map_or(of_address, KnownGateway::audiences);
         match request.presented {
             Presented::Nothing => Err(Refusal::NoCredentials),
             Presented::Secret { key_id, secret } => {
@@ -380,10 +379,14 @@ impl Services {
                 let live = live
                     .map_err(Refusal::Unavailable)?
                     .map_err(Refusal::InvalidSecret)?;
+                // What sees it there could show it to the API of any other audience.
+                if !audiences.is_all() {
+                    let denial = Denial::new(Some(key_id), Cause::NoAudience);
+                    return Err(Refusal::InvalidSecret(denial));
+                }
                 Ok(Caller::Secret(live))
             }
             Presented::Bearer(token) => {
-                let audiences = request.gateway.map_or(ALL, KnownGateway::audiences);
                 let checked = self
                     .check_token(token, audiences, now)
                     .await

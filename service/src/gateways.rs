@@ -90,10 +90,7 @@ impl GatewayDraft {
             errors.push(FieldError::new("addresses", error));
         }
         let Ok(audiences) = self.audiences.parse::<AudienceList>();
-        if !audiences
-            .iter()
-            .all(|audience| settings.audiences.iter().any(|known| known == audience))
-        {
+        if !audiences.is_within(&settings.audiences) {
             let known = settings.audiences.join(", ");
             let words = format!("tokens can be for these only: {known}");
             errors.push(FieldError::new("audiences", words));

@@ -56,6 +56,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use domain::Instant;
+use domain::audience::AudienceList;
 use domain::audit::{Action, Outcome};
 use domain::catalogue::Catalogue;
 use domain::client_network::ClientNetwork;
@@ -124,6 +125,9 @@ pub struct Settings {
     pub issuer: String,
     /// The resources that tokens can be for (RFC 8707); the first is the `aud` when none is asked.
     pub audiences: Vec<String>,
+    /// The audiences whose tokens gateways let through that are trusted for their address alone; all, if it
+    /// names none.
+    pub gate_audiences: AudienceList,
     /// The audiences that a client's assertion may name: the issuer, and the token endpoint if the
     /// deployment has clients older than RFC 10070.
     pub assertion_audiences: Vec<String>,
@@ -156,6 +160,7 @@ impl Settings {
         Self {
             issuer: issuer.to_owned(),
             audiences: vec![issuer.to_owned()],
+            gate_audiences: AudienceList::ALL,
             assertion_audiences: vec![issuer.to_owned()],
             signing_key_life: Some(TimeDelta::days(90)),
             token_life: TimeDelta::minutes(15),

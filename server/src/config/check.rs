@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use chrono::TimeDelta;
 use domain::address::{AddressList, InvalidAddressList};
+use domain::audience::AudienceList;
 use domain::outbound::OutboundRule;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -52,6 +53,7 @@ pub(super) struct Raw {
 struct RawGate {
     mode: GateMode,
     trusted: Vec<String>,
+    audiences: Vec<String>,
     key_id_header: String,
     secret_header: String,
 }
@@ -185,17 +187,24 @@ impl Raw {
         }
         let key = "tokens.signing_key_days";
         let signing_key_days = within(key, self.tokens.signing_key_days, 0, 3_650)?;
-        let audiences = self.tokens.audiences;
+        let audiences = if self.tokens.audiences.is_empty() {
+            vec![issuer.clone()]
+        } else {
+            self.tokens.audiences
+        };
+        let Ok(gate_audiences) = self.gate.audiences.join(",").parse::<AudienceList>();
+        if !gate_audiences.is_within(&audiences) {
+            let known = audiences.join(", ");
+            let words = format!("tokens can be for these only: {known}");
+            return Err(value("gate.audiences", &words));
+        }
         let maximum_days = within("policy.maximum_days", self.policy.maximum_days, 0, 36_500)?;
         let keep_days = within("audit.keep_days", self.audit.keep_days, 0, 36_500)?;
         let megabytes = self.cache.megabytes;
         within("cache.megabytes", megabytes.into(), 16, 65_536)?;
         let settings = Settings {
-            audiences: if audiences.is_empty() {
-                vec![issuer.clone()]
-            } else {
-                audiences
-            },
+            audiences,
+            gate_audiences,
             issuer,
             assertion_audiences,
             signing_key_life: (signing_key_days > 0).then(|| TimeDelta::days(signing_key_days)),

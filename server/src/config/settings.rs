@@ -51,6 +51,7 @@ settings! {
     "forwarded_header" Text "\"x-forwarded-for\"" "The header in which they say it: `x-forwarded-for`, or `forwarded` (RFC 7239). The other one is not read. Gateways that ask the gate name their callers in the same one."
     "gate.mode" Text "\"nginx\"" "The gateway that asks the gate: nginx, caddy, traefik or envoy."
     "gate.trusted" List "[\"127.0.0.0/8\", \"::1\"]" "Addresses of gateways that may ask the gate."
+    "gate.audiences" List "[]" "The audiences of what is behind these gateways, of `tokens.audiences`: tokens for others are refused, and so are keys with their secret, which are for none; all by default."
     "gate.key_id_header" Text "\"APCA-API-KEY-ID\"" "The legacy header with the key id."
     "gate.secret_header" Text "\"APCA-API-SECRET-KEY\"" "The legacy header with the secret."
     "tokens.minutes" Number "15" "How long an access token lives, 1 to 60 minutes."

@@ -274,6 +274,10 @@ fn values_that_cannot_be_used_are_errors_that_name_the_key() {
         ("log = \"info,server=loud\"\n", "log"),
         ("[gate]\nmode = \"haproxy\"\n", "gate.mode"),
         ("[gate]\ntrusted = [\"0.0.0.0/0\"]\n", "gate.trusted"),
+        (
+            "[gate]\naudiences = [\"https://keys.example.com\"]\n",
+            "gate.audiences",
+        ),
         ("trusted_proxies = [\"::/0\"]\n", "trusted_proxies"),
         (
             "[outbound]\nallow_private_addresses = [\"0.0.0.0/0\"]\n",

@@ -253,78 +253,117 @@ async fn check_38_nobody_revokes_the_tokens_of_others() {
     assert!(called.is_ok(), "it still works");
 }
 
-#[tokio::test]
-async fn a_token_for_one_audience_opens_no_gateway_of_another() {
-    let team = Team::new().await;
-    let [first, second] = ["https://a.example.com", "https://b.example.com"];
+const FIRST: &str = "https://a.example.com";
+const SECOND: &str = "https://b.example.com";
+
+/// A node whose tokens can be for two audiences, and whose gateways that are trusted by address are for some.
+async fn with_audiences(team: &Team, of_address: &str) -> Services {
     let settings = service::Settings {
-        audiences: vec![first.to_owned(), second.to_owned()],
+        audiences: vec![FIRST.to_owned(), SECOND.to_owned()],
+        gate_audiences: of_address.parse().unwrap(),
         ..crate::harness::settings()
     };
-    let services =
-        &crate::harness::open_with(team.store.clone(), team.clock.clone(), settings).await;
-    let issued = team.issue("client_secret", &[("accounts", "read")]).await;
-    let key_id = issued.credential.key_id.to_string();
-    let token = async |resource| {
-        let proof = ClientProof::Secret {
-            client_id: &key_id,
-            secret: issued.secret.as_ref().unwrap().expose(),
-        };
-        let request = TokenRequest {
-            proof,
-            scope: None,
-            resource: Some(resource),
-        };
-        let facts = RequestFacts::default();
-        services
-            .issue_token(request, &facts)
-            .await
-            .unwrap()
-            .access_token
-    };
-    let tokens = [token(first).await, token(second).await];
-    let limited = |kind: &str, audiences: &str| GatewayDraft {
+    crate::harness::open_with(team.store.clone(), team.clock.clone(), settings).await
+}
+
+/// A gateway with a token, that is for some audiences.
+async fn limited(
+    services: &Services,
+    team: &Team,
+    kind: &str,
+    audiences: &str,
+) -> Result<service::KnownGateway, ServiceError> {
+    let draft = GatewayDraft {
         name: format!("{kind} {audiences}"),
         audiences: audiences.to_owned(),
         ..draft(kind, "")
     };
+    let (_, token) = services.add_gateway(&team.host, &draft).await?;
+    let known = services.authenticate_gateway(token.expose(), None).await;
+    Ok(known.unwrap().unwrap())
+}
+
+/// Why a call is refused, if it is.
+async fn refusal(
+    services: &Services,
+    presented: Presented<'_>,
+    gateway: Option<&service::KnownGateway>,
+) -> Option<&'static str> {
+    let request = GateRequest {
+        method: "GET",
+        path: "/v1/accounts",
+        presented,
+        gateway,
+        facts: &RequestFacts::default(),
+    };
+    let refused = services.decide(request).await.err();
+    refused.as_ref().map(Refusal::code)
+}
+
+#[tokio::test]
+async fn a_token_for_one_audience_opens_no_gateway_of_another() {
+    let team = Team::new().await;
+    let issued = team.issue("client_secret", &[("accounts", "read")]).await;
+    let key_id = issued.credential.key_id.to_string();
     for (audiences, expected) in [
         ("", [true, true]),
-        (first, [true, false]),
-        (second, [false, true]),
+        (FIRST, [true, false]),
+        (SECOND, [false, true]),
         ("https://b.example.com https://a.example.com", [true, true]),
     ] {
-        let known = async |kind: &str| {
-            let added = services
-                .add_gateway(&team.host, &limited(kind, audiences))
-                .await;
-            let (_, token) = added.unwrap();
-            let known = services.authenticate_gateway(token.expose(), None).await;
-            known.unwrap().unwrap()
-        };
-        let (gate, introspector) = (known("caddy").await, known("introspection").await);
-        let introspector = introspector.introspector().unwrap();
-        for (token, expected) in tokens.iter().zip(expected) {
-            let facts = RequestFacts::default();
-            let request = GateRequest {
-                method: "GET",
-                path: "/v1/accounts",
-                presented: Presented::Bearer(token),
-                gateway: Some(&gate),
-                facts: &facts,
+        let services = &with_audiences(&team, audiences).await;
+        let gate = limited(services, &team, "caddy", audiences).await.unwrap();
+        let introspector = limited(services, &team, "introspection", audiences).await;
+        let introspector = introspector.unwrap().introspector().unwrap();
+        for (resource, expected) in [FIRST, SECOND].into_iter().zip(expected) {
+            let proof = ClientProof::Secret {
+                client_id: &key_id,
+                secret: issued.secret.as_ref().unwrap().expose(),
             };
-            let refused = services.decide(request).await.err();
-            let code = refused.as_ref().map(Refusal::code);
-            assert_eq!(code, (!expected).then_some("other_audience"), "{audiences}");
+            let request = TokenRequest {
+                proof,
+                scope: None,
+                resource: Some(resource),
+            };
+            let facts = RequestFacts::default();
+            let token = services.issue_token(request, &facts).await.unwrap();
+            let token = token.access_token.as_str();
+            for gateway in [Some(&gate), None] {
+                let code = refusal(services, Presented::Bearer(token), gateway).await;
+                let expected = (!expected).then_some("other_audience");
+                assert_eq!(code, expected, "{audiences:?} {gateway:?}");
+            }
             let told = services.introspect(&introspector, token).await.unwrap();
             assert_eq!(told.is_some(), expected, "{audiences}");
         }
     }
     // What no token can be for is a slip of the pen.
+    let services = with_audiences(&team, "").await;
     for wrong in ["https://c.example.com", "https://a.example.com/"] {
-        let refused = services
-            .add_gateway(&team.host, &limited("caddy", wrong))
-            .await;
+        let refused = limited(&services, &team, "caddy", wrong).await;
         assert!(matches!(refused, Err(ServiceError::Invalid(_))), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_limited_to_audiences_takes_no_secret() {
+    let team = Team::new().await;
+    let issued = team.issue("legacy", &[("accounts", "read")]).await;
+    let key_id = issued.credential.key_id.to_string();
+    let presented = Presented::Secret {
+        key_id: &key_id,
+        secret: issued.secret.as_ref().unwrap().expose(),
+    };
+    for (audiences, expected) in [
+        ("", None),
+        (FIRST, Some("no_audience")),
+        (SECOND, Some("no_audience")),
+    ] {
+        let services = &with_audiences(&team, audiences).await;
+        let gate = limited(services, &team, "caddy", audiences).await.unwrap();
+        for gateway in [Some(&gate), None] {
+            let code = refusal(services, presented, gateway).await;
+            assert_eq!(code, expected, "{audiences:?} {gateway:?}");
+        }
     }
 }

@@ -205,7 +205,7 @@ fn Manage(gateway: GatewayRow) -> impl IntoView {
                         label="Audiences"
                         value=audiences
                         maxlength=2_000
-                        hint="It accepts access tokens for these only; for any if there are none."
+                        hint="It accepts access tokens for these only, and no legacy keys; everything if there are none."
                         optional=true
                     />
                     <button class="btn">"Save"</button>
@@ -268,7 +268,7 @@ fn AddGateway(outcome: Option<FormOutcome>) -> impl IntoView {
                     <Field
                         name="audiences"
                         label="Audiences"
-                        hint="Where access tokens can be for several APIs: the ones behind this gateway, with commas between. Tokens for others are refused."
+                        hint="Where access tokens can be for several APIs: the ones behind this gateway, with commas between. Tokens for others are refused, and legacy keys, which are for none."
                         maxlength=2_000
                         optional=true
                         whole=true
