@@ -45,6 +45,8 @@ pub struct FaultyStore {
     refused_writes: Mutex<Option<fn() -> StoreError>>,
     /// What it was asked to do.
     calls: Mutex<Vec<&'static str>>,
+    /// A call that fails once.
+    failing: Mutex<Option<&'static str>>,
     /// The connections of the gate, if each that finds nothing is lost.
     lost_look_ups: Mutex<Option<Arc<Semaphore>>>,
     /// A call whose next answer comes late, and what lets it come.
@@ -60,7 +62,13 @@ impl FaultyStore {
             calls: Mutex::default(),
             late: Mutex::default(),
             lost_look_ups: Mutex::default(),
+            failing: Mutex::default(),
         }
+    }
+
+    /// Has the next one of these calls fail, and no other.
+    pub fn fail_next(&self, call: &'static str) {
+        *self.failing.lock().unwrap() = Some(call);
     }
 
     /// From now on so many credentials are looked up at once, and a look-up that finds none never ends.
@@ -116,7 +124,8 @@ impl FaultyStore {
     async fn trouble(&self, call: &'static str) -> StoreResult<()> {
         self.calls.lock().unwrap().push(call);
         let health = self.health.load(Ordering::SeqCst);
-        if health == Health::Failing as u8 {
+        let fails = self.failing.lock().unwrap().take_if(|it| *it == call);
+        if health == Health::Failing as u8 || fails.is_some() {
             return Err(StoreError::Unavailable(
                 "SECRET-CAUSE: the disk is on fire".into(),
             ));

@@ -724,6 +724,9 @@ static ENDLESS: LazyLock<(tokio::runtime::Runtime, TestApp, Key)> = LazyLock::ne
     let (app, key) = runtime.block_on(async {
         let app = TestApp::new().await;
         let key = app.issue("legacy", "full").await;
+        let basic = key.basic();
+        let headers = [("authorization", basic.as_str())];
+        app.ask_gate(READ, &headers).await.ok();
         (app, key)
     });
     (runtime, app, key)

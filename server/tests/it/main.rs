@@ -18,6 +18,7 @@ mod commands;
 mod dashboard;
 mod data_folder;
 mod faulty;
+mod feed;
 mod files;
 mod foreign_client;
 mod fuzz;

@@ -9,7 +9,7 @@ use domain::groups::RoleMap;
 use domain::role::Role;
 use http::HeaderName;
 use server::http::layers::proxy::HeaderLogIn;
-use service::SsoSettings;
+use service::{ServiceError, SsoSettings};
 
 use crate::app::{Answer, PASSWORD, PUBLIC_URL, TestApp};
 use crate::dashboard::{FORM, form, text};
@@ -308,7 +308,7 @@ async fn check_93_a_header_session_is_nobody_without_its_header() {
         .app
         .services
         .person_by_email(&stage.app.host, EVE[1].1);
-    assert!(eve.await.is_err());
+    assert!(matches!(eve.await, Err(ServiceError::NotFound(_))));
     let bob = stage
         .app
         .services

@@ -135,8 +135,13 @@ async fn calls_beyond_the_rate_wait_and_others_use_nothing_up() {
     let here = facts("192.0.2.7", "r");
     for _ in 0..10 {
         // Refused for other reasons.
-        assert!(call(&team, &issued, &here, "/v1/journals").await.is_err());
-        assert!(call(&team, &issued, &here, "/nowhere").await.is_err());
+        for (path, code) in [
+            ("/v1/journals", "insufficient_scope"),
+            ("/nowhere", "path_not_allowed"),
+        ] {
+            let refused = call(&team, &issued, &here, path).await;
+            assert_eq!(refused.unwrap_err().code(), code);
+        }
     }
     for left in [2, 1, 0] {
         let allowed = call(&team, &issued, &here, PATH).await.unwrap();
@@ -149,7 +154,8 @@ async fn calls_beyond_the_rate_wait_and_others_use_nothing_up() {
     assert_eq!(full.reset.as_secs(), 1);
     team.clock.advance(TimeDelta::seconds(1));
     assert!(call(&team, &issued, &here, PATH).await.is_ok());
-    assert!(call(&team, &issued, &here, PATH).await.is_err());
+    let refused = call(&team, &issued, &here, PATH).await;
+    assert_eq!(refused.unwrap_err().code(), "rate_limited");
     // An edit of something else does not fill the bucket.
     let read = team
         .services
@@ -168,7 +174,8 @@ async fn calls_beyond_the_rate_wait_and_others_use_nothing_up() {
         .edit_credential(&team.host, issued.credential.key_id, &change)
         .await
         .unwrap();
-    assert!(call(&team, &issued, &here, PATH).await.is_err());
+    let refused = call(&team, &issued, &here, PATH).await;
+    assert_eq!(refused.unwrap_err().code(), "rate_limited");
 }
 
 #[tokio::test]
@@ -186,7 +193,8 @@ async fn tokens_are_limited_by_the_hour() {
     assert!(matches!(third, Err(TokenError::RateLimited(_))));
     team.clock.advance(TimeDelta::minutes(30));
     assert!(token(&team.services, &issued).await.is_ok());
-    assert!(token(&team.services, &issued).await.is_err());
+    let fourth = token(&team.services, &issued).await;
+    assert!(matches!(fourth, Err(TokenError::RateLimited(_))));
 }
 
 /// Limits that are all exceeded by the second call and by the second token, from any address.
@@ -285,14 +293,15 @@ async fn a_client_that_must_wait_is_named_if_there_is_one() {
             let guess = request(proof("krs_guess"));
             match team.services.issue_token(guess, &here).await {
                 Err(TokenError::Throttled { .. }) => break,
-                refused => assert!(refused.is_err()),
+                Err(TokenError::InvalidClient(_)) => {}
+                _ => panic!("it is neither refused nor throttled"),
             }
             tries += 1;
             assert!(tries < 200, "guessing goes on for ever");
         }
         let here = facts("192.0.2.7", &client_id);
         let refused = team.services.issue_token(request(proof(secret)), &here);
-        assert!(refused.await.is_err());
+        assert!(matches!(refused.await, Err(TokenError::Throttled { .. })));
         let found = team
             .services
             .decision(&team.host, &client_id)
@@ -408,7 +417,8 @@ async fn every_refusal_can_be_looked_up_by_its_request() {
     // After a week they are gone.
     team.clock.advance(TimeDelta::days(8));
     team.services.sweep().await.unwrap();
-    assert!(team.services.decision(&team.host, "a").await.is_err());
+    let gone = team.services.decision(&team.host, "a").await;
+    assert!(matches!(gone, Err(ServiceError::NotFound(_))));
 }
 
 #[tokio::test]

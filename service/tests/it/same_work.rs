@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use service::{AddPerson, PasswordLogIn, RequestFacts, Settings, SsoSettings};
+use service::{AddPerson, PasswordLogIn, RequestFacts, ServiceError, Settings, SsoSettings};
 
 use crate::harness::{PASSWORD, Team, open_with, settings};
 
@@ -70,7 +70,7 @@ async fn check_55_every_failed_log_in_is_one_transaction() {
         let before = commits(&database);
         let facts = RequestFacts::default();
         let tried = team.services.log_in(email, password, &facts).await;
-        assert!(tried.is_err(), "{email}");
+        assert!(matches!(tried, Err(ServiceError::WrongLogin)), "{email}");
         assert_eq!(commits(&database) - before, 1, "{email}");
     }
 }

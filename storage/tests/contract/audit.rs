@@ -466,7 +466,7 @@ pub async fn an_audit_event_cannot_be_changed_or_deleted(fixture: &Fixture) {
         .issue(&credential(1, person(1, Role::Superuser).id))
         .await;
     for statement in statements {
-        assert!(fixture.execute(statement).await.is_err(), "{statement}");
+        fixture.refuses(statement, "are never").await;
     }
     let after = fixture.audit_log().await;
     assert_eq!(after[..1], before);
@@ -586,11 +586,11 @@ pub async fn a_trimmed_log_begins_later_and_is_whole(fixture: &Fixture) {
         left.iter().map(|entry| entry.seq).collect::<Vec<_>>(),
         [3, 4, 5]
     );
-    for statement in [
-        "DELETE FROM audit_events",
-        "DELETE FROM audit_base",
-        "UPDATE audit_base SET seq = 0",
+    for (statement, words) in [
+        ("DELETE FROM audit_events", "are never deleted"),
+        ("DELETE FROM audit_base", "is never deleted"),
+        ("UPDATE audit_base SET seq = 0", "is trimmed forwards"),
     ] {
-        assert!(fixture.execute(statement).await.is_err(), "{statement}");
+        fixture.refuses(statement, words).await;
     }
 }

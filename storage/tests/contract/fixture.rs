@@ -88,6 +88,12 @@ impl Fixture {
         execute_at(&self.url, sql).await
     }
 
+    /// Does something that a rule of the database itself refuses, in these words.
+    pub async fn refuses(&self, sql: &str, words: &str) {
+        let refused = self.execute(sql).await.unwrap_err().to_string();
+        assert!(refused.contains(words), "{sql}: {refused}");
+    }
+
     /// A connection past the store that has done this, and goes no further.
     pub async fn hold(&self, sql: &str) -> Held {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));

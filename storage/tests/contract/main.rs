@@ -270,6 +270,7 @@ mod postgres {
         parallel {
             people_who_write_keep_no_program_from_writing
             people_who_read_keep_the_gate_and_the_feed_from_nothing
+            look_ups_that_wait_keep_the_feed_from_nothing
         }
         database {
             a_change_wakes_the_other_process

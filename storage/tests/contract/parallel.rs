@@ -191,6 +191,11 @@ async fn read_for_the_gate(store: &SharedStore) {
     store.ping().await.unwrap();
     let live = store.find_live_credential(key_id(1)).await.unwrap();
     assert_eq!(live.unwrap().credential.key_id, key_id(1));
+    read_for_the_feed(store).await;
+}
+
+/// Looks at the feed, and reads what is read anew when it breaks off.
+async fn read_for_the_feed(store: &SharedStore) {
     store.list_gateways().await.unwrap();
     store.list_signing_keys().await.unwrap();
     store.list_revoked_tokens(at(0)).await.unwrap();
@@ -243,4 +248,25 @@ pub async fn people_who_read_keep_the_gate_and_the_feed_from_nothing(fixture: &F
     for read in crowd.join_all().await {
         assert!(read.unwrap().is_none());
     }
+}
+
+/// All connections of the gate wait, and more look-ups for them.
+pub async fn look_ups_that_wait_keep_the_feed_from_nothing(fixture: &Fixture) {
+    fixture.add_superuser(1).await;
+    let held = fixture.hold("BEGIN; LOCK TABLE credentials").await;
+    let mut crowd = JoinSet::new();
+    for _ in 0..CROWD {
+        let store = fixture.store.clone();
+        crowd.spawn(async move { store.find_live_credential(key_id(1)).await });
+    }
+    // Each gives up after a second, and the next one takes its place.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let reading = read_for_the_feed(&fixture.store);
+    let crowd_ends = async { while crowd.join_next().await.is_some() {} };
+    tokio::select! {
+        biased;
+        () = reading => {}
+        () = crowd_ends => panic!("the feed waited for look-ups"),
+    }
+    held.let_go().await;
 }
