@@ -51,7 +51,7 @@ mod signals;
 mod signing_keys;
 mod sso;
 mod sso_proxies;
-mod surroundings;
 mod strangers;
+mod surroundings;
 mod token;
 mod wire;
