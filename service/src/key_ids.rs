@@ -138,7 +138,7 @@ impl Services {
     pub(crate) async fn find_live(&self, key_id: KeyId) -> ServiceResult<Option<Arc<Live>>> {
         let live = &self.0.live;
         if let Some(known) = live.known(key_id) {
-            return Ok(known);
+            return Ok(Some(known));
         }
         if !live.ids.may_have(key_id) {
             self.hear_anew().await?;

@@ -194,16 +194,23 @@ impl LiveCredentials {
     }
 
     /// The credential, if it is in memory, the feed is fresh and the catalogue still the same.
-    pub(crate) fn known(&self, key_id: KeyId) -> Option<Option<Arc<Live>>> {
-        let is_current = |live: &Arc<Live>| self.in_force.is(&live.catalogue);
-        let known = self.feed.is_fresh().then(|| self.cache.get(&key_id))??;
-        known.as_ref().is_none_or(is_current).then_some(known)
+    pub(crate) fn known(&self, key_id: KeyId) -> Option<Arc<Live>> {
+        if !self.feed.is_fresh() {
+            return None;
+        }
+        let known = self.cache.get(&key_id)?;
+        known.filter(|live| self.in_force.is(&live.catalogue))
     }
 
     /// The credential, from memory or from the store. Who has only been told its id asks
     /// [`Services::find_live`](crate::Services::find_live).
     pub(crate) async fn find(&self, key_id: KeyId) -> StoreResult<Option<Arc<Live>>> {
-        if let Some(known) = self.known(key_id) {
+        if self.feed.is_fresh()
+            && let Some(known) = self.cache.get(&key_id)
+            && known
+                .as_ref()
+                .is_none_or(|live| self.in_force.is(&live.catalogue))
+        {
             return Ok(known);
         }
         let before = self.generation();
