@@ -38,6 +38,7 @@ pub struct Metrics {
     feed_age_seconds: Seconds,
     feed_breaks: Gauge,
     clock_disbelieved: Gauge,
+    clock_unaccepted: Gauge,
     database_clock_ahead_seconds: Seconds,
     registry: Registry,
 }
@@ -83,6 +84,13 @@ impl Default for Metrics {
             "Whether the clock has jumped or is behind the audit log, so that no tokens are issued",
             clock_disbelieved.clone(),
         );
+        let clock_unaccepted = Gauge::default();
+        registry.register(
+            "clock_unaccepted",
+            "Whether the clock is so far ahead of the last time that is known to be right that no signing key \
+             rotates and clearing away lags behind, until `keyrack clock accept`",
+            clock_unaccepted.clone(),
+        );
         let database_clock_ahead_seconds = Seconds::default();
         registry.register(
             "database_clock_ahead_seconds",
@@ -116,6 +124,7 @@ impl Default for Metrics {
             feed_age_seconds,
             feed_breaks,
             clock_disbelieved,
+            clock_unaccepted,
             database_clock_ahead_seconds,
             registry,
         }
@@ -131,6 +140,8 @@ impl Metrics {
             .set(i64::try_from(feed.breaks).unwrap_or(i64::MAX));
         let is_disbelieved = services.clock_problem().is_some();
         self.clock_disbelieved.set(is_disbelieved.into());
+        self.clock_unaccepted
+            .set(services.put_off().is_some().into());
         if let Some(skew) = services.clock_skew() {
             self.database_clock_ahead_seconds.set(skew.as_seconds_f64());
         }

@@ -144,6 +144,12 @@ impl Background {
 /// Clears away what has ended, and rotates the signing key when it is due.
 async fn sweep(services: &Services) {
     loop {
+        if let Err(error) = services.note_time().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "how far the time has come could not be noted"
+            );
+        }
         if let Err(error) = services.rotate_signing_key_if_due().await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,

@@ -118,12 +118,9 @@ impl Services {
         let Some(keep) = self.0.settings.audit_kept else {
             return Ok(0);
         };
-        // By a clock that may be wrong, nothing is thrown away.
-        let Some(now) = self.settled().await? else {
-            return Ok(0);
-        };
+        let settled = self.settled().await?;
         let query = AuditQuery {
-            until: Some(now - keep),
+            until: Some(settled.known - keep),
             newest_first: true,
             limit: 1,
             ..AuditQuery::default()
@@ -135,7 +132,7 @@ impl Services {
         };
         let base = (last.seq, last.hash);
         let event = Actor::system().event(
-            now,
+            self.now(),
             Action::AuditTrimmed,
             Outcome::Done,
             Object::system("audit log"),

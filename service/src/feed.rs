@@ -16,8 +16,8 @@ use tracing::Instrument as _;
 use crate::Services;
 use crate::actor::{Actor, Object};
 use crate::error::{ServiceError, ServiceResult};
+use crate::known_time::KEPT_AFTER_END;
 use crate::signing_keys::LAST_TOKEN;
-use crate::time::KEPT_AFTER_END;
 
 /// How long the feed may be silent before what is in memory is set aside.
 const STALE_AFTER: Duration = Duration::from_millis(900);
@@ -180,7 +180,7 @@ impl Services {
     /// say here what of it is kept; ARCHITECTURE.md lists all that is.
     async fn take_in(&self, changes: Vec<Change>) -> ServiceResult<()> {
         let inner = &self.0;
-        let (mut signing_keys, mut gateways) = (false, false);
+        let (mut signing_keys, mut gateways, mut clock) = (false, false, false);
         for change in changes {
             inner.time.hear(change.at);
             match (change.kind, change.id) {
@@ -201,11 +201,13 @@ impl Services {
                 }
                 (ObjectKind::SigningKey, _) => signing_keys = true,
                 (ObjectKind::Gateway, _) => gateways = true,
+                // What is told of the installation is rare, and may be that the clock was accepted.
+                (ObjectKind::System, _) => clock = true,
                 // A refusal that names none: nothing changed.
                 (ObjectKind::Credential | ObjectKind::Token, None)
                 // Read from the store whenever they are asked for; and each node decides by a catalogue
                 // file of its own, of which the store has the history.
-                | (ObjectKind::User | ObjectKind::System | ObjectKind::Catalogue, _) => {}
+                | (ObjectKind::User | ObjectKind::Catalogue, _) => {}
             }
         }
         if signing_keys {
@@ -213,6 +215,9 @@ impl Services {
         }
         if gateways {
             inner.gateways.load(&inner.store).await?;
+        }
+        if clock {
+            self.hear_of_clock().await?;
         }
         Ok(())
     }
@@ -230,7 +235,8 @@ impl Services {
         inner.kept_counts.forget();
         inner.signer.load(&inner.store, &inner.keys).await?;
         inner.gateways.load(&inner.store).await?;
-        self.load_revoked_tokens().await?;
+        self.load_revoked_tokens(self.now()).await?;
+        self.hear_of_clock().await?;
         if !goes_on {
             self.tell_of_break(place.last, head).await?;
             place.last = head;

@@ -421,9 +421,9 @@ impl Services {
         Ok(effective.map(|effective| (verified, effective)))
     }
 
-    /// Reads which tokens are revoked.
-    pub(crate) async fn load_revoked_tokens(&self) -> ServiceResult<()> {
-        for token in self.store().list_revoked_tokens(self.now()).await? {
+    /// Reads which tokens are revoked that have not ended by then.
+    pub(crate) async fn load_revoked_tokens(&self, now: Instant) -> ServiceResult<()> {
+        for token in self.store().list_revoked_tokens(now).await? {
             self.0.tokens.revoked.note(token.jti, token.expires_at);
         }
         Ok(())

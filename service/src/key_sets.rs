@@ -19,6 +19,7 @@ use crate::live::Live;
 use crate::memory::{CacheMemory, Share};
 use crate::outbound::{Outbound, OutboundError, OutboundUrl};
 use crate::public_key::{InvalidPublicKey, PublicKey};
+use crate::time::lasts;
 use crate::{Services, SharedStore};
 
 /// How long keys are taken without asking again.
@@ -121,7 +122,7 @@ impl KnownKeys {
     }
 
     fn is_due(&self, ask: Ask, now: Instant) -> bool {
-        let is_older = |at: Option<Instant>, age| at.is_none_or(|at| at + age <= now);
+        let is_older = |at: Option<Instant>, age| at.is_none_or(|at| !lasts(at, age, now));
         match ask {
             Ask::IfOld => {
                 let fetched_at = self.fetched.as_ref().map(|fetched| fetched.at);
@@ -136,7 +137,7 @@ impl KnownKeys {
     /// The keys that count.
     fn keys(&self, now: Instant) -> &[VerifyingKey] {
         match &self.fetched {
-            Some(fetched) if now < fetched.at + FETCHED_KEYS_LAST => &fetched.verifying,
+            Some(fetched) if lasts(fetched.at, FETCHED_KEYS_LAST, now) => &fetched.verifying,
             _ => &[],
         }
     }

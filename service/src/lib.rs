@@ -10,6 +10,7 @@ mod audit;
 mod audit_budget;
 mod catalogue;
 pub mod clock;
+mod clocks;
 mod credentials;
 pub mod crypto;
 mod debugger;
@@ -25,6 +26,7 @@ mod issuer;
 mod kept;
 mod key_ids;
 mod key_sets;
+mod known_time;
 mod limiter;
 mod live;
 mod loaded;
@@ -55,19 +57,16 @@ mod usage;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use domain::Instant;
 use domain::audience::AudienceList;
 use domain::audit::{Action, Outcome};
 use domain::catalogue::Catalogue;
 use domain::client_network::ClientNetwork;
-use domain::expiry::rfc3339;
 use domain::key_id::KeyId;
 use domain::outbound::OutboundRule;
 use domain::role::Permission;
 use domain::user::UserId;
 use serde_json::json;
 
-use actor::SKEW;
 pub use actor::{Actor, Person, RequestFacts};
 pub use assertion::{Finding, Rule};
 pub use audit::AuditHead;
@@ -85,6 +84,7 @@ pub use introspection::{ActiveToken, Introspection};
 pub use issuer::{ClientProof, IssuedToken, TokenError, TokenRequest};
 pub use kept::KeptForm;
 pub use key_sets::FETCHED_KEYS_LAST;
+pub use known_time::PutOff;
 pub use limiter::{Quota, whole_seconds};
 pub use memory::{CacheLoad, CacheMemory};
 pub use outbound::{InvalidUrl, Outbound, OutboundError, OutboundUrl};
@@ -253,11 +253,7 @@ impl Services {
         // Read first: what changes while the rest is read is heard of.
         let feed = Arc::new(feed::Feed::new());
         feed.begin_after(store.audit_head().await?).await;
-        // An event from ahead of the database's clock is of a node whose own was wrong: no floor for others.
-        let latest = store.database_time().await?.map(|theirs| theirs + SKEW);
-        let last_event = store.last_audit_time().await?;
-        let floor = last_event.map(|at| latest.map_or(at, |latest| at.min(latest)));
-        let time = time::Time::begin(clock.clone(), floor);
+        let time = time::Time::begin(clock.clone(), &known_time::Stored::read(&store).await?);
         let signer = signing_keys::Signer::open(&store, &keys, time.now()).await?;
         let catalogue = Arc::new(catalogue::InForce::new(catalogue, time.now()));
         let memory = settings.cache;
@@ -304,7 +300,7 @@ impl Services {
             signer,
         }));
         services.0.gateways.load(services.store()).await?;
-        services.load_revoked_tokens().await?;
+        services.load_revoked_tokens(services.now()).await?;
         Ok(services)
     }
 
@@ -312,64 +308,6 @@ impl Services {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.0.settings
-    }
-
-    /// The instant now, as the rules see it. It never goes back, whatever the system's clock does, and
-    /// is never before the last audit event that was there at the start: what has ended stays ended.
-    #[must_use]
-    pub fn now(&self) -> Instant {
-        self.0.time.now()
-    }
-
-    /// What is wrong with the clock, if anything is: then no tokens are issued.
-    #[must_use]
-    pub fn clock_problem(&self) -> Option<ClockProblem> {
-        self.0.time.certain().err()
-    }
-
-    /// By how much the database's clock is ahead of this node's, if it has one and was asked.
-    #[must_use]
-    pub fn clock_skew(&self) -> Option<TimeDelta> {
-        self.0.time.skew()
-    }
-
-    /// Looks whether the clock can be believed, and how it stands to the database's.
-    pub async fn look_at_clocks(&self) -> ServiceResult<()> {
-        // It says what is wrong by itself.
-        let _ = self.clock_problem();
-        let before = self.0.time.of_the_system();
-        if let Some(theirs) = self.store().database_time().await? {
-            let after = self.0.time.of_the_system();
-            self.0.time.measured(before, theirs, after);
-        }
-        Ok(())
-    }
-
-    /// The instant now, for what no clock that is right again can undo: what is cleared away, a key that
-    /// takes another's place. Nothing while the clocks do not agree, that of the database among them.
-    pub(crate) async fn settled(&self) -> ServiceResult<Option<Instant>> {
-        self.look_at_clocks().await?;
-        let is_apart = self.clock_skew().is_some_and(|skew| skew.abs() > SKEW);
-        Ok(self.0.time.certain().ok().filter(|_| !is_apart))
-    }
-
-    /// Says that the system's clock is right now, though the last audit events are from later: processes
-    /// that start from now on believe it.
-    pub async fn accept_clock(&self, actor: &Actor) -> ServiceResult<Instant> {
-        let (action, object) = (Action::ClockAccepted, actor::Object::system("clock"));
-        self.authorise(actor, Permission::ManageSettings, action, object.clone())
-            .await?;
-        let told = rfc3339(self.now());
-        let now = self.0.time.of_the_system();
-        let event = actor.event(
-            now,
-            action,
-            Outcome::Done,
-            object,
-            json!({ "before": told }),
-        );
-        self.append_audit(event).await?;
-        Ok(now)
     }
 
     /// Whether the store can be read, which the gate needs.

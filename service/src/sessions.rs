@@ -16,9 +16,9 @@ use url::Url;
 use crate::Services;
 use crate::actor::{Actor, Object, Person, RequestFacts, anonymous_event};
 use crate::error::{ServiceError, ServiceResult};
+use crate::known_time::KEPT_AFTER_END;
 use crate::password_try::LOCKED;
 use crate::sso::AtProvider;
-use crate::time::KEPT_AFTER_END;
 
 /// When a session ends (NIST SP 800-63B-4 section 2.2.3).
 #[derive(Debug, Clone, Copy)]
@@ -393,11 +393,8 @@ impl Services {
     /// Removes a batch of what has ended: sessions, links, decisions, usage. Run now and then; how
     /// many rows went.
     pub async fn sweep(&self) -> ServiceResult<u64> {
-        // By a clock that may be wrong, nothing is thrown away.
-        let Some(now) = self.settled().await? else {
-            return Ok(0);
-        };
-        let (trimmed, before) = (self.trim_usage().await?, now - KEPT_AFTER_END);
+        let now = self.settled().await?.known;
+        let (trimmed, before) = (self.trim_usage(now).await?, now - KEPT_AFTER_END);
         Ok(trimmed.max(self.store().delete_expired(now, before).await?))
     }
 

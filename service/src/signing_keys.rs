@@ -354,12 +354,13 @@ impl Services {
             return Ok(false);
         };
         // Not by a clock that may be wrong: the next one would be due much later.
-        let Some(now) = self.settled().await? else {
+        let settled = self.settled().await?;
+        if !settled.is_now {
             return Ok(false);
-        };
+        }
         let newest = self.0.signer.ring.load();
         let newest = newest.keys.iter().rfind(|key| !key.is_compromised);
-        let is_due = newest.is_some_and(|key| key.used_from + every <= now);
+        let is_due = newest.is_some_and(|key| key.used_from + every <= settled.known);
         if is_due {
             self.rotate_signing_key(&Actor::system()).await?;
         }
@@ -369,9 +370,7 @@ impl Services {
     /// Deletes the private halves of the keys that no longer sign; how many.
     pub async fn retire_signing_keys(&self) -> ServiceResult<usize> {
         let signer = &self.0.signer;
-        let Some(now) = self.settled().await? else {
-            return Ok(0);
-        };
+        let now = self.settled().await?.known;
         let retired: Vec<_> = signer
             .ring
             .load()
@@ -383,7 +382,7 @@ impl Services {
         for kid in &retired {
             let object = Object::new(ObjectKind::SigningKey, kid, "signing key");
             let action = Action::SigningKeyRetired;
-            let event = Actor::system().event(now, action, Outcome::Done, object, json!({}));
+            let event = Actor::system().event(self.now(), action, Outcome::Done, object, json!({}));
             self.store().delete_private_half(kid.clone(), event).await?;
         }
         if !retired.is_empty() {

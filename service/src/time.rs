@@ -4,19 +4,21 @@
 //! on. What has ended stays ended, whatever the system's clock does: the rules' time never goes back,
 //! not over a restart either, as the last audit event is its floor. The price is that a clock that was
 //! wrong for a moment can make it a wrong one; so while the clocks do not agree nothing is made whose
-//! lifetime would be counted from it, and nothing is cleared away by it.
+//! lifetime would be counted from it, and nothing is cleared away by it. What can't be undone goes by a
+//! third reading: the time that is known to have come. ADR 16 says which use takes which.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use chrono::{DateTime, TimeDelta};
 use domain::Instant;
+use storage::KnownTime;
 
 use crate::actor::SKEW;
 use crate::clock::Clock;
+use crate::known_time::{AHEAD_AT_MOST, PutOff, Settled, Stored};
 
-/// How long what has ended is kept: the node that clears it away may be ahead of one for which it has not.
-pub(crate) const KEPT_AFTER_END: TimeDelta = TimeDelta::days(1);
 /// How long a clock that jumped ahead must go on from there until it is believed: a machine that slept
 /// looks the same as one whose clock is wrong, but a wrong one is put right by what keeps it.
 const BELIEVED_AFTER: TimeDelta = TimeDelta::minutes(5);
@@ -46,15 +48,34 @@ pub enum ClockProblem {
 #[derive(Debug)]
 pub(crate) struct Time {
     clock: Arc<dyn Clock>,
-    /// The latest that was told.
-    latest: AtomicI64,
-    /// The most by which the system's clock was ever ahead of the steady one.
-    lead: AtomicI64,
+    /// Another one for each time that somebody accepts the clock, so that who reads it meanwhile can't
+    /// bring what was told before back.
+    told: ArcSwap<Told>,
     agreement: Mutex<Agreement>,
+    /// Whether the database has a clock of its own.
+    has_other: bool,
     /// By how much the database's clock is ahead.
     skew: AtomicI64,
     /// When it was last said that another node is ahead, by the steady clock.
     said_at: AtomicI64,
+}
+
+/// What was told so far.
+#[derive(Debug)]
+struct Told {
+    /// The latest.
+    latest: AtomicI64,
+    /// The most by which the system's clock was ever ahead of the steady one.
+    lead: AtomicI64,
+}
+
+impl Told {
+    const fn new(latest: i64, steady: i64) -> Self {
+        Self {
+            latest: AtomicI64::new(latest),
+            lead: AtomicI64::new(latest - steady),
+        }
+    }
 }
 
 /// How the two clocks stood to each other last.
@@ -66,37 +87,67 @@ struct Agreement {
     jumped: Option<(i64, i64)>,
     /// What is wrong, as far as that was said.
     problem: Option<ClockProblem>,
+    /// By how much the time that is known to have come is ahead of the steady clock: so it goes on by itself.
+    known: i64,
+    /// How often the clock was accepted, as far as this process has heard.
+    acceptances: i64,
+    /// Whether it was said that something is put off.
+    is_put_off: bool,
 }
 
 impl Time {
-    /// Begins at what the system's clock tells, or at the last audit event if that is later.
-    pub(crate) fn begin(clock: Arc<dyn Clock>, last_event: Option<Instant>) -> Self {
-        let (wall, steady) = (clock.now().timestamp_millis(), millis(clock.steady()));
-        let floor = last_event.map_or(wall, |at| at.timestamp_millis().max(wall));
+    /// Begins at what the system's clock tells, or at what the database has if that is later.
+    pub(crate) fn begin(clock: Arc<dyn Clock>, stored: &Stored) -> Self {
+        let (wall, steady) = (clock.now(), millis(clock.steady()));
+        let latest = stored.floor(wall).map_or(wall, |floor| floor.max(wall));
         Self {
             clock,
-            latest: AtomicI64::new(floor),
-            lead: AtomicI64::new(floor - steady),
+            told: ArcSwap::from_pointee(Told::new(latest.timestamp_millis(), steady)),
             agreement: Mutex::new(Agreement {
-                lead: wall - steady,
+                lead: wall.timestamp_millis() - steady,
                 jumped: None,
                 problem: None,
+                known: stored.known(wall).timestamp_millis() - steady,
+                acceptances: stored.known.acceptances,
+                is_put_off: false,
             }),
+            has_other: stored.theirs.is_some(),
             skew: AtomicI64::new(UNKNOWN),
             said_at: AtomicI64::new(UNKNOWN),
         }
     }
 
+    /// Whether somebody has accepted the clock since this process heard of it last.
+    pub(crate) fn is_news(&self, known: KnownTime) -> bool {
+        let mut agreement = self.agreement();
+        // A database that was put back has fewer.
+        agreement.acceptances = agreement.acceptances.min(known.acceptances);
+        agreement.acceptances < known.acceptances
+    }
+
+    /// Begins anew at the time that somebody accepted, or at what the system's clock tells if that is later.
+    pub(crate) fn accept(&self, known: KnownTime) {
+        let (wall, steady) = self.clocks();
+        let at = known.at.map_or(wall, |at| at.timestamp_millis());
+        let mut agreement = self.agreement();
+        agreement.acceptances = known.acceptances;
+        agreement.known = at - steady;
+        agreement.lead = at - steady;
+        agreement.jumped = None;
+        self.told.store(Arc::new(Told::new(at.max(wall), steady)));
+    }
+
     /// The instant now, as the rules see it. It stands still while the system's clock is a little
     /// behind, and goes on with the steady one if it is far behind.
     pub(crate) fn now(&self) -> Instant {
+        let told = self.told.load();
         let (wall, steady) = self.clocks();
-        let lead = self.lead.fetch_max(wall - steady, Ordering::Relaxed);
+        let lead = told.lead.fetch_max(wall - steady, Ordering::Relaxed);
         let lead = lead.max(wall - steady);
-        let latest = self.latest.load(Ordering::Relaxed);
+        let latest = told.latest.load(Ordering::Relaxed);
         let is_far_behind = latest - wall > SKEW.num_milliseconds();
         let now = if is_far_behind { steady + lead } else { wall };
-        let latest = self.latest.fetch_max(now, Ordering::Relaxed);
+        let latest = told.latest.fetch_max(now, Ordering::Relaxed);
         DateTime::from_timestamp_millis(latest.max(now)).unwrap_or_default()
     }
 
@@ -106,8 +157,9 @@ impl Time {
         let at = at.timestamp_millis();
         let (wall, steady) = self.clocks();
         if at - wall <= SKEW.num_milliseconds() {
-            self.latest.fetch_max(at, Ordering::Relaxed);
-            self.lead.fetch_max(at - steady, Ordering::Relaxed);
+            let told = self.told.load();
+            told.latest.fetch_max(at, Ordering::Relaxed);
+            told.lead.fetch_max(at - steady, Ordering::Relaxed);
             return;
         }
         let said_at = self.said_at.load(Ordering::Relaxed);
@@ -121,7 +173,7 @@ impl Time {
         }
     }
 
-    /// The instant now, for something that is to last: a token, or what is cleared away for good.
+    /// The instant now, for something that is to last: a token, a link, a relative expiry.
     ///
     /// # Errors
     /// The clocks do not agree.
@@ -137,6 +189,43 @@ impl Time {
         }
         agreement.problem = problem;
         problem.map_or(Ok(now), Err)
+    }
+
+    /// The time for what can't be undone: now if the clocks agree, the database's or the known time among
+    /// them, and else the latest time that is known to have come.
+    pub(crate) fn settle(&self) -> Settled {
+        let certain = self.certain().ok().filter(|_| self.is_at_theirs());
+        let put_off = self.put_off();
+        let (_, steady) = self.clocks();
+        let mut agreement = self.agreement();
+        match (agreement.is_put_off, put_off) {
+            (false, Some(put_off)) => tracing::warn!("{put_off}"),
+            (true, None) => tracing::info!("nothing is put off any more: the clock is believed"),
+            _ => {}
+        }
+        agreement.is_put_off = put_off.is_some();
+        let now = certain.filter(|_| put_off.is_none());
+        if let Some(now) = now {
+            agreement.known = agreement.known.max(now.timestamp_millis() - steady);
+        }
+        let known = DateTime::from_timestamp_millis(steady + agreement.known);
+        Settled {
+            known: known.unwrap_or_default(),
+            is_now: now.is_some(),
+            acceptances: agreement.acceptances,
+        }
+    }
+
+    /// Whether the database's clock tells the same, if it has one.
+    fn is_at_theirs(&self) -> bool {
+        !self.has_other || self.skew().is_some_and(|skew| skew.abs() <= SKEW)
+    }
+
+    /// That the clock is too far ahead of the known time for what can't be undone, where it is the only one.
+    pub(crate) fn put_off(&self) -> Option<PutOff> {
+        let (wall, steady) = self.clocks();
+        let ahead = TimeDelta::milliseconds(wall - steady - self.agreement().known);
+        (!self.has_other && ahead > AHEAD_AT_MOST).then_some(PutOff(ahead))
     }
 
     /// What the system's clock tells, whatever was told before.
@@ -201,6 +290,13 @@ impl Agreement {
         self.jumped = None;
         None
     }
+}
+
+/// Whether what began at an instant and lasts for so long is under way. It is not if it begins in the
+/// future, give or take what clocks may differ: a node whose clock is far ahead has made it, and it would
+/// last too long here. Whatever is stored with its begin is asked so, wherever it was made.
+pub(crate) fn lasts(since: Instant, long: TimeDelta, now: Instant) -> bool {
+    since <= now + SKEW && now < since + long
 }
 
 fn millis(steady: std::time::Duration) -> i64 {

@@ -313,6 +313,12 @@ impl Services {
                     "what credentials were used for could not be written"
                 );
             }
+            if has_ended && let Err(error) = self.note_end().await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "how far the time has come could not be noted"
+                );
+            }
             if let Err(error) = self.write_left_out(has_ended).await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -323,6 +329,13 @@ impl Services {
                 return;
             }
         }
+    }
+
+    /// Notes how far the time has come, after a last look at whether somebody has accepted the clock: what is
+    /// written now may be the last event, and nothing but its time is left of this process.
+    async fn note_end(&self) -> ServiceResult<()> {
+        self.catch_up().await?;
+        self.note_time().await
     }
 
     /// Keeps a decision, so that people can look it up by the id of its request.
@@ -351,9 +364,9 @@ impl Services {
     }
 
     /// Removes decisions and usage that are too old, a batch of each; how many.
-    pub(crate) async fn trim_usage(&self) -> ServiceResult<u64> {
-        let now = self.now();
-        self.0.tokens.revoked.forget_ended(now);
+    pub(crate) async fn trim_usage(&self, now: Instant) -> ServiceResult<u64> {
+        // The store keeps them longer, for when the time begins anew.
+        self.0.tokens.revoked.forget_ended(self.now());
         let decisions = self
             .store()
             .trim_decisions(now - DECISIONS_KEPT, DECISIONS_AT_MOST, STRANGERS_AT_MOST)

@@ -76,6 +76,16 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// else; nothing if it runs on this machine.
     async fn database_time(&self) -> StoreResult<Option<Instant>>;
 
+    /// The time that is known to have come.
+    async fn known_time(&self) -> StoreResult<KnownTime>;
+
+    /// Notes that a time has come, unless a later one is known, or the clock was accepted more often than
+    /// the caller has heard: what it knows is from before then. Not audited: it is a fact of the installation.
+    async fn note_time(&self, at: Instant, acceptances: i64) -> StoreResult<()>;
+
+    /// Makes the time of the event the one that is known to have come, whatever was known before.
+    async fn accept_clock(&self, audit: AuditEvent) -> StoreResult<()>;
+
     // --- The feed of changes ---
 
     /// What the audit entries after the one with this number and hash are about, oldest first, at most

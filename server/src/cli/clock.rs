@@ -9,8 +9,9 @@ use crate::cli::output;
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum ClockCommand {
-    /// Say that this machine's clock is right, although the last audit events are from later: the clock
-    /// that wrote them was wrong. Without it nothing believes an earlier time. Restart the servers then.
+    /// Say that this machine's clock is right, although the last audit events are from later, or the last
+    /// time that is known to be right is long ago. Without it nothing believes an earlier time, and after
+    /// a pause of more than a day on SQLite no signing key rotates. Running servers hear of it.
     Accept,
 }
 
@@ -20,7 +21,7 @@ pub async fn run(services: &Services, command: ClockCommand) -> anyhow::Result<(
         ClockCommand::Accept => {
             let now = services.accept_clock(&super::host()).await?;
             output::line(format!(
-                "It is {}. Restart the servers that began before.",
+                "It is {}. Running servers go by it within a second, as far as their own clocks are right.",
                 rfc3339(now)
             ));
             Ok(())

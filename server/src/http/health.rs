@@ -64,7 +64,8 @@ fn clock(services: &Services) -> String {
             -skew
         ),
     });
-    problem.into_iter().chain(skew).collect()
+    let put_off = services.put_off().map(|put_off| format!("{put_off}\n"));
+    problem.into_iter().chain(skew).chain(put_off).collect()
 }
 
 /// Why a node can do nothing.

@@ -21,8 +21,8 @@ use domain::user::{EmailAddress, User, UserId};
 use storage::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
     CredentialRecord, CredentialUse, DecisionRow, Epoch, GatewayRecord, GatewaySeen, Identity,
-    KeySetRow, LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken, OwnSession,
-    PeoplePage, PeopleQuery, PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken,
+    KeySetRow, KnownTime, LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken,
+    OwnSession, PeoplePage, PeopleQuery, PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken,
     SecondFactorId, SecondFactors, SecretHash, SessionOwner, SessionRow, SharedStore,
     SigningKeyRow, Store, StoreError, StoreResult, TokenHash, UsageRow, UserQuery, WrongPassword,
 };
@@ -174,6 +174,9 @@ around! {
     fn close() -> ();
     fn setting(key: &str) -> Option<String>;
     fn setting_or_insert(key: &str, value: &str) -> String;
+    fn known_time() -> KnownTime;
+    fn note_time(at: Instant, acceptances: i64) -> ();
+    fn accept_clock(audit: AuditEvent) -> ();
     fn changes_after(last: (i64, ChainHash)) -> Option<Vec<Change>>;
     fn wait_for_change(patience: Duration) -> ();
     fn has_users() -> bool;

@@ -30,6 +30,7 @@ use crate::Services;
 use crate::crypto::{Keys, Token, hash_token};
 use crate::error::{ServiceError, ServiceResult};
 use crate::outbound::{InvalidUrl, Outbound, OutboundError, OutboundUrl};
+use crate::time::lasts;
 
 /// How long metadata and keys are taken without asking again.
 const FRESH: TimeDelta = TimeDelta::hours(1);
@@ -91,9 +92,9 @@ struct State {
 impl State {
     /// Whether the provider must be asked: nothing is known of it, or that is old.
     fn is_due(&self, now: Instant) -> bool {
-        let rests = |pause| self.asked_at.is_some_and(|at| now < at + pause);
+        let rests = |pause| self.asked_at.is_some_and(|at| lasts(at, pause, now));
         match (&self.known, &self.problem) {
-            (Some(known), _) => now >= known.at + FRESH && !rests(PAUSE),
+            (Some(known), _) => !lasts(known.at, FRESH, now) && !rests(PAUSE),
             (None, Some(_)) => !rests(FAILED),
             (None, None) => true,
         }
@@ -201,7 +202,7 @@ impl Provider {
             .known
             .as_ref()
             .is_none_or(|known| Arc::ptr_eq(known, old));
-        let rests = state.asked_anew_at.is_some_and(|at| now < at + PAUSE);
+        let rests = state.asked_anew_at.is_some_and(|at| lasts(at, PAUSE, now));
         if is_tried && !rests {
             state.asked_anew_at = Some(now);
             self.ask_for(state, now).await

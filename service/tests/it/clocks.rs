@@ -217,24 +217,82 @@ async fn check_105_a_node_is_followed_if_it_is_a_little_ahead_and_not_if_it_is_f
     }
 }
 
+/// Decisions that can't be undone come due within a month.
+fn a_month() -> Settings {
+    Settings {
+        audit_kept: Some(TimeDelta::days(30)),
+        signing_key_life: Some(TimeDelta::days(30)),
+        ..settings()
+    }
+}
+
+/// What the server does every ten minutes that can't be undone; whether anything came of each.
+async fn clears_away(node: &Services) -> [bool; 3] {
+    node.note_time().await.unwrap();
+    let retired = node.retire_signing_keys().await.unwrap() > 0;
+    let rotated = node.rotate_signing_key_if_due().await.unwrap();
+    let trimmed = node.trim_audit().await.unwrap() > 0;
+    let swept = node.sweep().await.unwrap() > 0;
+    [rotated || retired, trimmed, swept]
+}
+
 #[tokio::test]
 async fn check_105_by_a_clock_that_jumped_nothing_is_thrown_away_and_no_key_rotates() {
     let team = Team::new().await;
-    let settings = Settings {
-        audit_kept: Some(TimeDelta::days(30)),
-        signing_key_life: Some(TimeDelta::days(90)),
-        ..settings()
-    };
-    let node = open_with(team.store.clone(), team.clock.clone(), settings).await;
+    let node = open_with(team.store.clone(), team.clock.clone(), a_month()).await;
     team.log_in(team.mara.id).await;
-    team.clock.set_by(TimeDelta::days(365));
-    assert_eq!(node.trim_audit().await.unwrap(), 0);
-    assert_eq!(node.sweep().await.unwrap(), 0);
-    assert!(!node.rotate_signing_key_if_due().await.unwrap());
+    team.clock
+        .advance(TimeDelta::days(30) - TimeDelta::hours(1));
+    team.log_in(team.mara.id).await;
+    assert_eq!(clears_away(&node).await, [false, false, true]);
+    team.clock.set_by(TimeDelta::hours(23));
+    assert_eq!(clears_away(&node).await, [false; 3]);
     team.clock.advance(TimeDelta::minutes(5));
-    assert!(node.trim_audit().await.unwrap() > 0);
-    assert!(node.sweep().await.unwrap() > 0);
-    assert!(node.rotate_signing_key_if_due().await.unwrap());
+    assert_eq!(node.put_off(), None);
+    assert_eq!(clears_away(&node).await, [true; 3]);
+}
+
+/// On SQLite there is no second clock. Off for three months, or a clock that is wrong: nobody can tell but a
+/// person. All that can be undone goes on by itself, whatever is written and however often it starts.
+#[tokio::test]
+async fn check_105_a_clock_that_starts_far_ahead_does_nothing_for_good_until_it_is_accepted() {
+    let team = Team::new().await;
+    let issued = team.issue("client_secret", &[("data", "read")]).await;
+    team.log_in(team.mara.id).await;
+    let node = open_with(team.store.clone(), team.clock.clone(), a_month()).await;
+    assert_eq!(clears_away(&node).await, [false; 3]);
+    team.clock.set_by(TimeDelta::days(730));
+    for start in 0..3 {
+        let node = open_with(team.store.clone(), team.clock.clone(), a_month()).await;
+        assert_eq!(clears_away(&node).await, [false; 3], "start {start}");
+        let told = node.put_off().unwrap().to_string();
+        assert!(told.contains("run `keyrack clock accept`"), "{told}");
+        assert_eq!(node.clock_problem(), None);
+        // It goes on as it does after a pause.
+        let draft = team.draft("client_secret", &[("data", "read")]);
+        let new = node.issue_credential(&team.host, &draft, None).await;
+        token(&node, &new.unwrap()).await.unwrap();
+        token(&node, &issued).await.unwrap_err();
+        team.clock.advance(TimeDelta::days(2));
+        assert_eq!(clears_away(&node).await[..2], [false; 2], "start {start}");
+    }
+    let node = open_with(team.store.clone(), team.clock.clone(), a_month()).await;
+    node.accept_clock(&team.host).await.unwrap();
+    assert_eq!(node.put_off(), None);
+    assert_eq!(clears_away(&node).await[..2], [true; 2]);
+}
+
+#[tokio::test]
+async fn check_105_what_is_put_off_goes_on_with_the_time_that_passes() {
+    let team = Team::new().await;
+    team.clock.set_by(TimeDelta::days(90));
+    let node = open_with(team.store.clone(), team.clock.clone(), a_month()).await;
+    assert_ne!(node.put_off(), None);
+    team.log_in(team.mara.id).await;
+    assert_eq!(clears_away(&node).await, [false; 3]);
+    // What is from before the pause is a month old now, whatever the clock tells.
+    team.clock.advance(TimeDelta::days(31));
+    assert_eq!(clears_away(&node).await[..2], [false, true]);
 }
 
 #[tokio::test]
@@ -268,8 +326,7 @@ async fn check_105_a_node_that_is_not_at_the_databases_time_does_nothing_for_goo
     let at = |by| Arc::new(ManualClock::at(now + by));
     let settings = Settings {
         signing_key_life: Some(TimeDelta::days(90)),
-        audit_kept: Some(TimeDelta::days(30)),
-        ..settings()
+        ..a_month()
     };
     let ahead = at(TimeDelta::days(730));
     let ahead = open_with(team.store.clone(), ahead, settings.clone()).await;
@@ -290,4 +347,142 @@ async fn check_105_a_node_that_is_not_at_the_databases_time_does_nothing_for_goo
     clock.advance(TimeDelta::minutes(2));
     assert_eq!(right.clock_problem(), None);
     assert!(right.now() < now + TimeDelta::minutes(5));
+}
+
+/// Makes one test of each function for each kind of database.
+macro_rules! on_every_database {
+    ($($test:ident)*) => { $(
+        mod $test {
+            #[tokio::test]
+            async fn sqlite() {
+                super::$test(&crate::harness::Team::before_now("sqlite::memory:").await).await;
+            }
+
+            #[tokio::test]
+            async fn postgresql() {
+                super::$test(&crate::harness::Team::before_now(&crate::harness::postgres()).await).await;
+            }
+        }
+    )* };
+}
+
+on_every_database! {
+    check_105_an_accepted_clock_holds_while_other_nodes_run
+    check_105_the_last_words_of_a_node_do_not_undo_that_the_clock_was_accepted
+    check_105_what_ends_after_the_clock_was_accepted_stays_ended
+    check_105_a_token_stays_revoked_when_the_time_begins_anew
+}
+
+/// The clocks of all nodes are a year ahead, long enough to be believed.
+fn set_ahead(clocks: &[&ManualClock]) {
+    for clock in clocks {
+        clock.set_by(TimeDelta::days(365));
+        clock.advance(TimeDelta::minutes(1));
+    }
+}
+
+async fn check_105_an_accepted_clock_holds_while_other_nodes_run(team: &Team) {
+    let issued = team.issue("client_secret", &[("data", "read")]).await;
+    let (other, others_clock) = node_off_by(team, TimeDelta::zero()).await;
+    let (deaf, deafs_clock) = node_off_by(team, TimeDelta::zero()).await;
+    let clocks = [&*team.clock, &*others_clock, &*deafs_clock];
+    let begun = team.services.now();
+    set_ahead(&clocks);
+    for node in [&team.services, &other, &deaf] {
+        assert!(node.now() > begun + TimeDelta::days(364));
+    }
+    team.issue("client_secret", &[("data", "read")]).await;
+    for clock in clocks {
+        clock.set_by(TimeDelta::days(-365));
+    }
+    for node in [&team.services, &other, &deaf] {
+        assert!(gets_no_token(node, &issued).await);
+    }
+
+    let accepted = team.services.accept_clock(&team.host).await.unwrap();
+    other.catch_up().await.unwrap();
+    for node in [&team.services, &other] {
+        assert_eq!(node.clock_problem(), None);
+        assert_eq!(node.now(), accepted);
+        token(node, &issued).await.unwrap();
+    }
+    // One more event with the wrong time, of a node that has not heard yet.
+    assert!(deaf.now() > accepted + TimeDelta::days(300));
+    deaf.begin_audit_export(&team.host, "csv").await.unwrap();
+    for node in [&team.services, &other] {
+        node.catch_up().await.unwrap();
+        assert_eq!(node.now(), accepted);
+    }
+    let (restarted, clock) = node_off_by(team, TimeDelta::zero()).await;
+    // It may count for as much as an event of a running server can.
+    clock.advance(TimeDelta::minutes(15));
+    assert_eq!(restarted.clock_problem(), None);
+    token(&restarted, &issued).await.unwrap();
+    deaf.catch_up().await.unwrap();
+    token(&deaf, &issued).await.unwrap();
+}
+
+async fn check_105_the_last_words_of_a_node_do_not_undo_that_the_clock_was_accepted(team: &Team) {
+    let (ends, clock) = node_off_by(team, TimeDelta::zero()).await;
+    set_ahead(&[&clock]);
+    // More than is written at once: the rest is told at the end.
+    for number in 0..210 {
+        let facts = RequestFacts {
+            address: Some(std::net::Ipv4Addr::new(192, 0, 2, number).into()),
+            ..RequestFacts::default()
+        };
+        ends.note_ignored_header("mara", &facts).await.unwrap();
+    }
+    clock.set_by(TimeDelta::days(-365));
+    let accepted = team.services.accept_clock(&team.host).await.unwrap();
+    ends.keep_flushing_usage(std::future::ready(())).await;
+    let query = AuditQuery {
+        newest_first: true,
+        limit: 1,
+        ..AuditQuery::default()
+    };
+    let last = team
+        .services
+        .audit_entries(&team.host, query)
+        .await
+        .unwrap();
+    let last = &last[0].event;
+    assert_eq!(last.action, Action::AuditSummedUp);
+    assert!(last.at <= accepted + TimeDelta::minutes(1), "{}", last.at);
+    let (restarted, _) = node_off_by(team, TimeDelta::zero()).await;
+    assert_eq!(restarted.clock_problem(), None);
+}
+
+async fn check_105_what_ends_after_the_clock_was_accepted_stays_ended(team: &Team) {
+    team.services.accept_clock(&team.host).await.unwrap();
+    let mut draft = team.draft("legacy", &[("data", "read")]);
+    draft.expires = rfc3339(team.services.now() + TimeDelta::hours(1));
+    let issued = team.services.issue_credential(&team.host, &draft, None);
+    let issued = issued.await.unwrap();
+    team.clock.advance(TimeDelta::hours(2));
+    team.issue("legacy", &[("data", "read")]).await;
+    for (back, noted) in [(TimeDelta::days(1), false), (TimeDelta::minutes(90), true)] {
+        if noted {
+            let known = team.services.now();
+            team.store.note_time(known, 1).await.unwrap();
+        }
+        let (restarted, _) = node_off_by(team, -back).await;
+        let called = call_with_secret(&restarted, &issued, "GET", "/v1/assets").await;
+        called.unwrap_err();
+    }
+}
+
+async fn check_105_a_token_stays_revoked_when_the_time_begins_anew(team: &Team) {
+    let issued = team.issue("client_secret", &[("data", "read")]).await;
+    let token = token(&team.services, &issued).await.unwrap();
+    revoke(&team.services, &issued, &token).await.unwrap();
+    let (late, clock) = node_off_by(team, TimeDelta::days(365)).await;
+    for node in [&team.services, &late] {
+        node.sweep().await.unwrap();
+    }
+    clock.set_by(TimeDelta::days(-365));
+    team.services.accept_clock(&team.host).await.unwrap();
+    late.catch_up().await.unwrap();
+    let called = call_with_token(&late, &token, "GET", "/v1/assets").await;
+    called.unwrap_err();
 }

@@ -257,6 +257,15 @@ pub struct LiveCredential {
     pub key_set: Option<KeySetRow>,
 }
 
+/// The time that is known to have come, by a clock that could be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KnownTime {
+    /// It; nothing in a database that has not been in use yet.
+    pub at: Option<Instant>,
+    /// How often somebody has said that the clock is right, and that what was told before was not.
+    pub acceptances: i64,
+}
+
 /// One step of the feed of changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {

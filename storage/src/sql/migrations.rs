@@ -51,6 +51,7 @@ macro_rules! migrations {
                 $folder,
                 "0015_log_outs_and_audiences.sql"
             ),
+            migration!(16, "known_time", $folder, "0016_known_time.sql"),
             migration!(
                 17,
                 "key_sets_set_anew",

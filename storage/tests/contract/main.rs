@@ -58,6 +58,7 @@ mod every_database {
             a_new_set_up_link_replaces_the_one_before
             of_two_parallel_set_ups_one_succeeds
             a_setting_keeps_its_first_value
+            the_known_time_goes_on_and_begins_anew_where_the_clock_is_accepted
         }
         people {
             a_person_is_found_as_added

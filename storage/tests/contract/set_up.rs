@@ -1,7 +1,7 @@
 //! The first start.
 
 use domain::role::Role;
-use storage::{Conflict, StoreError, TokenHash};
+use storage::{Conflict, KnownTime, StoreError, TokenHash};
 
 use crate::fixture::{Fixture, at, event, person, token};
 
@@ -130,4 +130,31 @@ pub async fn a_setting_keeps_its_first_value(fixture: &Fixture) {
         value
     );
     assert_eq!(store.setting_or_insert("issuer", "x").await.unwrap(), "x");
+}
+
+pub async fn the_known_time_goes_on_and_begins_anew_where_the_clock_is_accepted(fixture: &Fixture) {
+    let store = &fixture.store;
+    let known = async |millis: Option<i64>, acceptances| {
+        let expected = KnownTime {
+            at: millis.map(at),
+            acceptances,
+        };
+        assert_eq!(store.known_time().await.unwrap(), expected);
+    };
+    known(None, 0).await;
+    store.note_time(at(5_000), 0).await.unwrap();
+    store.note_time(at(4_000), 0).await.unwrap();
+    known(Some(5_000), 0).await;
+    let event = domain::audit::AuditEvent {
+        at: at(2_000),
+        ..event()
+    };
+    store.accept_clock(event.clone()).await.unwrap();
+    known(Some(2_000), 1).await;
+    assert_eq!(fixture.audit_log().await.last().unwrap().event, event);
+    // Of a process that has not heard of it.
+    store.note_time(at(9_000), 0).await.unwrap();
+    known(Some(2_000), 1).await;
+    store.note_time(at(3_000), 1).await.unwrap();
+    known(Some(3_000), 1).await;
 }

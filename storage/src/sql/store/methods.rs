@@ -25,8 +25,8 @@ use super::{
 use crate::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
     CredentialRecord, CredentialUse, DecisionRow, Epoch, GatewayRecord, GatewaySeen, Identity,
-    KeySetRow, LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken, OwnSession,
-    PeoplePage, PeopleQuery, PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken,
+    KeySetRow, KnownTime, LiveCredential, Login, NewCredential, NewSecondFactor, OneTimeToken,
+    OwnSession, PeoplePage, PeopleQuery, PersonRecord, PublicKeyRow, RecoveryHashes, RevokedToken,
     SecondFactorId, SecondFactors, SecretHash, SessionOwner, SessionRow, SigningKeyRow, Store,
     StoreResult, TokenHash, UsageRow, UserQuery, WrongPassword,
 };
@@ -102,6 +102,21 @@ impl Store for SqlStore {
         Columns::of("the database's clock", &row)
             .instant("now")
             .map(Some)
+    }
+
+    async fn known_time(&self) -> StoreResult<KnownTime> {
+        set_up::known_time(&mut *self.read().await?).await
+    }
+
+    async fn note_time(&self, at: Instant, acceptances: i64) -> StoreResult<()> {
+        self.write(move |db| Box::pin(set_up::note_time(db, at, acceptances)))
+            .await
+    }
+
+    async fn accept_clock(&self, event: AuditEvent) -> StoreResult<()> {
+        let at = event.at;
+        self.audited(event, move |db| Box::pin(set_up::accept_clock(db, at)))
+            .await
     }
 
     async fn changes_after(&self, last: (i64, ChainHash)) -> StoreResult<Option<Vec<Change>>> {

@@ -5,7 +5,7 @@ use domain::user::User;
 
 use super::columns::{Columns, millis};
 use super::{Connection, users};
-use crate::{Conflict, OneTimeToken, StoreError, StoreResult, TokenHash};
+use crate::{Conflict, KnownTime, OneTimeToken, StoreError, StoreResult, TokenHash};
 
 pub(super) async fn setting(db: &mut Connection, key: String) -> StoreResult<Option<String>> {
     let row = sqlx::query("SELECT value FROM settings WHERE key = $1")
@@ -39,6 +39,38 @@ pub(super) async fn note_look(db: &mut Connection, now: Instant) -> StoreResult<
     .bind(millis(now).to_string())
     .execute(db)
     .await?;
+    Ok(())
+}
+
+pub(super) async fn known_time(db: &mut Connection) -> StoreResult<KnownTime> {
+    let row = sqlx::query("SELECT at, acceptances FROM known_time")
+        .fetch_one(db)
+        .await?;
+    let columns = Columns::of("known_time", &row);
+    Ok(KnownTime {
+        at: columns.optional_instant("at")?,
+        acceptances: columns.get("acceptances")?,
+    })
+}
+
+pub(super) async fn note_time(
+    db: &mut Connection,
+    at: Instant,
+    acceptances: i64,
+) -> StoreResult<()> {
+    sqlx::query("UPDATE known_time SET at = $1 WHERE acceptances = $2 AND (at IS NULL OR at < $1)")
+        .bind(millis(at))
+        .bind(acceptances)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn accept_clock(db: &mut Connection, at: Instant) -> StoreResult<()> {
+    sqlx::query("UPDATE known_time SET at = $1, acceptances = acceptances + 1")
+        .bind(millis(at))
+        .execute(db)
+        .await?;
     Ok(())
 }
 
