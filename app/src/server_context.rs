@@ -63,6 +63,9 @@ pub fn explain(error: ServiceError, facts: Option<&RequestFacts>) -> ApiError {
         ServiceError::Conflict(conflict) => ApiError::Conflict {
             message: sentence(&conflict.to_string()),
         },
+        ServiceError::Clock(problem) => ApiError::Conflict {
+            message: sentence(&ServiceError::Clock(problem).to_string()),
+        },
         ServiceError::Transition(reason) => ApiError::Conflict {
             message: sentence(&reason.to_string()),
         },

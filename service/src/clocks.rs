@@ -21,6 +21,15 @@ impl Services {
         self.0.time.now()
     }
 
+    /// The instant now, for what lasts from now on: where its end is kept without its begin, others check it,
+    /// or it is told to somebody who hands it on.
+    ///
+    /// # Errors
+    /// The clock can't be believed.
+    pub(crate) fn certain(&self) -> ServiceResult<Instant> {
+        Ok(self.0.time.certain()?)
+    }
+
     /// What is wrong with the clock, if anything is: then no tokens are issued.
     #[must_use]
     pub fn clock_problem(&self) -> Option<ClockProblem> {

@@ -186,7 +186,7 @@ impl Services {
         draft: &CredentialDraft,
         idempotency_key: Option<String>,
     ) -> ServiceResult<IssuedCredential> {
-        let now = self.now();
+        let now = self.certain()?;
         let maximum = self.0.settings.maximum_credential_life;
         let checked = draft
             .check(&self.catalogue(), now, maximum)
@@ -267,7 +267,10 @@ impl Services {
         )
         .await?;
         let current = self.credential(actor, key_id).await?.credential;
-        let now = self.now();
+        let now = match change.draft.expires.as_str() {
+            "keep" => self.now(),
+            _ => self.certain()?,
+        };
         current.check_editable(now)?;
         let maximum = self.0.settings.maximum_credential_life;
         let mut edited = change

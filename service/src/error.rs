@@ -10,6 +10,7 @@ use domain::role::Permission;
 use storage::{Conflict, StoreError};
 
 use crate::sso::SsoError;
+use crate::time::ClockProblem;
 
 /// The outcome of a use case.
 pub type ServiceResult<T> = Result<T, ServiceError>;
@@ -50,6 +51,11 @@ pub enum ServiceError {
     /// Single sign-on came to nothing.
     #[error(transparent)]
     Sso(#[from] SsoError),
+    /// The time can't be believed, so nothing was made that would last from it.
+    #[error(
+        "the server's clock can't be relied on, so nothing was made that lasts from now on: {0}"
+    )]
+    Clock(#[from] ClockProblem),
     /// More work at once than is good for the server.
     #[error("the server is busy: try again in a moment")]
     Busy,

@@ -215,7 +215,7 @@ impl Services {
         is_sample: &mut bool,
     ) -> Result<IssuedToken, TokenError> {
         // First: what is refused for the clock uses no assertion up.
-        self.0.time.certain().map_err(ServiceError::internal)?;
+        self.certain()?;
         let Client { live, public_key } = self.authenticate_client(request.proof, facts).await?;
         let (now, key_id) = (self.now(), live.key_id());
         *known = Some(key_id);

@@ -8,6 +8,7 @@ use storage::{KnownTime, SharedStore};
 
 use crate::actor::SKEW;
 use crate::error::ServiceResult;
+use crate::time::ClockProblem;
 
 /// How long what has ended is kept: the node that clears it away may be ahead of one for which it has not.
 pub(crate) const KEPT_AFTER_END: TimeDelta = TimeDelta::days(1);
@@ -75,8 +76,8 @@ impl Stored {
 pub(crate) struct Settled {
     /// The latest time that is known to have come.
     pub known: Instant,
-    /// Whether that is now, and not only what is known for sure.
-    pub is_now: bool,
+    /// The same if it is now, and else why nobody knows.
+    pub now: Result<Instant, ClockProblem>,
     /// How often the clock was accepted.
     pub acceptances: i64,
 }

@@ -86,7 +86,7 @@ impl Services {
         let user = self
             .person_to_manage(actor, id, Action::PasswordResetOffered)
             .await?;
-        let (now, token) = (self.now(), Token::generate());
+        let (now, token) = (self.certain()?, Token::generate());
         let link = one_time(&token, now, LINK_LIFE);
         let event = actor.event(
             now,
@@ -163,10 +163,12 @@ impl Services {
         email: &str,
         facts: &RequestFacts,
     ) -> ServiceResult<Option<PasswordLink>> {
+        // First: whether there is such a person must not be told by it.
+        let now = self.certain()?;
         let email: EmailAddress = email.parse().map_err(|e| ServiceError::field("email", e))?;
         let login = self.store().find_login(email.clone()).await?;
         let may = |login: &Login| login.password_hash.is_some() && self.may_log_in(&login.user);
-        let (now, token) = (self.now(), Token::generate());
+        let token = Token::generate();
         let event = |outcome, object, reason| {
             let action = Action::PasswordResetOffered;
             anonymous_event(now, action, outcome, object, facts, reason)

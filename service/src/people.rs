@@ -101,9 +101,10 @@ impl Services {
         actor: &Actor,
         person: NewPerson,
     ) -> ServiceResult<PasswordLink> {
+        let now = self.certain()?;
         let user = self.new_user(person);
         let token = Token::generate();
-        let link = one_time(&token, user.created_at, LINK_LIFE);
+        let link = one_time(&token, now, LINK_LIFE);
         let detail = json!({ "email": user.email, "role": user.role });
         let event = actor.event(
             user.created_at,

@@ -50,7 +50,11 @@ impl Services {
         let action = Action::PublicKeyAdded;
         let record = self.credential_with_keys(actor, key_id, action).await?;
         let credential = record.credential;
-        let now = self.now();
+        // A key without an end can be added at any time: another one may have been lost.
+        let now = match draft.expires.as_str() {
+            "never" => self.now(),
+            _ => self.certain()?,
+        };
         let keys = PublicKey::parse_all(&draft.public_key);
         let name: Result<Option<CredentialName>, _> = match draft.name.trim() {
             "" => Ok(None),

@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use domain::Instant;
 use domain::audit::{Action, AuditEvent, ObjectKind, Outcome};
 use domain::recovery_code::RecoveryCode;
@@ -20,6 +20,7 @@ use crate::clock::system_rng;
 use crate::error::{ServiceError, ServiceResult};
 use crate::proof::{person, totp_context};
 use crate::sessions::{LogIn, LogInMethod};
+use crate::time::lasts;
 use crate::totp::TotpSecret;
 
 /// How long a new secret may wait for its first code.
@@ -121,7 +122,9 @@ impl Services {
         let plain = self.0.keys.open(&offer_context(epoch), &sealed);
         let plain = plain.map_err(|_| ended())?;
         let (until, secret) = plain.split_first_chunk().ok_or_else(ended)?;
-        if self.now().timestamp_millis() >= i64::from_be_bytes(*until) {
+        let until =
+            DateTime::from_timestamp_millis(i64::from_be_bytes(*until)).ok_or_else(ended)?;
+        if !lasts(until - OFFER_LASTS, OFFER_LASTS, self.now()) {
             return Err(ended());
         }
         Ok(TotpSecret::new(Zeroizing::new(secret.to_vec())))

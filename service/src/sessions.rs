@@ -19,6 +19,7 @@ use crate::error::{ServiceError, ServiceResult};
 use crate::known_time::KEPT_AFTER_END;
 use crate::password_try::LOCKED;
 use crate::sso::AtProvider;
+use crate::time::lasts;
 
 /// When a session ends (NIST SP 800-63B-4 section 2.2.3).
 #[derive(Debug, Clone, Copy)]
@@ -230,9 +231,9 @@ impl Services {
 
     /// The person of a log-in that can still be finished.
     pub(crate) async fn half_logged_in(&self, half: &HalfLogIn) -> ServiceResult<User> {
-        let age = self.now() - half.since;
+        let is_under_way = lasts(half.since, PATIENCE, self.now());
         let user = self.store().find_user_at(half.epoch).await?;
-        user.filter(|user| age < PATIENCE && self.may_log_in(user))
+        user.filter(|user| is_under_way && self.may_log_in(user))
             .ok_or(ServiceError::LogInEnded)
     }
 

@@ -299,10 +299,14 @@ impl Services {
 
     /// Makes a new signing key. It is published at once and signs from a quarter of an hour later;
     /// the old one counts until its last token can have ended. When it begins to sign.
+    ///
+    /// # Errors
+    /// The actor may not, the clock can't be believed, or the store fails.
     pub async fn rotate_signing_key(&self, actor: &Actor) -> ServiceResult<Instant> {
         let action = Action::SigningKeyRotated;
         self.authorise_signing_key(actor, action, None).await?;
-        let now = self.now();
+        // No clock that is right again can undo it: the old key signs until then.
+        let now = self.settled().await?.now?;
         let row = make_key(&self.0.keys, now, now + PUBLISHED_BEFORE_USE)?;
         let (event, used_from) = (made(actor, &row, action), row.used_from);
         self.store().add_signing_key(row, event).await?;
@@ -353,14 +357,15 @@ impl Services {
         let Some(every) = self.0.settings.signing_key_life else {
             return Ok(false);
         };
-        // Not by a clock that may be wrong: the next one would be due much later.
-        let settled = self.settled().await?;
-        if !settled.is_now {
+        let Ok(now) = self.settled().await?.now else {
             return Ok(false);
-        }
+        };
+        // One of the far future was made by a wrong clock, in place of a key that was ended.
+        let latest = now + PUBLISHED_BEFORE_USE + SKEW;
+        let counts = |key: &&SigningKey| !key.is_compromised && key.used_from <= latest;
         let newest = self.0.signer.ring.load();
-        let newest = newest.keys.iter().rfind(|key| !key.is_compromised);
-        let is_due = newest.is_some_and(|key| key.used_from + every <= settled.known);
+        let newest = newest.keys.iter().rfind(counts);
+        let is_due = newest.is_some_and(|key| key.used_from + every <= now);
         if is_due {
             self.rotate_signing_key(&Actor::system()).await?;
         }

@@ -42,6 +42,15 @@ pub enum ClockProblem {
         .0.num_seconds()
     )]
     Ahead(TimeDelta),
+    /// It is not the database's.
+    #[error(
+        "the database's clock is {} seconds ahead of this node's (behind, if negative): set the wrong one right",
+        .0.num_seconds()
+    )]
+    Apart(TimeDelta),
+    /// It is too far ahead of the time that is known to have come.
+    #[error(transparent)]
+    Unaccepted(PutOff),
 }
 
 /// The time. All numbers are milliseconds.
@@ -194,7 +203,7 @@ impl Time {
     /// The time for what can't be undone: now if the clocks agree, the database's or the known time among
     /// them, and else the latest time that is known to have come.
     pub(crate) fn settle(&self) -> Settled {
-        let certain = self.certain().ok().filter(|_| self.is_at_theirs());
+        let certain = self.certain();
         let put_off = self.put_off();
         let (_, steady) = self.clocks();
         let mut agreement = self.agreement();
@@ -204,21 +213,25 @@ impl Time {
             _ => {}
         }
         agreement.is_put_off = put_off.is_some();
-        let now = certain.filter(|_| put_off.is_none());
-        if let Some(now) = now {
+        let now = match (certain, self.apart(), put_off) {
+            (Ok(_), Some(apart), _) => Err(ClockProblem::Apart(apart)),
+            (Ok(_), None, Some(put_off)) => Err(ClockProblem::Unaccepted(put_off)),
+            (certain, ..) => certain,
+        };
+        if let Ok(now) = now {
             agreement.known = agreement.known.max(now.timestamp_millis() - steady);
         }
         let known = DateTime::from_timestamp_millis(steady + agreement.known);
         Settled {
             known: known.unwrap_or_default(),
-            is_now: now.is_some(),
+            now,
             acceptances: agreement.acceptances,
         }
     }
 
-    /// Whether the database's clock tells the same, if it has one.
-    fn is_at_theirs(&self) -> bool {
-        !self.has_other || self.skew().is_some_and(|skew| skew.abs() <= SKEW)
+    /// By how much the database's clock is ahead, if that is too much.
+    fn apart(&self) -> Option<TimeDelta> {
+        self.skew().filter(|skew| skew.abs() > SKEW)
     }
 
     /// That the clock is too far ahead of the known time for what can't be undone, where it is the only one.
@@ -301,4 +314,25 @@ pub(crate) fn lasts(since: Instant, long: TimeDelta, now: Instant) -> bool {
 
 fn millis(steady: std::time::Duration) -> i64 {
     i64::try_from(steady.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_begins_in_the_future_does_not_last() {
+        let at =
+            |second: i64| DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap_or_default();
+        let long = TimeDelta::seconds(100);
+        for (since, expected) in [
+            (0, true),
+            (-99, true),
+            (-100, false),
+            (60, true),
+            (61, false),
+        ] {
+            assert_eq!(lasts(at(since), long, at(0)), expected, "{since}");
+        }
+    }
 }

@@ -115,14 +115,13 @@ async fn check_105_a_clock_that_is_not_believed_is_told_of() {
         assert_eq!(answer.status, StatusCode::OK);
         String::from_utf8(answer.body).unwrap()
     };
-    let metric = || {
+    let metric_of = |name: &str| {
         app.metrics.look(&app.services);
         let text = app.metrics.to_text().unwrap();
-        let line = text
-            .lines()
-            .find(|line| line.starts_with("keyrack_clock_disbelieved "));
+        let line = text.lines().find(|line| line.starts_with(name));
         line.unwrap().to_owned()
     };
+    let metric = || metric_of("keyrack_clock_disbelieved ");
     assert_eq!(ready().await, "ready\n");
     assert_eq!(metric(), "keyrack_clock_disbelieved 0");
     app.clock.set_by(TimeDelta::hours(2));
@@ -133,6 +132,20 @@ async fn check_105_a_clock_that_is_not_believed_is_told_of() {
     app.clock.set_by(TimeDelta::hours(-2));
     let text = ready().await;
     assert!(text.contains("is 7200 seconds behind"), "{text}");
+
+    // As after a long pause: nobody but a person can tell.
+    let metric = || metric_of("keyrack_clock_unaccepted ");
+    assert_eq!(metric(), "keyrack_clock_unaccepted 0");
+    app.clock.set_by(TimeDelta::days(90));
+    ready().await;
+    app.clock.advance(TimeDelta::minutes(5));
+    let text = ready().await;
+    let words = "ready\nsigning keys do not rotate, and clearing away lags behind: the system's clock is 7776000";
+    assert!(text.starts_with(words), "{text}");
+    assert_eq!(metric(), "keyrack_clock_unaccepted 1");
+    app.services.accept_clock(&app.host).await.unwrap();
+    assert_eq!(ready().await, "ready\n");
+    assert_eq!(metric(), "keyrack_clock_unaccepted 0");
 }
 
 /// The library that puts itself between a process and the system's clock.

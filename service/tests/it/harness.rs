@@ -131,7 +131,12 @@ impl Team {
     }
 
     pub async fn with(url: &str, outbound: Arc<dyn Outbound>) -> Self {
-        let start = DateTime::from_timestamp(1_795_500_000, 0).unwrap();
+        // A PostgreSQL has a clock of its own, which ours has to agree with.
+        let start = if url.starts_with("postgres") {
+            SystemClock.now()
+        } else {
+            DateTime::from_timestamp(1_795_500_000, 0).unwrap()
+        };
         Self::begun_at(start, url, outbound).await
     }
 

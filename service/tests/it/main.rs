@@ -5,6 +5,7 @@
     reason = "a test fails by a panic, its helpers as well"
 )]
 
+mod accepted_clocks;
 mod assertions;
 mod audit;
 mod audit_budget;

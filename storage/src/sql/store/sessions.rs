@@ -7,6 +7,14 @@ use super::columns::{Columns, millis};
 use super::{Connection, Row, found, users};
 use crate::{Conflict, Epoch, SessionOwner, SessionRow, StoreResult, TokenHash};
 
+/// Whether a row of `sessions` lasts at `$2`. One from the future, give or take the minute that clocks may
+/// differ, was made by a node whose clock is far ahead: it would last too long here.
+macro_rules! lasts {
+    () => {
+        "idle_until > $2 AND absolute_until > $2 AND sessions.created_at <= $2 + 60000"
+    };
+}
+
 /// Whether a row of `sessions` is nobody's, or of an active person in the epoch that it was made in. Each
 /// statement that saves, finds or takes one asks.
 macro_rules! holds {
@@ -68,7 +76,9 @@ pub(super) async fn find(
     now: Instant,
 ) -> StoreResult<Option<SessionRow>> {
     let row = sqlx::query(concat!(
-        "SELECT * FROM sessions WHERE id = $1 AND idle_until > $2 AND absolute_until > $2 AND ",
+        "SELECT * FROM sessions WHERE id = $1 AND ",
+        lasts!(),
+        " AND ",
         holds!()
     ))
     .bind(id.0.to_vec())
@@ -83,11 +93,12 @@ pub(super) async fn find_owner(
     id: TokenHash,
     now: Instant,
 ) -> StoreResult<Option<SessionOwner>> {
-    let row = sqlx::query(
-        "SELECT u.*, s.data FROM sessions s
-         JOIN users u ON u.id = s.user_id AND u.epoch = s.epoch AND u.disabled_at IS NULL
-         WHERE s.id = $1 AND s.idle_until > $2 AND s.absolute_until > $2",
-    )
+    let row = sqlx::query(concat!(
+        "SELECT u.*, sessions.data FROM sessions
+         JOIN users u ON u.id = user_id AND u.epoch = sessions.epoch AND u.disabled_at IS NULL
+         WHERE sessions.id = $1 AND ",
+        lasts!()
+    ))
     .bind(id.0.to_vec())
     .bind(millis(now))
     .fetch_optional(db)
@@ -106,7 +117,9 @@ pub(super) async fn list_of(
     now: Instant,
 ) -> StoreResult<Vec<SessionRow>> {
     sqlx::query(concat!(
-        "SELECT * FROM sessions WHERE user_id = $1 AND idle_until > $2 AND absolute_until > $2 AND ",
+        "SELECT * FROM sessions WHERE user_id = $1 AND ",
+        lasts!(),
+        " AND ",
         holds!(),
         " ORDER BY idle_until DESC, id LIMIT 100",
     ))
@@ -127,8 +140,9 @@ pub(super) async fn page_of(
     limit: u32,
 ) -> StoreResult<Vec<SessionRow>> {
     sqlx::query(concat!(
-        "SELECT * FROM sessions WHERE user_id = $1 AND idle_until > $2 AND absolute_until > $2
-             AND id > $3 AND ",
+        "SELECT * FROM sessions WHERE user_id = $1 AND ",
+        lasts!(),
+        " AND id > $3 AND ",
         holds!(),
         " ORDER BY id LIMIT $4",
     ))
@@ -179,7 +193,9 @@ pub(super) async fn take(
     now: Instant,
 ) -> StoreResult<Option<SessionRow>> {
     let row = sqlx::query(concat!(
-        "DELETE FROM sessions WHERE id = $1 AND idle_until > $2 AND absolute_until > $2 AND ",
+        "DELETE FROM sessions WHERE id = $1 AND ",
+        lasts!(),
+        " AND ",
         holds!(),
         " RETURNING *",
     ))

@@ -98,7 +98,7 @@ pub(super) async fn token_is_valid(
 ) -> StoreResult<bool> {
     let token = sqlx::query(
         "SELECT hash FROM one_time_tokens
-         WHERE hash = $1 AND user_id IS NULL AND expires_at > $2
+         WHERE hash = $1 AND user_id IS NULL AND expires_at > $2 AND created_at <= $2 + 60000
              AND NOT EXISTS (SELECT id FROM users)",
     )
     .bind(hash.0.to_vec())

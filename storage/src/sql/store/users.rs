@@ -349,7 +349,8 @@ pub(super) async fn find_password_link(
 ) -> StoreResult<Option<User>> {
     let row = sqlx::query(
         "SELECT u.* FROM one_time_tokens t JOIN users u ON u.id = t.user_id
-         WHERE t.hash = $1 AND t.expires_at > $2 AND u.disabled_at IS NULL",
+         WHERE t.hash = $1 AND t.expires_at > $2 AND t.created_at <= $2 + 60000
+             AND u.disabled_at IS NULL",
     )
     .bind(hash.0.to_vec())
     .bind(millis(now))
