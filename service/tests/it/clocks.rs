@@ -367,7 +367,8 @@ async fn check_105_nothing_that_lasts_is_made_while_the_clock_is_not_believed() 
     let issued = team.issue("legacy", &[("data", "read")]).await.credential;
     let (node, host) = (&team.services, &team.host);
     let facts = RequestFacts::default();
-    let again = Program::new(Algorithm::EdDSA);
+    let mut again = Program::new(Algorithm::EdDSA).jwk();
+    again["kid"] = "two".into();
     for jump in [TimeDelta::hours(2), TimeDelta::hours(-4)] {
         team.clock.set_by(jump);
         let refused = |error: ServiceError| match error {
@@ -390,7 +391,7 @@ async fn check_105_nothing_that_lasts_is_made_while_the_clock_is_not_believed() 
         let refusal = node.edit_credential(host, issued.key_id, &edit).await;
         refused(refusal.unwrap_err());
         let key = |expires: &str| PublicKeyDraft {
-            public_key: again.jwk().to_string(),
+            public_key: again.to_string(),
             expires: expires.to_owned(),
             ..PublicKeyDraft::default()
         };
@@ -412,7 +413,7 @@ async fn check_105_nothing_that_lasts_is_made_while_the_clock_is_not_believed() 
     step.unwrap();
     team.log_in(team.mara.id).await;
     let again = PublicKeyDraft {
-        public_key: again.jwk().to_string(),
+        public_key: again.to_string(),
         expires: "never".to_owned(),
         ..PublicKeyDraft::default()
     };
