@@ -41,6 +41,8 @@ pub fn start(filter: &str, format: LogFormat) -> LogFilter {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // Who reads the log may go away. It would be told so on standard error, with a panic if that fails.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     // A second start, in tests, keeps the first.
     match format {

@@ -90,6 +90,7 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
+    crate::signals::outlive_file_limit()?;
     let file = cli
         .config
         .or_else(|| Some(PathBuf::from("keyrack.toml")).filter(|p| p.exists()));

@@ -6,8 +6,14 @@
 )]
 
 use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+
+/// A line for whoever started the server, which goes on if nobody reads it any more.
+pub fn line_if_read(text: impl std::fmt::Display) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{text}")
+}
 
 /// A line of a result.
 pub fn line(text: impl std::fmt::Display) {

@@ -110,9 +110,12 @@ pub async fn serve_with(
             let link = config
                 .http
                 .link(&format!("/setup?token={}", token.expose()));
-            output::line(format!(
+            let told = output::line_if_read(format!(
                 "Set up Keyrack (this link works once, for 24 hours): {link}"
             ));
+            if let Err(error) = told {
+                tracing::error!("the link for setting up Keyrack could not be printed: {error}");
+            }
         }
         Err(error) => tracing::error!(
             error = &error as &dyn std::error::Error,

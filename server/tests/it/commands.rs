@@ -2,8 +2,8 @@
 //! the audit log.
 
 use std::fs;
-use std::io::Write as _;
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
@@ -135,6 +135,21 @@ impl Host {
         let mut answer = answer.unwrap();
         let text = answer.body_mut().read_to_string().unwrap();
         (answer.status().as_u16(), text)
+    }
+
+    /// Begins to send a form, whose rest never comes, and returns when a server has begun to read it.
+    pub fn begin_form(&self) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.listen).unwrap();
+        let head = format!(
+            "POST /login HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}\r\nExpect: 100-continue\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\n",
+            self.listen
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut said = [0; 12];
+        stream.read_exact(&mut said).unwrap();
+        assert_eq!(&said, b"HTTP/1.1 100");
+        stream
     }
 
     /// Logs the superuser in.
