@@ -2,7 +2,8 @@
 //! the audit log is whole.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,9 +11,11 @@ use std::time::{Duration, Instant};
 use domain::audit::Action;
 use serde_json::Value;
 use service::MasterKey;
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
 use crate::app::{Key, Needs, READ, TestApp};
+use crate::commands::Host;
 
 const OWNER: &str = "olu@example.com";
 /// How often each of the two kills.
@@ -164,4 +167,66 @@ async fn check_90_what_a_killed_process_said_was_done_is_done() {
     let made = log.filter(|event| event.action == Action::CredentialIssued);
     let audited: BTreeSet<_> = made.filter_map(|event| event.object_id).collect();
     assert_eq!(audited, listed);
+}
+
+/// How long the whole copy of a database will be.
+const BALLAST: u64 = 8_000_000;
+
+/// What an interrupted backup has left in a folder.
+fn incomplete(folder: &Path) -> Option<PathBuf> {
+    let names = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    names
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|end| end == "incomplete"))
+}
+
+#[tokio::test]
+async fn a_killed_backup_leaves_nothing_under_its_name_and_can_be_made_again() {
+    let (host, _) = Host::with_credential();
+    let url = format!("sqlite://{}/keyrack.db", host.path().display());
+    let mut database = SqliteConnection::connect(&url).await.unwrap();
+    let ballast = format!("CREATE TABLE ballast AS SELECT zeroblob({BALLAST})");
+    // No backup ends while somebody else writes: its audit event goes before its name.
+    for sql in [&*ballast, "BEGIN IMMEDIATE"] {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+        sql.execute(&mut database).await.unwrap();
+    }
+    let copies = host.path().join("copies");
+    fs::create_dir(&copies).unwrap();
+    let copy = copies.join("copy.db");
+    let back_up = ["db", "backup", copy.to_str().unwrap()];
+    // At its very beginning, in the middle, and when only the name is missing.
+    for copied in [0, BALLAST / 2, BALLAST] {
+        let mut process = host.start(&back_up);
+        let began = Instant::now();
+        let left = loop {
+            let left = incomplete(&copies);
+            let left = left.filter(|left| left.metadata().is_ok_and(|file| file.len() >= copied));
+            if let Some(left) = left {
+                break left;
+            }
+            assert!(process.try_wait().unwrap().is_none(), "it has ended");
+            assert!(began.elapsed() < Duration::from_secs(30), "{copied} bytes");
+            thread::sleep(Duration::from_millis(1));
+        };
+        process.kill().unwrap();
+        process.wait().unwrap();
+        assert!(!copy.exists(), "{copied} bytes");
+        fs::remove_file(left).unwrap();
+    }
+    database.close().await.unwrap();
+    host.json(&back_up, "");
+    assert!(incomplete(&copies).is_none());
+    let restored = Host::new();
+    fs::copy(&copy, restored.path().join("keyrack.db")).unwrap();
+    fs::copy(
+        host.path().join("master.key"),
+        restored.path().join("master.key"),
+    )
+    .unwrap();
+    let listed = restored.json(&["credential", "list"], "");
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    restored.json(&["audit", "verify"], "");
 }
