@@ -1,5 +1,5 @@
 //! Which actions need a fresh proof of who acts, beside their permission: those that make or widen
-//! what somebody or something may do. Stopping never waits for a proof.
+//! what somebody or something may do. Stopping never waits for a proof, but for the end of a signing key.
 
 use chrono::TimeDelta;
 

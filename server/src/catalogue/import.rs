@@ -23,6 +23,8 @@ const REVIEW: &str = "\
 # - GET, HEAD and OPTIONS read, every other method writes. Add level = \"read\" to a POST that only
 #   searches, and level = \"write\" to a GET that changes data.
 # - Paths must be as the gateway receives them. A call that isn't here is refused.
+# - Parameters have the kinds that the document's formats say. Give one to the others, and take one away
+#   where the API takes more: integer, for one, takes no negative number.
 # - Give the file a new version at each change.
 ";
 
@@ -48,6 +50,7 @@ pub fn draft(document: &Document) -> anyhow::Result<String> {
 /// The scopes by wire name, that of untagged operations last.
 fn scopes(document: &Document, notes: &mut Vec<String>) -> Vec<ScopeEntry> {
     let names = scope_names(document);
+    let mixed = mixed_places(document, notes);
     let mut scopes = BTreeMap::new();
     for (path, item) in &document.paths.0 {
         if item.reference.is_some() {
@@ -57,6 +60,7 @@ fn scopes(document: &Document, notes: &mut Vec<String>) -> Vec<ScopeEntry> {
         }
         for (method, operation) in item.operations() {
             let path = full_path(document, item, operation, path);
+            let path = without_mixed_kinds(&path, &mixed);
             let call = format!("{method} {path}");
             let tag = operation.tags.first().map(String::as_str);
             match operation.tags.as_slice() {
@@ -84,6 +88,61 @@ fn scopes(document: &Document, notes: &mut Vec<String>) -> Vec<ScopeEntry> {
         }
     }
     scopes.into_values().collect()
+}
+
+/// The places of paths, `/v2/books/{}`, where not all parameters have the same kind, which no catalogue takes.
+fn mixed_places(document: &Document, notes: &mut Vec<String>) -> BTreeSet<String> {
+    let mut kinds: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, item) in &document.paths.0 {
+        for (_, operation) in item.operations() {
+            let path = full_path(document, item, operation, path);
+            for (place, segment) in places(&path) {
+                if place.ends_with("{}") {
+                    let kind = segment.trim_end_matches('}').split_once(':');
+                    let kind = kind.map_or("none", |(_, kind)| kind);
+                    kinds.entry(place).or_default().insert(kind.to_owned());
+                }
+            }
+        }
+    }
+    kinds.retain(|_, kinds| kinds.len() > 1);
+    for (place, kinds) in &kinds {
+        let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+        notes.push(format!(
+            "{place}: the last parameter has no kind, as the document gives it several ({})",
+            kinds.join(", ")
+        ));
+    }
+    kinds.into_keys().collect()
+}
+
+/// The segments of a path, each with its place, in which no parameter's name counts.
+fn places(path: &str) -> Vec<(String, &str)> {
+    let mut place = String::new();
+    let mut places = Vec::new();
+    for segment in path.split('/').skip(1) {
+        let is_parameter = segment.starts_with('{') && segment.ends_with('}');
+        place.push('/');
+        place.push_str(if is_parameter { "{}" } else { segment });
+        places.push((place.clone(), segment));
+    }
+    places
+}
+
+/// A path whose parameters have no kind where kinds differ.
+fn without_mixed_kinds(path: &str, mixed: &BTreeSet<String>) -> String {
+    let mut plain = String::new();
+    for (place, segment) in places(path) {
+        plain.push('/');
+        match segment.split_once(':') {
+            Some((name, _)) if mixed.contains(&place) => {
+                plain.push_str(name);
+                plain.push('}');
+            }
+            _ => plain.push_str(segment),
+        }
+    }
+    plain
 }
 
 /// Takes out what the catalogue's own check refuses.
@@ -236,8 +295,8 @@ fn first_paragraph(text: &str) -> &str {
     text.trim().split("\n\n").next().unwrap_or_default()
 }
 
-/// The path as a caller writes it, behind that of the first server. The names of parameters decide
-/// nothing, so those that a catalogue doesn't take are made to fit.
+/// The path as a caller writes it, behind that of the first server, with the kinds of its parameters. Their
+/// names decide nothing, so those that a catalogue doesn't take are made to fit.
 fn full_path(document: &Document, item: &PathItem, operation: &Operation, path: &str) -> String {
     let server = [&operation.servers, &item.servers, &document.servers]
         .into_iter()
@@ -252,12 +311,15 @@ fn full_path(document: &Document, item: &PathItem, operation: &Operation, path: 
     } else {
         format!("/{base}{path}")
     };
+    let kinds = document.kinds(item, operation);
     let segment = |segment: &str| {
-        if segment.starts_with('{') && segment.ends_with('}') {
-            segment.replace(['-', '.'], "_")
-        } else {
-            segment.to_owned()
-        }
+        let inner = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}'));
+        let Some(name) = inner else {
+            return segment.to_owned();
+        };
+        let kind = kinds.get(name).map(|kind| format!(":{kind}"));
+        let name = name.replace(['-', '.'], "_");
+        format!("{{{name}{}}}", kind.unwrap_or_default())
     };
     path.split('/').map(segment).collect::<Vec<_>>().join("/")
 }

@@ -7,6 +7,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
+use domain::catalogue::Kind;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -34,9 +35,66 @@ pub struct Document {
     /// Swagger 2 has this instead of servers.
     pub(super) base_path: Option<String>,
     #[serde(default)]
+    components: Components,
+    /// Swagger 2 has this instead of components.
+    parameters: Option<BTreeMap<String, Lenient<Parameter>>>,
+    #[serde(default)]
     pub(super) tags: Vec<Tag>,
     #[serde(default)]
     pub(super) paths: Paths,
+}
+
+/// What others refer to.
+#[derive(Debug, Default, Deserialize)]
+struct Components {
+    parameters: Option<BTreeMap<String, Lenient<Parameter>>>,
+    schemas: Option<BTreeMap<String, Lenient<Parameter>>>,
+}
+
+/// What is skipped if it is not what we know.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Lenient<T> {
+    Known(T),
+    Other(IgnoredAny),
+}
+
+impl<T> Lenient<T> {
+    const fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(known) => Some(known),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+/// A parameter, or the schema of one: Swagger 2 has both in one.
+#[derive(Debug, Deserialize)]
+pub(super) struct Parameter {
+    #[serde(rename = "$ref")]
+    reference: Option<String>,
+    name: Option<String>,
+    #[serde(rename = "in")]
+    place: Option<String>,
+    schema: Option<Box<Self>>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    format: Option<String>,
+    minimum: Option<f64>,
+}
+
+impl Parameter {
+    /// The kind that takes just what it does, if there is one.
+    fn as_kind(&self) -> Option<Kind> {
+        match (self.kind.as_deref(), self.format.as_deref()) {
+            (Some("string"), Some("uuid")) => Some(Kind::Uuid),
+            (Some("string"), Some("date")) => Some(Kind::Date),
+            (Some("integer"), _) if self.minimum.is_none_or(|minimum| minimum >= 0.0) => {
+                Some(Kind::Integer)
+            }
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -75,6 +133,7 @@ pub(super) struct PathItem {
     pub servers: Vec<Server>,
     #[serde(default, rename = "x-internal")]
     pub internal: bool,
+    parameters: Option<Vec<Lenient<Parameter>>>,
     get: Option<Operation>,
     head: Option<Operation>,
     options: Option<Operation>,
@@ -115,6 +174,7 @@ pub(super) struct Operation {
     pub id: Option<String>,
     #[serde(default)]
     pub servers: Vec<Server>,
+    parameters: Option<Vec<Lenient<Parameter>>>,
     #[serde(default)]
     pub deprecated: bool,
     #[serde(default, rename = "x-internal")]
@@ -138,6 +198,57 @@ impl Document {
             .and_then(|open| open.take(MAX_BYTES + 1).read_to_string(&mut text))
             .with_context(|| format!("the document {name} can't be read"))?;
         Self::parse(&text, format).with_context(|| format!("the document {name} can't be imported"))
+    }
+
+    /// The kinds of an operation's parameters by their names: what it says of one itself goes before what its
+    /// path says.
+    pub(super) fn kinds<'a>(
+        &'a self,
+        item: &'a PathItem,
+        operation: &'a Operation,
+    ) -> BTreeMap<&'a str, Kind> {
+        let mut kinds = BTreeMap::new();
+        for parameter in [&item.parameters, &operation.parameters]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|parameter| self.resolve(parameter.known()?))
+            .filter(|parameter| parameter.place.as_deref() == Some("path"))
+        {
+            let Some(name) = parameter.name.as_deref() else {
+                continue;
+            };
+            let described = match parameter.schema.as_deref() {
+                Some(schema) => self.resolve(schema),
+                None => Some(parameter),
+            };
+            match described.and_then(Parameter::as_kind) {
+                Some(kind) => kinds.insert(name, kind),
+                None => kinds.remove(name),
+            };
+        }
+        kinds
+    }
+
+    /// What a parameter or schema refers to in this document, or itself.
+    fn resolve<'a>(&'a self, mut described: &'a Parameter) -> Option<&'a Parameter> {
+        let known = [
+            ("#/components/parameters/", &self.components.parameters),
+            ("#/components/schemas/", &self.components.schemas),
+            ("#/parameters/", &self.parameters),
+        ];
+        // One refers to another hardly ever, and never to itself.
+        for _ in 0..8 {
+            let Some(reference) = described.reference.as_deref() else {
+                return Some(described);
+            };
+            let find =
+                |(place, known): &(&str, &'a Option<BTreeMap<String, Lenient<Parameter>>>)| {
+                    known.as_ref()?.get(reference.strip_prefix(place)?)?.known()
+                };
+            described = known.iter().find_map(find)?;
+        }
+        None
     }
 
     /// Reads a text.

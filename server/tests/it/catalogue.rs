@@ -264,10 +264,12 @@ fn the_worked_example_is_what_the_documentation_says() {
         ("GET", "/v2/loans/1/return", "loans:read", "loans:write"),
         (
             "PUT",
-            "/v2/members/1/card",
+            "/v2/members/0c6b1f3e-7a55-4b0e-9d8e-6f2d3c4b5a69/card",
             "members:write",
             "members:write",
         ),
+        ("PUT", "/v2/members/1/card", "refused", "refused"),
+        ("GET", "/v2/loans/late/return", "refused", "refused"),
         ("GET", "/v2/status", "other:read", "collection:read"),
         ("GET", "/books/1", "refused", "refused"),
         ("PATCH", "/v2/books/1", "refused", "refused"),
@@ -285,6 +287,112 @@ fn the_worked_example_is_what_the_documentation_says() {
             "{method} {path}"
         );
     }
+}
+
+/// The paths of a draft from a document with these paths and what stands beside them.
+fn drafted_paths(paths: Value, beside: Value) -> (Vec<String>, String) {
+    let mut document = json!({ "openapi": "3.1.0", "info": { "title": "T", "version": "1" } });
+    document["paths"] = paths;
+    for (key, value) in beside.as_object().unwrap() {
+        document[key] = value.clone();
+    }
+    let document = Document::parse(&document.to_string(), Format::Json).unwrap();
+    let text = draft(&document).unwrap();
+    let catalogue = checked(&text);
+    let endpoints = catalogue.scopes().iter().flat_map(|scope| &scope.endpoints);
+    let paths = endpoints.map(|endpoint| endpoint.path.clone());
+    (paths.collect(), text)
+}
+
+#[test]
+fn import_gives_parameters_the_kinds_that_the_document_says() {
+    let in_path = |what: Value| {
+        let mut parameter = json!({ "name": "id", "in": "path", "required": true });
+        for (key, value) in what.as_object().unwrap() {
+            parameter[key] = value.clone();
+        }
+        parameter
+    };
+    let schema = |schema: Value| in_path(json!({ "schema": schema }));
+    let components = json!({ "components": {
+        "parameters": { "Id": schema(json!({ "$ref": "#/components/schemas/Id" })) },
+        "schemas": {
+            "Id": { "type": "string", "format": "uuid" },
+            "Odd": true,
+            "Loop": { "$ref": "#/components/schemas/Loop" },
+        },
+        "responses": { "X": { "description": "x" } },
+    }, "parameters": { "Id": in_path(json!({ "type": "string", "format": "date" })) } });
+    for (parameter, kind) in [
+        (
+            schema(json!({ "type": "string", "format": "uuid" })),
+            ":uuid",
+        ),
+        (
+            schema(json!({ "type": "string", "format": "date" })),
+            ":date",
+        ),
+        (
+            schema(json!({ "type": "integer", "format": "int64" })),
+            ":integer",
+        ),
+        (
+            schema(json!({ "type": "integer", "minimum": 0 })),
+            ":integer",
+        ),
+        (schema(json!({ "type": "integer", "minimum": -1 })), ""),
+        (schema(json!({ "type": "string" })), ""),
+        (
+            schema(json!({ "type": "string", "format": "date-time" })),
+            "",
+        ),
+        (schema(json!({ "type": "number" })), ""),
+        (schema(json!(true)), ""),
+        (
+            schema(json!({ "type": ["string", "null"], "format": "uuid" })),
+            "",
+        ),
+        (
+            schema(json!({ "$ref": "#/components/schemas/Id" })),
+            ":uuid",
+        ),
+        (schema(json!({ "$ref": "#/components/schemas/Odd" })), ""),
+        (schema(json!({ "$ref": "#/components/schemas/Loop" })), ""),
+        (schema(json!({ "$ref": "other.json#/Id" })), ""),
+        (json!({ "$ref": "#/components/parameters/Id" }), ":uuid"),
+        // As Swagger 2 says it.
+        (
+            in_path(json!({ "type": "string", "format": "uuid" })),
+            ":uuid",
+        ),
+        (json!({ "$ref": "#/parameters/Id" }), ":date"),
+        // Of something else than the path.
+        (
+            json!({ "name": "id", "in": "query", "schema": { "type": "integer" } }),
+            "",
+        ),
+        (json!("nonsense"), ""),
+    ] {
+        let paths = json!({ "/x/{id}": { "parameters": [parameter], "get": {} } });
+        let (paths, _) = drafted_paths(paths, components.clone());
+        assert_eq!(paths, [format!("/x/{{id{kind}}}")], "{parameter}");
+    }
+    // What an operation says of a parameter goes before what its path says; in one place all have one kind.
+    let of = |kind: &str| json!([schema(json!({ "type": "string", "format": kind }))]);
+    let paths = json!({
+        "/a/{id}": { "parameters": of("date"), "get": { "parameters": of("uuid") } },
+        "/b/{id}": { "parameters": of("date"), "get": { "parameters": of("uuid") }, "put": {} },
+        "/b/{id}/c/{id}": { "parameters": of("uuid"), "get": {} },
+    });
+    let (paths, text) = drafted_paths(paths, json!({}));
+    assert_eq!(
+        paths,
+        ["/a/{id:uuid}", "/b/{id}", "/b/{id}", "/b/{id}/c/{id:uuid}"]
+    );
+    assert!(
+        text.contains("# - /b/{}: the last parameter has no kind"),
+        "{text}"
+    );
 }
 
 #[test]
