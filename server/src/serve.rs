@@ -201,6 +201,7 @@ pub fn metrics_router(metrics: Arc<Metrics>, services: Services) -> Router {
     async fn show(
         State((metrics, services)): State<(Arc<Metrics>, Services)>,
     ) -> impl IntoResponse {
+        crate::http::health::measure(&services, &metrics).await;
         metrics.look(&services);
         let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
         metrics

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::Instant;
 use domain::address::AddressList;
@@ -14,7 +14,7 @@ use domain::gateway::{Gateway, GatewayId, GatewayKind};
 use domain::role::Permission;
 use domain::text::GatewayName;
 use serde_json::{Value, json};
-use storage::{Conflict, GatewayRecord, GatewaySeen, SharedStore, StoreError};
+use storage::{Conflict, GatewayRecord, GatewaySeen, SharedStore, StoreError, StoreResult};
 
 use crate::actor::{Actor, Object};
 use crate::clock::system_rng;
@@ -27,7 +27,7 @@ use crate::{Services, Settings};
 #[derive(Debug, Default)]
 pub(crate) struct Gateways {
     known: Loaded<Vec<Arc<GatewayRecord>>>,
-    seen: Mutex<HashMap<GatewayId, (Instant, Option<IpAddr>)>>,
+    seen: Mutex<HashMap<GatewayId, Seen>>,
 }
 
 impl Gateways {
@@ -40,17 +40,13 @@ impl Gateways {
         self.known.load(read).await
     }
 
-    pub(crate) fn take_seen(&self) -> Vec<(GatewayId, GatewaySeen)> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = std::mem::take(&mut *seen).into_iter();
-        seen.map(|(id, (at, peer))| {
-            let address = peer.map(|peer| peer.to_canonical().to_string());
-            let address = address.unwrap_or_default();
-            (id, GatewaySeen { at, address })
-        })
-        .collect()
+    fn seen(&self) -> MutexGuard<'_, HashMap<GatewayId, Seen>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// When a gateway asked last, and from where.
+type Seen = (Instant, Option<IpAddr>);
 
 /// A gateway as typed.
 #[derive(Debug, Clone, Default)]
@@ -268,13 +264,32 @@ impl Services {
         let Some(found) = found else {
             return Ok(None);
         };
-        self.0
-            .gateways
-            .seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(found.gateway.id, (self.now(), peer));
+        let seen = (self.now(), peer);
+        self.0.gateways.seen().insert(found.gateway.id, seen);
         Ok(Some(KnownGateway(found.clone())))
+    }
+
+    /// Writes when gateways asked last. What could not be written goes with the next call, unless they have
+    /// asked since.
+    pub(crate) async fn write_gateways_seen(&self) -> StoreResult<()> {
+        let seen = std::mem::take(&mut *self.0.gateways.seen());
+        if seen.is_empty() {
+            return Ok(());
+        }
+        let row = |(id, (at, peer)): (&GatewayId, &Seen)| {
+            let address = peer.map(|peer| peer.to_canonical().to_string());
+            let address = address.unwrap_or_default();
+            (*id, GatewaySeen { at: *at, address })
+        };
+        let rows = seen.iter().map(row).collect();
+        let written = self.store().record_gateways_seen(rows).await;
+        if written.is_err() {
+            let mut now = self.0.gateways.seen();
+            for (id, before) in seen {
+                now.entry(id).or_insert(before);
+            }
+        }
+        written
     }
 
     async fn authorise_gateway(

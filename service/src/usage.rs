@@ -196,7 +196,8 @@ impl Recorder {
         taken
     }
 
-    fn take(&self) -> (Vec<CredentialUse>, Vec<UsageRow>) {
+    /// What is written next: the last uses, with what noted them, and the counts.
+    fn take(&self) -> (Vec<(Arc<Counter>, CredentialUse)>, Vec<UsageRow>) {
         let (mut uses, mut rows) = (Vec::new(), std::mem::take(&mut *lock(&self.unwritten)));
         for counter in std::mem::take(&mut *lock(&self.waiting)) {
             let mut counts = lock(&counter.counts);
@@ -211,14 +212,26 @@ impl Recorder {
             }));
             let public_key = counts.public_key.take();
             if let Some(last_use) = counts.last_use.take() {
-                uses.push(CredentialUse {
+                let used = CredentialUse {
                     key_id: counter.key_id,
                     last_use,
                     public_key,
-                });
+                };
+                uses.push((counter.clone(), used));
             }
         }
         (uses, rows)
+    }
+
+    /// Notes uses again that could not be written, behind what came since: there is one of each
+    /// credential, and no more than [`MOST`].
+    fn put_back(&self, uses: Vec<(Arc<Counter>, CredentialUse)>) {
+        for (counter, used) in uses {
+            self.change(&counter, |counts| {
+                counts.last_use.get_or_insert(used.last_use);
+                counts.public_key = counts.public_key.take().or(used.public_key);
+            });
+        }
     }
 }
 
@@ -252,19 +265,23 @@ impl Services {
         let recorder = &self.0.usage;
         let (uses, rows) = recorder.take();
         let counted = self.write_usage(rows).await;
-        let used = if uses.is_empty() {
-            Ok(())
-        } else {
-            self.store().record_uses(uses).await
-        };
+        let used = self.write_uses(uses).await;
         let decided = self.write_decisions().await;
-        let seen = self.0.gateways.take_seen();
-        let saw = if seen.is_empty() {
-            Ok(())
-        } else {
-            self.store().record_gateways_seen(seen).await
-        };
+        let saw = self.write_gateways_seen().await;
         Ok(counted.and(used).and(decided).and(saw)?)
+    }
+
+    /// Writes when credentials were used last. Those that could not be written go with the next call.
+    async fn write_uses(&self, uses: Vec<(Arc<Counter>, CredentialUse)>) -> StoreResult<()> {
+        if uses.is_empty() {
+            return Ok(());
+        }
+        let rows = uses.iter().map(|(_, used)| used.clone()).collect();
+        let written = self.store().record_uses(rows).await;
+        if written.is_err() {
+            self.0.usage.put_back(uses);
+        }
+        written
     }
 
     /// Adds counts up. Those that could not be written go with the next call.

@@ -73,7 +73,7 @@ const SILENT: &str = "the database does not answer";
 
 /// What a node can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Readiness {
+pub enum Readiness {
     /// All of it.
     Ready,
     /// What only reads; and why no more.
@@ -115,24 +115,28 @@ async fn look(services: &Services) -> Readiness {
     })
 }
 
-/// Looks every ten seconds, whether anybody asks or not, for the log and the metrics.
+/// Looks, and sets the metrics to what there is: so they tell of the present whenever they are asked for.
+pub async fn measure(services: &Services, metrics: &Metrics) -> Readiness {
+    let now = look(services).await;
+    let can_read = !matches!(now, Readiness::Down(_));
+    metrics.database_readable.set(can_read.into());
+    metrics
+        .database_writable
+        .set((now == Readiness::Ready).into());
+    now
+}
+
+/// Looks every ten seconds, whether anybody asks or not, for the log.
 pub async fn keep_looking(services: Services, metrics: Arc<Metrics>) {
     let mut last = Readiness::Ready;
     loop {
-        let now = look(&services).await;
+        let now = measure(&services, &metrics).await;
         if now == Readiness::Ready && last != now {
             tracing::info!("the database takes writes again");
         }
         last = now;
         // What is wrong with the database was said.
         let _ = tokio::time::timeout(PATIENCE, services.look_at_clocks()).await;
-        let is_ready = |ready: bool| i64::from(ready);
-        metrics
-            .database_readable
-            .set(is_ready(!matches!(now, Readiness::Down(_))));
-        metrics
-            .database_writable
-            .set(is_ready(now == Readiness::Ready));
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

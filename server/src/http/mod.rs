@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 use app::features::entry::MailIsOn;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state, map_request};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use futures_util::future::BoxFuture;
@@ -106,7 +106,9 @@ fn dashboard(state: &AppState) -> Router<AppState> {
             layers::session::authenticate,
         ));
     open.merge(closed)
+        .route_layer(from_fn(layers::session::answered))
         .route_layer(layers::session::cookies(&state.services))
+        .route_layer(from_fn(layers::session::kept_or_unavailable))
         .route_layer(from_fn_with_state(
             state.clone(),
             layers::origin::same_origin,

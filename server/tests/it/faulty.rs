@@ -37,12 +37,39 @@ pub enum Health {
     Panicking,
 }
 
+/// Whether a method only reads. What is not known to counts as writing.
+fn is_read(call: &str) -> bool {
+    const READS: [&str; 17] = [
+        "ping",
+        "connect_anew",
+        "is_migrated",
+        "close",
+        "setting",
+        "changes_after",
+        "wait_for_change",
+        "has_users",
+        "set_up_token_is_valid",
+        "page_sessions_of",
+        "assertion_id_is_used",
+        "usage_of",
+        "search_audit",
+        "audit_base",
+        "audit_head",
+        "last_audit_time",
+        "database_time",
+    ];
+    let begins = ["find_", "list_", "count_"];
+    READS.contains(&call) || begins.iter().any(|begin| call.starts_with(begin))
+}
+
 #[derive(Debug)]
 pub struct FaultyStore {
     inner: SharedStore,
     health: AtomicU8,
-    /// What is wrong with writing, if anything: only a look at it is refused.
+    /// What is wrong with writing, if anything.
     refused_writes: Mutex<Option<fn() -> StoreError>>,
+    /// What it has failed to do.
+    failed: Mutex<Vec<&'static str>>,
     /// What it was asked to do.
     calls: Mutex<Vec<&'static str>>,
     /// A call that fails once.
@@ -59,6 +86,7 @@ impl FaultyStore {
             inner,
             health: AtomicU8::new(Health::Well as u8),
             refused_writes: Mutex::default(),
+            failed: Mutex::default(),
             calls: Mutex::default(),
             late: Mutex::default(),
             lost_look_ups: Mutex::default(),
@@ -91,7 +119,7 @@ impl FaultyStore {
         Ok(found)
     }
 
-    /// What a look at the writer finds.
+    /// How all that writes fails from now on.
     pub fn refuse_writes(&self, problem: Option<fn() -> StoreError>) {
         *self.refused_writes.lock().unwrap() = problem;
     }
@@ -116,6 +144,11 @@ impl FaultyStore {
         }
     }
 
+    /// What it has failed to do since the last time.
+    pub fn take_failed(&self) -> Vec<&'static str> {
+        std::mem::take(&mut *self.failed.lock().unwrap())
+    }
+
     /// What it was asked to do since the last time.
     pub fn take_calls(&self) -> Vec<&'static str> {
         std::mem::take(&mut *self.calls.lock().unwrap())
@@ -123,6 +156,14 @@ impl FaultyStore {
 
     async fn trouble(&self, call: &'static str) -> StoreResult<()> {
         self.calls.lock().unwrap().push(call);
+        let trouble = self.trouble_with(call).await;
+        if trouble.is_err() {
+            self.failed.lock().unwrap().push(call);
+        }
+        trouble
+    }
+
+    async fn trouble_with(&self, call: &'static str) -> StoreResult<()> {
         let health = self.health.load(Ordering::SeqCst);
         let fails = self.failing.lock().unwrap().take_if(|it| *it == call);
         if health == Health::Failing as u8 || fails.is_some() {
@@ -136,7 +177,7 @@ impl FaultyStore {
         assert_ne!(health, Health::Panicking as u8, "SECRET-CAUSE: a bug");
         let refused = *self.refused_writes.lock().unwrap();
         match refused {
-            Some(problem) if call == "can_write" => Err(problem()),
+            Some(problem) if !is_read(call) => Err(problem()),
             _ => Ok(()),
         }
     }

@@ -5,10 +5,12 @@ use axum::http::{Request, StatusCode};
 use leptos::config::LeptosOptions;
 use server::http::Front;
 use server::state::Shared;
+use storage::StoreError;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use crate::app::{Answer, READ, TestApp};
+use crate::faulty::Health;
 
 async fn fetch(app: &TestApp, path: &str, encoding: &str) -> Answer {
     let request = Request::get(path).header("Accept-Encoding", encoding);
@@ -59,6 +61,39 @@ async fn hashed_files_are_kept_for_ever_and_come_compressed() {
     }
     let icon = fetch(&app, "/favicon.svg", "").await.ok();
     assert_eq!(icon.header("content-type"), Some("image/svg+xml"));
+}
+
+/// What the metrics say now.
+async fn metrics(app: &TestApp) -> String {
+    let metrics = server::serve::metrics_router(app.metrics.clone(), app.services.clone());
+    let request = Request::get("/metrics").body(Body::empty()).unwrap();
+    let answer = metrics.oneshot(request).await.unwrap();
+    let text = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+    String::from_utf8(text.to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn metrics_say_at_once_what_the_database_can_do() {
+    let app = TestApp::new().await;
+    let says = async |readable: u8, writable: u8| {
+        let text = metrics(&app).await;
+        for line in [
+            format!("keyrack_database_readable {readable}"),
+            format!("keyrack_database_writable {writable}"),
+        ] {
+            assert!(text.lines().any(|known| known == line), "{line}: {text}");
+        }
+    };
+    says(1, 1).await;
+    app.store
+        .refuse_writes(Some(|| StoreError::Full("a test".into())));
+    says(1, 0).await;
+    app.store.refuse_writes(None);
+    says(1, 1).await;
+    app.store.set(Health::Failing);
+    says(0, 0).await;
+    app.store.set(Health::Well);
+    says(1, 1).await;
 }
 
 #[tokio::test]

@@ -601,6 +601,7 @@ async fn check_53_a_store_that_fails_or_hangs_lets_nobody_through() {
                 let answer = app.call(request.body(Body::empty()).unwrap()).await;
                 assert!(began.elapsed() < Duration::from_secs(2), "{health:?}");
                 answer.gate_refuses(expected, "temporarily_unavailable");
+                assert_eq!(answer.header("retry-after"), Some("5"));
                 assert!(!String::from_utf8_lossy(&answer.body).contains("SECRET-CAUSE"));
             }
             app.store.set(Health::Well);

@@ -137,7 +137,7 @@ async fn check_90_what_a_killed_process_said_was_done_is_done() {
     let listed = listed.as_array().unwrap().iter();
     let listed = listed.map(|row| row["key_id"].as_str().unwrap().to_owned());
     let listed: BTreeSet<_> = listed.collect();
-    let master = std::fs::read_to_string(path.join("master.key")).unwrap();
+    let master = fs::read_to_string(path.join("master.key")).unwrap();
     let app = TestApp::open(Needs {
         database: format!("sqlite://{}/keyrack.db", path.display()),
         master: MasterKey::from_text(&master).unwrap(),

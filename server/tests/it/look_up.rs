@@ -7,8 +7,8 @@ use axum::http::{Request, header};
 use chrono::TimeDelta;
 use domain::limits::LimitsDraft;
 use server::state::GateMode;
-use service::ServiceError;
-use storage::DecisionRow;
+use service::{GatewayDraft, ServiceError};
+use storage::{DecisionRow, Store as _};
 
 use crate::app::{Answer, Key, READ, TestApp, WRITE, default_catalogue};
 use crate::faulty::Health;
@@ -160,6 +160,45 @@ async fn a_decision_that_could_not_be_written_is_written_later() {
     }
     app.store.set(Health::Well);
     app.finds(&answer, "gate", "no_credentials").await;
+}
+
+#[tokio::test]
+async fn a_last_use_that_could_not_be_written_is_written_later() {
+    let app = TestApp::new().await;
+    let key = app.issue("legacy", "full").await;
+    let other = app.issue("client_secret", "full").await;
+    let gateway = GatewayDraft {
+        name: "edge".to_owned(),
+        kind: "nginx".to_owned(),
+        addresses: "127.0.0.0/8".to_owned(),
+        ..GatewayDraft::default()
+    };
+    let (_, token) = app.services.add_gateway(&app.host, &gateway).await.unwrap();
+    let headers = [
+        ("Authorization", &*key.basic()),
+        ("X-Keyrack-Gateway", token.expose()),
+    ];
+    app.ask_gate(READ, &headers).await.ok();
+    app.token(&other).await;
+    let used_at = app.services.now();
+    for _ in 0..2 {
+        app.store.set(Health::Failing);
+        assert!(app.services.flush_usage().await.is_err());
+        app.store.set(Health::Well);
+        app.clock.advance(TimeDelta::minutes(1));
+    }
+    // What comes after a failure is newer, and stays so.
+    app.token(&other).await;
+    let again_at = app.services.now();
+    app.services.flush_usage().await.unwrap();
+    for (key, at) in [(&key, used_at), (&other, again_at)] {
+        let record = app.services.credential(&app.host, key.key_id()).await;
+        let last_use = record.unwrap().last_use;
+        assert_eq!(last_use.map(|used| used.at), Some(at), "{}", key.id);
+    }
+    let gateways = app.store.list_gateways().await.unwrap();
+    let seen = gateways.first().and_then(|known| known.last_seen.clone());
+    assert_eq!(seen.map(|seen| seen.at), Some(used_at));
 }
 
 #[tokio::test]

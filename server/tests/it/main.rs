@@ -54,4 +54,5 @@ mod sso_proxies;
 mod strangers;
 mod surroundings;
 mod token;
+mod unavailable;
 mod wire;

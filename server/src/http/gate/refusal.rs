@@ -15,6 +15,7 @@ use service::Refusal;
 
 use super::CALLS;
 use crate::http::authorization::BASIC_CHALLENGE;
+use crate::http::layers::headers::RETRY;
 use crate::http::rate_limit;
 use crate::state::GateMode;
 
@@ -174,6 +175,9 @@ impl GateRefusal {
         };
         let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
         let mut response = (status, headers, Json(body)).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY);
+        }
         if let Some(challenge) = self.challenge() {
             response
                 .headers_mut()

@@ -6,8 +6,8 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 
@@ -69,15 +69,21 @@ pub async fn secure(State(state): State<AppState>, request: Request, next: Next)
 }
 
 /// Room for what is set here and an id for the request.
-const HEADERS: usize = 9;
+const HEADERS: usize = 10;
+/// When whoever got a 503 may try again, in seconds: most of what causes one is over by then.
+pub const RETRY: HeaderValue = HeaderValue::from_static("5");
 
 /// What the layer sets. What is there already stays.
 pub fn set(state: &AppState, response: &mut Response, referrer: HeaderValue) {
+    let is_unavailable = response.status() == StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
     headers.reserve(HEADERS);
     let mut default = |name: HeaderName, value: HeaderValue| {
         headers.entry(name).or_insert(value);
     };
+    if is_unavailable {
+        default(RETRY_AFTER, RETRY);
+    }
     default(CONTENT_SECURITY_POLICY, NOTHING);
     default(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     default(REFERRER_POLICY, referrer);

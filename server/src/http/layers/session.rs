@@ -13,7 +13,7 @@ use http::{HeaderValue, Method, StatusCode};
 use service::crypto::hash_token;
 use service::{
     Actor, AtProvider, HalfLogIn, HeaderIdentity, LogIn, LogInMethod, LoggedIn, RequestFacts,
-    ServiceError, ServiceResult, Services,
+    ServiceError, ServiceResult, Services, StoreError,
 };
 use tower_sessions::cookie::SameSite;
 use tower_sessions::cookie::time::Duration;
@@ -72,7 +72,7 @@ pub async fn begin(session: &Session, who: &LoggedIn, log_in: LogIn) -> SessionR
 /// # Errors
 /// The store fails, or what has ended meanwhile ended this as well: there is no session then.
 pub async fn settle(services: &Services, session: &Session) -> ServiceResult<()> {
-    session.save().await.map_err(ServiceError::internal)?;
+    session.save().await.map_err(failed)?;
     let made = match session.id() {
         Some(id) => {
             let store = services.session_store();
@@ -81,17 +81,64 @@ pub async fn settle(services: &Services, session: &Session) -> ServiceResult<()>
         None => None,
     };
     if made.is_none() {
-        session.flush().await.map_err(ServiceError::internal)?;
+        session.flush().await.map_err(failed)?;
         return Err(ServiceError::LogInEnded);
     }
     Ok(())
 }
 
 /// Begins a session that is nobody's, for somebody whose password was right.
-pub async fn begin_half(session: &Session, half: HalfLogIn, next: &str) -> SessionResult<()> {
-    session.clear().await;
-    session.cycle_id().await?;
-    session.insert(HALF, (half, next)).await
+///
+/// # Errors
+/// The store fails: there is no such session then.
+pub async fn begin_half(session: &Session, half: HalfLogIn, next: &str) -> ServiceResult<()> {
+    let begun = async {
+        session.clear().await;
+        session.cycle_id().await?;
+        session.insert(HALF, (half, next)).await?;
+        session.save().await
+    };
+    begun.await.map_err(failed)
+}
+
+/// What it means that a session could not be read or kept.
+#[must_use]
+pub fn failed(error: tower_sessions::session::Error) -> ServiceError {
+    use tower_sessions::session::Error;
+    use tower_sessions::session_store::Error::Backend;
+    match error {
+        Error::Store(Backend(cause)) => {
+            ServiceError::Unavailable(StoreError::Unavailable(cause.into()))
+        }
+        other => ServiceError::internal(other),
+    }
+}
+
+/// That a handler answered, and not the session layer.
+#[derive(Debug, Clone)]
+struct Answered;
+
+/// The layer inside of [`cookies`].
+pub async fn answered(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(Answered);
+    response
+}
+
+/// The layer around [`cookies`], which answers by itself, with nothing but a 500, if the store takes no session.
+/// Whoever calls a function reads JSON, so what fails on the way there says so in JSON as well.
+pub async fn kept_or_unavailable(request: Request, next: Next) -> Response {
+    let is_function = request.uri().path().starts_with("/_fn/");
+    let mut response = next.run(request).await;
+    if response.extensions().get::<Answered>().is_none() {
+        let cause = StoreError::Unavailable("the session could not be kept".into());
+        response = pages::failed(&ServiceError::Unavailable(cause));
+    }
+    if is_function && response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        let error = axum::Json(ApiError::Unavailable);
+        return (StatusCode::SERVICE_UNAVAILABLE, error).into_response();
+    }
+    response
 }
 
 /// The log-in that this session waits to finish, and where it leads to.
@@ -109,14 +156,14 @@ pub async fn prove(
     session: &Session,
     facts: &RequestFacts,
 ) -> ServiceResult<Actor> {
-    let log_in: Option<LogIn> = session.get(LOG_IN).await.map_err(ServiceError::internal)?;
+    let log_in: Option<LogIn> = session.get(LOG_IN).await.map_err(failed)?;
     let proven_at = Some(services.now());
     let proven = log_in.map(|log_in| LogIn {
         proven_at,
         ..log_in
     });
     let noted = session.insert(LOG_IN, proven).await;
-    noted.map_err(ServiceError::internal)?;
+    noted.map_err(failed)?;
     renew_id(services, session, facts).await
 }
 
@@ -132,7 +179,7 @@ pub async fn renew_id(
 ) -> ServiceResult<Actor> {
     // Read before its row goes, which goes on under the new id.
     let read = session.get_value(OWNER).await;
-    read.map_err(ServiceError::internal)?;
+    read.map_err(failed)?;
     let id = session.id().ok_or(ServiceError::LogInEnded)?;
     let (store, now) = (services.session_store(), services.now());
     // Of two requests only one can take it; and what has ended meanwhile does not come back.
@@ -145,7 +192,7 @@ pub async fn renew_id(
         // The id, by which the actor is found, comes with the row.
         session.save().await
     };
-    renewed.await.map_err(ServiceError::internal)?;
+    renewed.await.map_err(failed)?;
     let actor = find_actor(services, session, facts).await?;
     actor.ok_or(ServiceError::LogInEnded)
 }
@@ -213,13 +260,22 @@ pub async fn authenticate(
     let now = state.services.now().timestamp();
     let seen: Option<i64> = session.get(SEEN).await.ok().flatten();
     // A log-out ends the session: keeping it alive would send its cookie once more.
-    if route.as_str() != "/logout"
-        && seen.is_none_or(|seen| now - seen >= 60)
-        && session.insert(SEEN, now).await.is_err()
-    {
-        tracing::warn!("a session could not be kept alive");
+    if route.as_str() != "/logout" && seen.is_none_or(|seen| now - seen >= 60) {
+        keep_alive(&state.services, &session, now).await;
     }
     next.run(request).await
+}
+
+/// Has a session kept with what this request changes, unless nothing can be written: pages can be read then.
+async fn keep_alive(services: &Services, session: &Session, now: i64) {
+    let kept = match services.can_write().await {
+        Ok(()) => session.insert(SEEN, now).await.map_err(failed),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = kept {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, "a session could not be kept alive");
+    }
 }
 
 /// Who acts by the session that came along, if it is somebody's.
@@ -286,7 +342,7 @@ async fn follow_proxy(
             None
         }
     };
-    let failed = |error| pages::failed(&ServiceError::internal(error));
+    let failed = |error| pages::failed(&failed(error));
     let before: Option<String> = session.get(HEADER).await.map_err(failed)?;
     let now = named.as_ref().map(fingerprint);
     if now == before {

@@ -25,8 +25,17 @@ pub(super) fn hash(id: &Id) -> TokenHash {
 #[derive(Debug, Clone)]
 pub struct Store(pub(super) Services);
 
-fn backend(error: impl std::fmt::Display) -> Error {
+/// The store failed.
+fn backend(error: StoreError) -> Error {
     Error::Backend(error.to_string())
+}
+
+fn encode(error: impl std::fmt::Display) -> Error {
+    Error::Encode(error.to_string())
+}
+
+fn decode(error: impl std::fmt::Display) -> Error {
+    Error::Decode(error.to_string())
 }
 
 impl Store {
@@ -49,7 +58,7 @@ impl SessionStore for Store {
             let row = SessionRow {
                 id: hash(&record.id),
                 owner: owner(record),
-                data: serde_json::to_string(&record.data).map_err(backend)?,
+                data: serde_json::to_string(&record.data).map_err(encode)?,
                 created_at: began,
                 idle_until: self.idle_until(),
                 absolute_until: began + self.0.settings().sessions.absolute,
@@ -68,7 +77,7 @@ impl SessionStore for Store {
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
-        let data = serde_json::to_string(&record.data).map_err(backend)?;
+        let data = serde_json::to_string(&record.data).map_err(encode)?;
         let idle_until = self.idle_until();
         let kept = self
             .0
@@ -93,13 +102,13 @@ impl SessionStore for Store {
             return Ok(None);
         };
         let idle_until = OffsetDateTime::from_unix_timestamp(row.idle_until.timestamp());
-        let mut data: HashMap<String, Value> = serde_json::from_str(&row.data).map_err(backend)?;
-        let owner = serde_json::to_value(row.owner).map_err(backend)?;
+        let mut data: HashMap<String, Value> = serde_json::from_str(&row.data).map_err(decode)?;
+        let owner = serde_json::to_value(row.owner).map_err(decode)?;
         data.insert(OWNER.to_owned(), owner);
         Ok(Some(Record {
             id: *id,
             data,
-            expiry_date: idle_until.map_err(backend)?,
+            expiry_date: idle_until.map_err(decode)?,
         }))
     }
 

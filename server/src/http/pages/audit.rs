@@ -9,6 +9,7 @@ use axum::routing::get;
 use futures_util::stream;
 use http::StatusCode;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use service::ServiceError;
 
 use super::Context;
 use crate::audit_export::{Export, Format};
@@ -38,6 +39,10 @@ async fn export(context: Context, Path(file): Path<String>) -> Result<Response, 
     let services = context.state.services.clone();
     let export = match Export::begin(services, actor, format, params.filter()).await {
         Ok(export) => export,
+        // The page can be shown, and would be no answer.
+        Err(error @ (ServiceError::Unavailable(_) | ServiceError::Internal(_))) => {
+            return Err(super::failed(&error));
+        }
         Err(error) => return Ok(context.refuse(PAGE, PAGE, Vec::new(), error).await),
     };
     let parts = stream::try_unfold(export, |mut export| async move {

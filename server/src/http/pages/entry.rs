@@ -54,7 +54,6 @@ async fn log_in(context: Context, session: Session, mut form: Form) -> Result<Re
         Ok(LogInStep::Done(who)) => begin(&context, &session, &who, &next).await,
         Ok(LogInStep::Half(half)) => {
             let begun = session::begin_half(&session, half, safe_next(&next)).await;
-            let begun = begun.map_err(ServiceError::internal);
             begun.map(|()| Redirect::to(SECOND_STEP).into_response())
         }
         Err(error) => Err(error),
@@ -77,7 +76,7 @@ async fn finish_log_in(
 ) -> Result<Response, Response> {
     let code = form.take("proof");
     form.finish().map_err(IntoResponse::into_response)?;
-    let failed = |error| super::failed(&ServiceError::internal(error));
+    let failed = |error| super::failed(&session::failed(error));
     let Some((half, next)) = session::half(&session).await.map_err(failed)? else {
         return Ok(Redirect::to(LOG_IN_ENDED).into_response());
     };
@@ -113,7 +112,7 @@ async fn begin(
         device: device(&context.parts.headers),
     };
     let begun = session::begin(session, who, log_in).await;
-    begun.map_err(ServiceError::internal)?;
+    begun.map_err(session::failed)?;
     session::settle(&context.state.services, session).await?;
     Ok(Redirect::to(safe_next(next)).into_response())
 }

@@ -189,7 +189,7 @@ pub fn safe_next(next: &str) -> &str {
 pub fn failed(error: &ServiceError) -> Response {
     tracing::error!(
         error = error as &dyn std::error::Error,
-        "a request could not be authenticated"
+        "a request could not be answered"
     );
     let text = "The server can't reach its database. Try again in a moment.";
     (StatusCode::SERVICE_UNAVAILABLE, text).into_response()

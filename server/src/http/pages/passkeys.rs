@@ -71,7 +71,7 @@ async fn ask_at_log_in(
 ) -> Result<Response, Response> {
     form.finish().map_err(IntoResponse::into_response)?;
     let half = session::half(&session).await;
-    let half = half.map_err(|error| failed(&ServiceError::internal(error)))?;
+    let half = half.map_err(|error| failed(&session::failed(error)))?;
     let services = &context.state.services;
     let asked = match half {
         Some((half, _)) => services.ask_half_for_passkey(&half).await,

@@ -88,7 +88,7 @@ async fn finish(
             };
             match begun.await {
                 Ok(()) => session::settle(services, &session).await,
-                Err(error) => Err(ServiceError::internal(error)),
+                Err(error) => Err(session::failed(error)),
             }
             .map(|()| done.next)
         }
