@@ -174,7 +174,7 @@ pub async fn token(services: &Services, issued: &IssuedCredential) -> anyhow::Re
     let request = TokenRequest {
         proof,
         scope: None,
-        resource: None,
+        resources: &[],
     };
     Ok(services
         .issue_token(request, &RequestFacts::default())

@@ -25,10 +25,59 @@ impl AudienceList {
         self.0.is_empty() || self.0.iter().any(|allowed| allowed == audience)
     }
 
+    /// Whether a token is let through: one of its audiences is enough.
+    #[must_use]
+    pub fn lets_through(&self, token: &TokenAudience) -> bool {
+        token.names().iter().any(|audience| self.allows(audience))
+    }
+
     /// Whether tokens can be for all that it names.
     #[must_use]
     pub fn is_within(&self, known: &[String]) -> bool {
         self.0.iter().all(|audience| known.contains(audience))
+    }
+}
+
+/// What a token is for (RFC 7519 section 4.1.3): mostly one resource, which is written by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum TokenAudience {
+    /// One.
+    One(String),
+    /// Several, for a client that asked for several (RFC 8707 section 2).
+    Several(Vec<String>),
+}
+
+impl TokenAudience {
+    /// All that it is for.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Several(names) => names,
+        }
+    }
+}
+
+/// From what was asked for; the same twice is the same once.
+impl FromIterator<String> for TokenAudience {
+    fn from_iter<I: IntoIterator<Item = String>>(names: I) -> Self {
+        let mut several: Vec<String> = Vec::new();
+        for name in names {
+            if !several.contains(&name) {
+                several.push(name);
+            }
+        }
+        match <[String; 1]>::try_from(several) {
+            Ok([one]) => Self::One(one),
+            Err(several) => Self::Several(several),
+        }
+    }
+}
+
+impl fmt::Display for TokenAudience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.names().join(", "))
     }
 }
 
@@ -56,6 +105,31 @@ impl fmt::Display for AudienceList {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_is_for_one_or_several_and_one_that_a_list_has_is_enough() {
+        let token = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<TokenAudience>()
+        };
+        let list: AudienceList = "b c".parse().unwrap();
+        for (names, json, through) in [
+            (&["a"][..], r#""a""#, false),
+            (&["b", "b"], r#""b""#, true),
+            (&["a", "d"], r#"["a","d"]"#, false),
+            (&["a", "c"], r#"["a","c"]"#, true),
+            (&[], "[]", false),
+        ] {
+            let token = token(names);
+            assert_eq!(serde_json::to_string(&token).unwrap(), json);
+            assert_eq!(serde_json::from_str::<TokenAudience>(json).unwrap(), token);
+            assert_eq!(list.lets_through(&token), through, "{json}");
+        }
+        assert!(AudienceList::ALL.lets_through(&token(&["a"])));
+        assert!(!AudienceList::ALL.lets_through(&token(&[])));
+    }
 
     #[test]
     fn a_list_allows_what_is_on_it_and_an_empty_one_everything() {

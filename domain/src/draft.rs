@@ -177,7 +177,7 @@ impl CredentialDraft {
         match (flow, has_key, url) {
             (Flow::PrivateKeyJwt, false, None) => Some((
                 "public_key",
-                "paste the public key that the program signs with, as PEM or JWK",
+                "paste the public key that the program signs with, as PEM, certificate or JWK",
             )),
             (Flow::PrivateKeyJwt, true, Some(_)) => {
                 Some(("jwks_url", "paste a public key or give a URL, not both"))

@@ -36,7 +36,7 @@ fn line(text: &str, limit: usize) -> Result<String, InvalidText> {
         Err(InvalidText::Empty)
     } else if text.chars().count() > limit {
         Err(InvalidText::TooLong(limit))
-    } else if text.chars().any(is_hidden) {
+    } else if text.chars().any(is_hidden) || has_idle_joiner(&text) {
         Err(InvalidText::Control)
     } else if is_confidential(&text) {
         Err(InvalidText::Confidential)
@@ -52,7 +52,49 @@ fn is_hidden(c: char) -> bool {
             c,
             '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
         )
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+}
+
+/// Whether a joiner (ZWNJ, ZWJ) stands where neither a script nor an emoji has use for it: there it would
+/// only make two names that look the same.
+fn has_idle_joiner(text: &str) -> bool {
+    let characters: Vec<char> = text.chars().collect();
+    characters.iter().enumerate().any(|(at, c)| {
+        let next_to = |at: Option<usize>| at.and_then(|at| characters.get(at)).copied();
+        let (before, after) = (next_to(at.checked_sub(1)), next_to(at.checked_add(1)));
+        match (c, before, after) {
+            ('\u{200c}' | '\u{200d}', Some(before), Some(after)) => {
+                let joins_letters = uses_joiners(before) && uses_joiners(after);
+                let joins_emoji = *c == '\u{200d}' && is_emoji(before) && is_emoji(after);
+                !joins_letters && !joins_emoji
+            }
+            ('\u{200c}' | '\u{200d}', ..) => true,
+            _ => false,
+        }
+    })
+}
+
+/// Whether a character is in a block of the scripts whose letters joiners shape (Unicode 16, section 23.2):
+/// from Arabic to N'Ko and Mandaic, those of India and their relatives, Khmer, Mongolian, Balinese.
+const fn uses_joiners(c: char) -> bool {
+    matches!(
+        c,
+        '\u{600}'..='\u{8ff}'
+            | '\u{900}'..='\u{dff}'
+            | '\u{1000}'..='\u{109f}'
+            | '\u{1780}'..='\u{18af}'
+            | '\u{1a20}'..='\u{1bff}'
+            | '\u{a8e0}'..='\u{a8ff}'
+            | '\u{fb50}'..='\u{fdff}'
+            | '\u{fe70}'..='\u{fefc}'
+            | '\u{11000}'..='\u{11fff}'
+    )
+}
+
+/// Whether a character may be a part of an emoji that a joiner makes of several (UTS #51): a picture, the mark
+/// that asks for its colours, or a tone of skin.
+const fn is_emoji(c: char) -> bool {
+    matches!(c, '\u{fe0f}' | '\u{2190}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}')
 }
 
 macro_rules! text_type {
@@ -171,6 +213,45 @@ mod tests {
             "x".repeat(1 << 20).parse::<CredentialName>(),
             Err(InvalidText::TooLong(80))
         );
+    }
+
+    #[test]
+    fn joiners_stand_where_a_script_or_an_emoji_needs_them_and_nowhere_else() {
+        for text in [
+            "می\u{200c}خواهم",
+            "क्\u{200d}ष",
+            "क्\u{200c}ष",
+            "ශ්\u{200d}රී",
+            "👩\u{200d}💻 Mara",
+            "👩🏽\u{200d}🚀",
+            "❤\u{fe0f}\u{200d}🔥",
+            "🏳\u{fe0f}\u{200d}🌈",
+            "👨\u{200d}👩\u{200d}👧",
+        ] {
+            let name: Result<CredentialName, _> = text.parse();
+            assert_eq!(name.as_ref().map(CredentialName::as_str), Ok(text));
+        }
+        for text in [
+            "settle\u{200c}ment",
+            "settle\u{200d}ment",
+            "\u{200d}क",
+            "ख\u{200c}",
+            "م\u{200c}a",
+            "a\u{200d}👩",
+            "👩\u{200c}💻",
+            "👩\u{200d}\u{200d}💻",
+            "می\u{200c}\u{200c}خ",
+            "👩\u{200d}",
+            "م\u{202e}م",
+            "م\u{200f}م",
+            "م\u{2066}م",
+        ] {
+            assert_eq!(
+                text.parse::<CredentialName>(),
+                Err(InvalidText::Control),
+                "{text:?}"
+            );
+        }
     }
 
     proptest! {

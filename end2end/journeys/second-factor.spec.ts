@@ -97,7 +97,7 @@ for (const wasm of [true, false]) {
       await expect(other).toHaveURL(/\/login/);
       await logIn(other, noor);
       await setUpCode(other);
-      await keyrack.run(["user", "reset-second-factor", noor.email]);
+      await keyrack.run(["user", "reset-second-factor", "--email", noor.email]);
       await logIn(other, noor);
     });
   });

@@ -257,7 +257,7 @@ impl Issuer {
         let request = TokenRequest {
             proof,
             scope: None,
-            resource: None,
+            resources: &[],
         };
         (
             debugged,

@@ -366,18 +366,19 @@ impl<'a> Assertion<'a> {
     }
 
     /// Exactly one audience (RFC 10070): an assertion that others accept too could be replayed by
-    /// one of them.
+    /// one of them. Where older clients are let in, by more names than the issuer's, one may name several
+    /// of those.
     fn audience_rule(&self, audiences: &[String]) -> Finding {
         let named = self.claims.get("aud");
-        let only = match named {
-            Some(Value::String(one)) => Some(one),
-            Some(Value::Array(several)) => match several.as_slice() {
-                [Value::String(one)] => Some(one),
-                _ => None,
-            },
-            _ => None,
+        let ours = |one: &Value| audiences.iter().any(|ours| one.as_str() == Some(ours));
+        let passed = match named {
+            Some(Value::Array(several)) => {
+                let most = audiences.len();
+                (1..=most).contains(&several.len()) && several.iter().all(ours)
+            }
+            Some(one) => ours(one),
+            None => false,
         };
-        let passed = only.is_some_and(|one| audiences.contains(one));
         Finding::new(Rule::Audience, passed, show(named), audiences.join(" or "))
     }
 

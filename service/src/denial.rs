@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use domain::Instant;
+use domain::audience::TokenAudience;
 use domain::credential::{Credential, Flow, State, state_at};
 use domain::expiry::rfc3339;
 use domain::key_id::KeyId;
@@ -52,7 +53,7 @@ pub enum Cause {
     /// The token was revoked by its client.
     TokenRevoked,
     /// The token is for this audience, and the gateway that asked is not.
-    OtherAudience(String),
+    OtherAudience(TokenAudience),
     /// A secret is for no audience, and the gateway that asked is for some.
     NoAudience,
 }

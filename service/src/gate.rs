@@ -413,7 +413,7 @@ impl Services {
             Ok(verified) => verified,
             Err(denial) => return Ok(Err(denial)),
         };
-        if !audiences.allows(&verified.claims.aud) {
+        if !audiences.lets_through(&verified.claims.aud) {
             let cause = Cause::OtherAudience(verified.claims.aud.clone());
             return Ok(Err(Denial::new(Some(verified.key_id), cause)));
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::Instant;
+use domain::audience::TokenAudience;
 use domain::audit::{Action, ObjectKind, Outcome};
 use domain::key_id::KeyId;
 use serde::Serialize;
@@ -34,8 +35,8 @@ pub struct ActiveToken<'a> {
     pub client_id: &'a str,
     /// The same: a program acts for itself.
     pub sub: &'a str,
-    /// The resource that it is for.
-    pub aud: &'a str,
+    /// The resource that it is for, or several.
+    pub aud: &'a TokenAudience,
     /// This issuer.
     pub iss: &'a str,
     /// When it ends, in seconds since 1970.

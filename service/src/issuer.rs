@@ -1,9 +1,11 @@
 //! The token endpoint's use case: from a client's proof to an access token (RFC 6749 section 4.4).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Instant;
+use domain::audience::TokenAudience;
 use domain::credential::Flow;
 use domain::key_id::KeyId;
 use domain::limits::LimitKind;
@@ -57,8 +59,8 @@ pub struct TokenRequest<'a> {
     pub proof: ClientProof<'a>,
     /// The scopes that it asks for; all it has, if none are named.
     pub scope: Option<&'a str>,
-    /// The resource that the token is for (RFC 8707).
-    pub resource: Option<&'a str>,
+    /// The resources that the token is for (RFC 8707); the first that is configured, if none are named.
+    pub resources: &'a [Cow<'a, str>],
 }
 
 /// A token.
@@ -153,6 +155,19 @@ impl From<ServiceError> for TokenError {
     }
 }
 
+/// What a token is for: the resources that were asked for, if this issuer has all of them.
+fn targets(asked: &[Cow<'_, str>], known: &[String]) -> Result<TokenAudience, TokenError> {
+    if asked.is_empty() {
+        let first = known.first().ok_or(TokenError::InvalidTarget)?;
+        return Ok(TokenAudience::One(first.clone()));
+    }
+    let find = |asked: &Cow<'_, str>| {
+        let found = known.iter().find(|known| *known == asked);
+        found.cloned().ok_or(TokenError::InvalidTarget)
+    };
+    asked.iter().map(find).collect()
+}
+
 impl Services {
     /// Trades a client's proof for an access token.
     ///
@@ -233,10 +248,7 @@ impl Services {
         }
         let scopes = requested(request.scope, &live.grant.scopes)?;
         let settings = &self.0.settings;
-        let audience = match request.resource {
-            None => settings.audiences.first(),
-            Some(asked) => settings.audiences.iter().find(|known| *known == asked),
-        };
+        let audience = targets(request.resources, &settings.audiences)?;
         let issued_at = now.timestamp();
         let longest = issued_at + settings.token_life.num_seconds();
         // A credential ends on a whole second, so a token never outlives it.
@@ -246,7 +258,6 @@ impl Services {
             .expires_at
             .map_or(longest, |end| longest.min(end.timestamp()));
         let scope = scopes.to_string();
-        let audience = audience.ok_or(TokenError::InvalidTarget)?.clone();
         // Last, so that requests which are refused anyway use nothing up.
         if let Some(Err(full)) = live.limiter.as_ref().map(|limiter| limiter.token()) {
             limit(LimitKind::Tokens, TokenError::RateLimited(full))?;

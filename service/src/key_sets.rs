@@ -237,7 +237,7 @@ const fn words(error: InvalidPublicKey) -> &'static str {
             "needs 1 to 10 keys for signatures in its key set, each once: P-256, P-384, Ed25519 or \
              RSA"
         }
-        InvalidPublicKey::Malformed | InvalidPublicKey::TooLong => {
+        InvalidPublicKey::Malformed | InvalidPublicKey::Several | InvalidPublicKey::TooLong => {
             "answered with something that is not a set of public keys (JWKS)"
         }
     }

@@ -1,19 +1,21 @@
-//! The public key that a program registers for private key JWT: read from PEM or JWK, and refused
-//! when it is private, weak or of a kind that assertions can't be signed with.
+//! The public key that a program registers for private key JWT: read from what people have (PEM, a
+//! certificate, JWK), and refused when it is private, weak or of a kind that assertions can't be signed with.
 
 use std::str::FromStr;
 
 use aws_lc_rs::digest;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ParsedPublicKey};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use domain::Instant;
 use domain::confidential::{PRIVATE_KEY_ADVICE, PRIVATE_MEMBERS, holds_private_key};
+use p256::elliptic_curve::sec1::ToSec1Point as _;
 use serde_json::{Map, Value, json};
+use spki::SubjectPublicKeyInfoOwned;
+use spki::der::Decode as _;
 use spki::der::asn1::ObjectIdentifier;
-use spki::der::{Decode as _, DecodePem as _};
 use storage::{FetchedKey, PublicKeyRow};
+use x509_cert::Certificate;
 
 /// More text than any key needs.
 const LONGEST: usize = 16 * 1024;
@@ -45,8 +47,11 @@ pub enum InvalidPublicKey {
     #[error("{PRIVATE_KEY_ADVICE}")]
     Private,
     /// Neither PEM nor JWK.
-    #[error("paste a public key as PEM (BEGIN PUBLIC KEY) or as JWK")]
+    #[error("paste a public key as PEM (BEGIN PUBLIC KEY), as a certificate or as JWK")]
     Malformed,
+    /// More than one PEM block: nobody knows which of them signs.
+    #[error("paste one key at a time, without the certificates of its issuers, or a JWK set")]
+    Several,
     /// A kind of key that assertions can't be signed with here.
     #[error("use a P-256, P-384, Ed25519 or RSA key")]
     Unsupported,
@@ -124,7 +129,7 @@ impl PublicKey {
         if text.len() > LONGEST {
             return Err(InvalidPublicKey::TooLong);
         }
-        let set: Option<Map<String, Value>> = serde_json::from_str(text).ok();
+        let set: Option<Map<String, Value>> = serde_json::from_str(bare(text)).ok();
         let Some(Value::Array(members)) = set.and_then(|mut set| set.remove("keys")) else {
             return Ok(vec![text.parse()?]);
         };
@@ -147,7 +152,7 @@ impl PublicKey {
     /// or too many.
     pub fn parse_published(text: &str) -> Result<Vec<Self>, InvalidPublicKey> {
         let set: Map<String, Value> =
-            serde_json::from_str(text).map_err(|_| InvalidPublicKey::Malformed)?;
+            serde_json::from_str(bare(text)).map_err(|_| InvalidPublicKey::Malformed)?;
         let Some(Value::Array(members)) = set.get("keys") else {
             return Err(InvalidPublicKey::Malformed);
         };
@@ -181,18 +186,23 @@ impl PublicKey {
         Ok(keys)
     }
 
-    fn ec(curve: &str, x: &[u8], y: &[u8]) -> Result<Self, InvalidPublicKey> {
-        let (length, algorithm, verifier) = match curve {
-            "P-256" => (32, "ES256", &ECDSA_P256_SHA256_FIXED),
-            "P-384" => (48, "ES384", &ECDSA_P384_SHA384_FIXED),
+    /// A point as SEC 1 section 2.3.3 has it, compressed or not.
+    fn ec(curve: &str, point: &[u8]) -> Result<Self, InvalidPublicKey> {
+        // Both refuse a point that is not on the curve.
+        let (point, algorithm) = match curve {
+            "P-256" => {
+                let key = p256::PublicKey::from_sec1_bytes(point);
+                (key.map(|key| key.to_sec1_point(false).to_bytes()), "ES256")
+            }
+            "P-384" => {
+                let key = p384::PublicKey::from_sec1_bytes(point);
+                (key.map(|key| key.to_sec1_point(false).to_bytes()), "ES384")
+            }
             _ => return Err(InvalidPublicKey::Unsupported),
         };
-        let point = [&[4], x, y].concat();
-        // Parsing refuses a point that is not on the curve.
-        if (x.len(), y.len()) != (length, length) || ParsedPublicKey::new(verifier, point).is_err()
-        {
-            return Err(InvalidPublicKey::Malformed);
-        }
+        let point = point.map_err(|_| InvalidPublicKey::Malformed)?;
+        // Behind the 4 of a point that is not compressed.
+        let (x, y) = point[1..].split_at(point.len() / 2);
         let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
         Ok(Self::new(
             members(json!({ "crv": curve, "kty": "EC", "x": x, "y": y })),
@@ -234,33 +244,75 @@ impl PublicKey {
         ))
     }
 
-    fn from_pem(text: &str) -> Result<Self, InvalidPublicKey> {
-        let info = spki::SubjectPublicKeyInfoOwned::from_pem(text)
+    /// A key in DER: in PEM, or its base64 alone, as some consoles show it.
+    fn from_der_text(text: &str) -> Result<Self, InvalidPublicKey> {
+        let (label, body) = match text.split_once("-----BEGIN ") {
+            None => (None, text),
+            Some((_, block)) => {
+                let (label, block) = block
+                    .split_once("-----")
+                    .ok_or(InvalidPublicKey::Malformed)?;
+                let (body, rest) = block
+                    .split_once("-----END ")
+                    .ok_or(InvalidPublicKey::Malformed)?;
+                if rest.contains("-----BEGIN ") {
+                    return Err(InvalidPublicKey::Several);
+                }
+                (Some(label), body)
+            }
+        };
+        // PEM that went through a variable or a form may have lost its lines, or have them spelled out.
+        let body = body.replace("\\n", "").replace("\\r", "");
+        let body: String = body.split_whitespace().collect();
+        let der = STANDARD
+            .decode(body)
             .map_err(|_| InvalidPublicKey::Malformed)?;
+        let certified = || {
+            let certificate = Certificate::from_der(&der).ok()?;
+            Some(
+                certificate
+                    .tbs_certificate()
+                    .subject_public_key_info()
+                    .clone(),
+            )
+        };
+        let info = || SubjectPublicKeyInfoOwned::from_der(&der).ok();
+        let info = match label {
+            Some("PUBLIC KEY") => info(),
+            Some("CERTIFICATE" | "X509 CERTIFICATE") => certified(),
+            Some("RSA PUBLIC KEY") => return Self::from_pkcs1(&der),
+            None => info().or_else(certified),
+            Some(_) => None,
+        };
+        Self::from_info(&info.ok_or(InvalidPublicKey::Malformed)?)
+    }
+
+    /// RFC 8017 appendix A.1.1.
+    fn from_pkcs1(der: &[u8]) -> Result<Self, InvalidPublicKey> {
+        let key = pkcs1::RsaPublicKeyRef::from_der(der).map_err(|_| InvalidPublicKey::Malformed)?;
+        Self::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes())
+    }
+
+    /// RFC 5280 section 4.1.2.7.
+    fn from_info(info: &SubjectPublicKeyInfoOwned) -> Result<Self, InvalidPublicKey> {
         let key = info
             .subject_public_key
             .as_bytes()
             .ok_or(InvalidPublicKey::Malformed)?;
         match info.algorithm.oid {
-            RSA => {
-                let key = pkcs1::RsaPublicKeyRef::from_der(key)
-                    .map_err(|_| InvalidPublicKey::Malformed)?;
-                Self::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes())
-            }
+            RSA => Self::from_pkcs1(key),
             EC => {
                 let curve = info
                     .algorithm
                     .parameters
+                    .as_ref()
                     .and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
                 let curve = match curve {
                     Some(P256) => "P-256",
                     Some(P384) => "P-384",
                     _ => return Err(InvalidPublicKey::Unsupported),
                 };
-                // SEC 1 section 2.3.3: 4, x, y. A compressed point is rare enough to be refused.
-                let point = key.strip_prefix(&[4]).ok_or(InvalidPublicKey::Malformed)?;
-                let (x, y) = point.split_at(point.len() / 2);
-                Self::ec(curve, x, y)
+                Self::ec(curve, key)
             }
             ED25519 => Self::ed25519(key),
             _ => Err(InvalidPublicKey::Unsupported),
@@ -280,7 +332,14 @@ impl PublicKey {
                 .map_err(|_| InvalidPublicKey::Malformed)
         };
         let key = match text("kty") {
-            "EC" => Self::ec(text("crv"), &bytes("x")?, &bytes("y")?),
+            "EC" => {
+                let (x, y) = (bytes("x")?, bytes("y")?);
+                // Each as long as the curve's field (RFC 7518 section 6.2.1.2), behind the 4 of both.
+                if x.len() != y.len() {
+                    return Err(InvalidPublicKey::Malformed);
+                }
+                Self::ec(text("crv"), &[&[4], &x[..], &y[..]].concat())
+            }
             "RSA" => Self::rsa(&bytes("n")?, &bytes("e")?),
             "OKP" if text("crv") == "Ed25519" => Self::ed25519(&bytes("x")?),
             _ => Err(InvalidPublicKey::Unsupported),
@@ -300,16 +359,21 @@ impl FromStr for PublicKey {
         if text.len() > LONGEST {
             return Err(InvalidPublicKey::TooLong);
         }
-        let text = text.trim();
+        let text = bare(text);
         if holds_private_key(text) {
             return Err(InvalidPublicKey::Private);
         }
         if text.starts_with('{') {
             Self::from_jwk(text)
         } else {
-            Self::from_pem(text)
+            Self::from_der_text(text)
         }
     }
+}
+
+/// A text without what editors put around it: blanks, and the mark of a byte order.
+fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
 fn members(value: Value) -> Map<String, Value> {
@@ -327,5 +391,7 @@ fn strip_zeros(bytes: &[u8]) -> &[u8] {
     &bytes[start..]
 }
 
+#[cfg(test)]
+mod form_tests;
 #[cfg(test)]
 mod tests;

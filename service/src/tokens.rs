@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
 use domain::Instant;
+use domain::audience::TokenAudience;
 use domain::credential::Flow;
 use domain::key_id::KeyId;
 use domain::scope::{ScopeSet, WireScope};
@@ -32,7 +33,7 @@ pub(crate) struct Claims {
     pub iss: String,
     pub sub: String,
     pub client_id: String,
-    pub aud: String,
+    pub aud: TokenAudience,
     pub iat: i64,
     pub exp: i64,
     pub jti: String,

@@ -46,7 +46,7 @@ impl Services {
             let request = TokenRequest {
                 proof,
                 scope: None,
-                resource: None,
+                resources: &[],
             };
             let answer = self.issue_token(request, facts).await;
             tried.push(Tried {

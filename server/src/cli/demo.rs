@@ -411,7 +411,7 @@ async fn use_once(services: &Services, credential: &Credential, secret: &Secret)
             secret,
         },
         scope: None,
-        resource: None,
+        resources: &[],
     };
     let token = services
         .issue_token(request, &facts)

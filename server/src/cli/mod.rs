@@ -241,3 +241,45 @@ fn host() -> Actor {
     let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
     Actor::host(user.as_deref().unwrap_or("an administrator"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// The commands without commands of their own.
+    fn leaves(command: clap::Command) -> Vec<clap::Command> {
+        let below: Vec<_> = command.get_subcommands().cloned().collect();
+        if below.is_empty() {
+            return vec![command];
+        }
+        below.into_iter().flat_map(leaves).collect()
+    }
+
+    #[test]
+    fn an_argument_is_written_in_the_same_way_in_every_command() {
+        let mut ways = BTreeMap::new();
+        let mut seen = 0;
+        for command in leaves(Cli::command()) {
+            for argument in command.get_arguments() {
+                let way = (
+                    argument.is_positional(),
+                    argument.get_action().takes_values(),
+                );
+                let known = *ways.entry(argument.get_id().to_string()).or_insert(way);
+                assert_eq!(
+                    known,
+                    way,
+                    "{} of {}",
+                    argument.get_id(),
+                    command.get_name()
+                );
+                seen += 1;
+            }
+        }
+        assert!(seen > 2 * ways.len(), "most are in several commands");
+    }
+}

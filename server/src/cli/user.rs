@@ -63,6 +63,7 @@ pub enum UserCommand {
     /// Take a person's second factors away who has lost them: the password lets them in then.
     ResetSecondFactor {
         /// The person's address.
+        #[arg(long)]
         email: String,
         #[command(flatten)]
         format: Format,

@@ -33,12 +33,11 @@ use leptos_axum::{
 };
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::services::ServeDir;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::state::AppState;
-use layers::limits::{ANSWER_TIME, BODY_BYTES};
+use layers::limits::ANSWER_TIME;
 
 pub use front::Front;
 
@@ -71,8 +70,7 @@ fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
             StatusCode::SERVICE_UNAVAILABLE,
             ANSWER_TIME,
         ))
-        .layer(map_request(layers::limits::body_in_time))
-        .layer(RequestBodyLimitLayer::new(BODY_BYTES))
+        .layer(map_request(layers::limits::bound_body))
         .layer(CatchPanicLayer::custom(panicked));
     routes
         .layer(layers)

@@ -10,6 +10,7 @@ use axum::http::{Method, Request};
 use chrono::TimeDelta;
 use domain::expiry::ExpiryChoice;
 use domain::limits::{LimitKind, LimitsDraft};
+use serde_json::json;
 
 use crate::app::{
     Answer, ISSUER, Key, OTHER_AUDIENCE, READ, TestApp, WRITE, basic, default_catalogue, jwt_part,
@@ -158,7 +159,7 @@ async fn check_06_no_client_authentication_is_refused() {
 
 #[track_caller]
 fn assert_challenge(answer: &Answer) {
-    let challenge = r#"Basic realm="keyrack", charset="UTF-8""#;
+    let challenge = r#"Basic realm="keyrack", charset="UTF-8", error="invalid_client""#;
     assert_eq!(answer.header("www-authenticate"), Some(challenge));
 }
 
@@ -831,6 +832,68 @@ async fn check_30_the_audience_is_a_configured_resource() {
         let answer = app.post_token(&key, &format!("&resource={resource}")).await;
         answer.refuses(400, "invalid_target");
     }
+}
+
+/// To whoever has shown that the key is theirs; strangers learn nothing from it.
+#[tokio::test]
+async fn an_assertion_that_breaks_a_rule_is_refused_with_the_rule() {
+    let app = TestApp::new().await;
+    let key = app.issue("private_key_jwt", "read_only").await;
+    let describe = async |assertion: &str| {
+        let form = format!(
+            "{GRANT}&client_assertion={assertion}&client_assertion_type=\
+             urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        );
+        let answer = app.ask_token(&form, &[]).await;
+        answer.refuses(401, "invalid_client");
+        let body = answer.json();
+        body["error_description"].as_str().unwrap().to_owned()
+    };
+    let good = app.assertion(&key);
+    app.ask_token(
+        &format!(
+            "{GRANT}&client_assertion={good}&client_assertion_type=\
+             urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        ),
+        &[],
+    )
+    .await
+    .ok();
+    let again = describe(&good).await;
+    assert!(again.contains("was used before"), "{again}");
+    let no_jwt = describe("x").await;
+    assert!(no_jwt.contains("three parts"), "{no_jwt}");
+    let (signed, _) = good.rsplit_once('.').unwrap();
+    let forged = describe(&format!("{signed}.AAAA")).await;
+    app.quarantine(&key).await;
+    let quarantined = describe(&app.assertion(&key)).await;
+    assert_eq!(forged, quarantined);
+    assert!(forged.contains("request_id"), "{forged}");
+}
+
+/// RFC 8707 section 2: the parameter may be there several times.
+#[tokio::test]
+async fn check_30_a_token_is_for_all_resources_that_were_asked_for_or_for_none() {
+    let app = TestApp::new().await;
+    let key = app.issue("client_secret", "read_only").await;
+    for (asked, audience) in [
+        (
+            &[OTHER_AUDIENCE, ISSUER][..],
+            json!([OTHER_AUDIENCE, ISSUER]),
+        ),
+        (&[OTHER_AUDIENCE, "", OTHER_AUDIENCE], json!(OTHER_AUDIENCE)),
+        (&["", ""], json!(ISSUER)),
+    ] {
+        let form: String = asked.iter().map(|one| format!("&resource={one}")).collect();
+        let answer = app.post_token(&key, &form).await.ok().json();
+        let token = answer["access_token"].as_str().unwrap();
+        assert_eq!(jwt_part(token, 1)["aud"], audience, "{form}");
+        app.ask_with_token(READ, token).await.ok();
+    }
+    let form = format!("&resource={ISSUER}&resource=https://evil.example");
+    app.post_token(&key, &form)
+        .await
+        .refuses(400, "invalid_target");
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ fn pem_and_jwk_of_one_key_are_one_key() {
     .concat();
     let head = hex::decode("3059301306072a8648ce3d020106082a8648ce3d030107034200").unwrap();
     let der = [head, vec![4], point].concat();
-    let body = base64::engine::general_purpose::STANDARD.encode(der);
+    let body = STANDARD.encode(der);
     let lines: Vec<_> = body
         .as_bytes()
         .chunks(64)
@@ -168,7 +168,7 @@ fn check_27_ed25519_keys_of_small_order_are_refused() {
         assert_eq!(parsed, Err(InvalidPublicKey::SmallOrder), "{point}");
         // RFC 8410 section 4: twelve bytes of head before the point.
         let der = hex::decode(format!("302a300506032b6570032100{point}")).unwrap();
-        let body = base64::engine::general_purpose::STANDARD.encode(der);
+        let body = STANDARD.encode(der);
         let pem = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
         let parsed = pem.parse::<PublicKey>();
         assert_eq!(parsed, Err(InvalidPublicKey::SmallOrder), "{point}");

@@ -104,7 +104,7 @@ async fn ask(
             assertion,
         },
         scope: None,
-        resource: None,
+        resources: &[],
     };
     team.services
         .issue_token(request, &RequestFacts::default())
@@ -194,13 +194,17 @@ async fn check_20_a_switch_takes_the_token_endpoint_as_audience_too() {
         json!([ISSUER]),
         json!(endpoint),
         json!([endpoint]),
+        json!([ISSUER, endpoint]),
+        json!([endpoint, ISSUER]),
     ] {
         let taken = scene.ask(&assertion(&scene, &audience)).await;
         assert!(taken.is_ok(), "{audience}");
     }
     for audience in [
-        json!([ISSUER, endpoint]),
-        json!([endpoint, endpoint]),
+        json!([ISSUER, "https://other.example"]),
+        json!([ISSUER, endpoint, "https://other.example"]),
+        json!([ISSUER, endpoint, ISSUER]),
+        json!([]),
         json!(format!("{ISSUER} {endpoint}")),
         json!("https://keys.example.com/v1/oauth2/introspect"),
         json!("https://other.example/v1/oauth2/token"),
@@ -333,7 +337,7 @@ async fn check_24_an_id_works_once_for_each_client() {
             assertion: &assertion,
         },
         scope: None,
-        resource: None,
+        resources: &[],
     };
     let outcome = restarted
         .issue_token(request, &RequestFacts::default())

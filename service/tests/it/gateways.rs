@@ -323,7 +323,7 @@ async fn a_token_for_one_audience_opens_no_gateway_of_another() {
             let request = TokenRequest {
                 proof,
                 scope: None,
-                resource: Some(resource),
+                resources: &[resource.into()],
             };
             let facts = RequestFacts::default();
             let token = services.issue_token(request, &facts).await.unwrap();

@@ -298,7 +298,7 @@ pub async fn token_from(
     let request = TokenRequest {
         proof,
         scope: None,
-        resource: None,
+        resources: &[],
     };
     Ok(services.issue_token(request, facts).await?.access_token)
 }

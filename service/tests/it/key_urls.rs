@@ -184,7 +184,7 @@ pub async fn send(services: &Services, assertion: &str) -> Result<(), TokenError
             assertion,
         },
         scope: None,
-        resource: None,
+        resources: &[],
     };
     let issued = services
         .issue_token(request, &RequestFacts::default())

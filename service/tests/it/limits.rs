@@ -63,7 +63,7 @@ async fn ask(
             secret: issued.secret.as_ref().unwrap().expose(),
         },
         scope: None,
-        resource: None,
+        resources: &[],
     };
     team.services.issue_token(request, facts).await
 }
@@ -285,7 +285,7 @@ async fn a_client_that_must_wait_is_named_if_there_is_one() {
         let request = |proof| TokenRequest {
             proof,
             scope: None,
-            resource: None,
+            resources: &[],
         };
         let here = facts("192.0.2.7", "guess");
         let mut tries = 0;
@@ -391,7 +391,7 @@ async fn every_refusal_can_be_looked_up_by_its_request() {
             secret: issued.secret.as_ref().unwrap().expose(),
         },
         scope: None,
-        resource: None,
+        resources: &[],
     };
     let refused = team
         .services

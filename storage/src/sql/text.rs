@@ -2,15 +2,18 @@
 //! both databases, whatever their locale.
 
 use domain::credential::Credential;
+use unicode_normalization::UnicodeNormalization as _;
 
 /// A text for comparing without regard to case.
 pub(super) fn fold(text: &str) -> String {
     text.to_lowercase()
 }
 
-/// What somebody typed to search for. A NUL is in no stored text, and PostgreSQL refuses it.
+/// What somebody typed to search for, composed (NFC) as stored texts are: some keyboards type letters and
+/// their marks apart. A NUL is in no stored text, and PostgreSQL refuses it.
 pub(super) fn search_term(typed: &str) -> Option<String> {
-    let term = fold(typed.trim()).replace('\0', "");
+    let typed: String = typed.trim().nfc().collect();
+    let term = fold(&typed).replace('\0', "");
     (!term.is_empty()).then_some(term)
 }
 

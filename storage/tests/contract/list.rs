@@ -418,6 +418,7 @@ pub async fn a_search_is_literal_and_ignores_case(fixture: &Fixture) {
         (" sure ", &["100 Sure", "100% Sure"]),
         ("ärg", &["ÄRGER"]),
         ("Är", &["ÄRGER"]),
+        ("a\u{308}r", &["ÄRGER"]),
         (&key, &["SNAKE_case"]),
         (&key[5..12], &["SNAKE_case"]),
         ("/v1/orders", &["100 Sure"]),

@@ -213,7 +213,7 @@ fn FlowSection() -> impl IntoView {
                 <div class="with-private-key">
                     <KeySource>
                         <KeyField
-                            hint="PEM or JWK: P-256, P-384, Ed25519, or RSA of 2,048 bits or more. Never paste the private key."
+                            hint="PEM, a certificate or a JWK: P-256, P-384, Ed25519, or RSA of 2,048 bits or more. Never paste the private key."
                             optional=true
                         />
                     </KeySource>

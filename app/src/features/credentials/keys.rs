@@ -141,7 +141,7 @@ fn add(page: &str, outcome: Option<&FormOutcome>) -> AnyView {
                     maxlength=80
                     optional=true
                 />
-                <KeyField hint="PEM, a JWK, or a set of JWKs. Never a private key." />
+                <KeyField hint="PEM, a certificate, a JWK, or a set of JWKs. Never a private key." />
                 <Select
                     name="expires"
                     id="key-expires"

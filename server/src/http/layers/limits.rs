@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use futures_util::{StreamExt as _, stream};
+use http_body_util::Limited;
 use tokio::time::{Instant, timeout_at};
 
 /// The largest body: a form with every field at its limit is far below.
@@ -19,13 +20,16 @@ pub const BODY_TIME: Duration = Duration::from_secs(10);
 /// How long an answer may take.
 pub const ANSWER_TIME: Duration = Duration::from_secs(30);
 
-/// The layer that ends bodies which take longer than [`BODY_TIME`], however steadily they drip.
-pub async fn body_in_time(request: Request) -> Request {
+/// The layer that ends bodies which are over [`BODY_BYTES`], or take longer than [`BODY_TIME`], however
+/// steadily they drip. Whoever reads one says so in its own words: a layer that answered by the announced
+/// length would do it in the same way to programs and to people.
+pub async fn bound_body(request: Request) -> Request {
     if request.body().is_end_stream() {
         return request;
     }
     let deadline = Instant::now() + BODY_TIME;
     request.map(|body| {
+        let body = Body::new(Limited::new(body, BODY_BYTES));
         let chunks = stream::unfold(body.into_data_stream(), move |mut chunks| async move {
             let chunk = match timeout_at(deadline, chunks.next()).await {
                 Ok(chunk) => chunk?.map_err(axum::BoxError::from),

@@ -8,10 +8,13 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
-use service::{Kept, Quota, RequestFacts, ServiceError, Services, TokenError};
+use service::{Cause, Kept, Quota, RequestFacts, Rule, ServiceError, Services, TokenError};
 
-use crate::http::authorization::BASIC_CHALLENGE;
 use crate::http::rate_limit;
+
+/// Clients that read the challenge and not the body find the error in it.
+const CHALLENGE: HeaderValue =
+    HeaderValue::from_static(r#"Basic realm="keyrack", charset="UTF-8", error="invalid_client""#);
 
 /// Why there is no token, or no answer about one.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub enum OAuthFailure {
         /// Whether it came in the `Authorization` header, so that the answer must name a scheme.
         by_header: bool,
     },
+    /// An assertion that breaks a rule. Which, is said to whoever has shown that the key is theirs.
+    InvalidAssertion(Rule),
     /// Another grant than client credentials.
     UnsupportedGrantType,
     /// A scope that is malformed, unknown, or more than the client has.
@@ -51,11 +56,43 @@ pub enum OAuthFailure {
     Unavailable(ServiceError),
 }
 
+/// To whom nothing more is said: it would tell strangers which credentials there are.
+const AUTHENTICATE: &str = "Authenticate as an active credential in the way of its flow: by secret, in the body or by Basic, or by an assertion. Why it failed, your team finds in Keyrack under the request_id";
+
+/// What an assertion must be. The rules after that of the signature are checked only if it is right, and a
+/// malformed one names nobody: what is said of them tells strangers nothing.
+const fn broken(rule: Rule) -> &'static str {
+    match rule {
+        Rule::Client | Rule::Algorithm | Rule::Signature => AUTHENTICATE,
+        Rule::Form => {
+            "The assertion must be a signed JWT: three parts with dots between, 8 KiB at most"
+        }
+        Rule::Type => {
+            "The typ of the assertion must be client-authentication+jwt or JWT, or left out"
+        }
+        Rule::Critical => "The assertion must have no crit",
+        Rule::Audience => {
+            "The aud of the assertion must be the issuer alone, as the metadata names it"
+        }
+        Rule::Expiry => {
+            "The exp of the assertion must be a time from now on, within an hour: is the clock right?"
+        }
+        Rule::Beginning => {
+            "The nbf and iat of the assertion must not be in the future: is the clock right?"
+        }
+        Rule::Id => "The assertion must have a jti of 1 to 256 bytes",
+        Rule::SingleUse => "The assertion was used before: make a new one for each request",
+    }
+}
+
 impl OAuthFailure {
     /// What the use case answered, to a client that authenticated by header or in the body.
     pub fn of(error: TokenError, by_header: bool) -> Self {
         match error {
-            TokenError::InvalidClient(_) => Self::InvalidClient { by_header },
+            TokenError::InvalidClient(denial) => match *denial.cause {
+                Cause::Assertion(rule) => Self::InvalidAssertion(rule),
+                _ => Self::InvalidClient { by_header },
+            },
             TokenError::InvalidScope => Self::InvalidScope,
             TokenError::InvalidTarget => Self::InvalidTarget,
             TokenError::AddressNotAllowed => Self::AddressNotAllowed,
@@ -85,11 +122,12 @@ impl OAuthFailure {
                 "invalid_request",
                 "The body is over 64 KiB",
             ),
-            Self::InvalidClient { .. } => (
-                StatusCode::UNAUTHORIZED,
-                "invalid_client",
-                "Authenticate as an active credential in the way of its flow: by secret, in the body or by Basic, or by an assertion",
-            ),
+            Self::InvalidClient { .. } => {
+                (StatusCode::UNAUTHORIZED, "invalid_client", AUTHENTICATE)
+            }
+            Self::InvalidAssertion(rule) => {
+                (StatusCode::UNAUTHORIZED, "invalid_client", broken(*rule))
+            }
             Self::UnsupportedGrantType => (
                 StatusCode::BAD_REQUEST,
                 "unsupported_grant_type",
@@ -190,7 +228,7 @@ impl OAuthFailure {
             // RFC 6749 section 5.2: only who tried a header gets a challenge. Clients that sent a
             // form would take it for a question and not read the error.
             Self::InvalidClient { by_header: true } => {
-                headers.insert(header::WWW_AUTHENTICATE, BASIC_CHALLENGE);
+                headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
             }
             Self::Throttled(wait) | Self::TooManyRevoked(wait) => {
                 rate_limit::tell_wait(headers, *wait);
@@ -216,6 +254,7 @@ mod tests {
 
     #[test]
     fn check_13_descriptions_hold_only_what_the_standard_lets_them() {
+        let rules = Rule::ALL.map(OAuthFailure::InvalidAssertion);
         let all = [
             OAuthFailure::InvalidRequest(""),
             OAuthFailure::UnsupportedMediaType,
@@ -238,7 +277,7 @@ mod tests {
             }),
             OAuthFailure::Unavailable(ServiceError::Busy),
         ];
-        for failure in all {
+        for failure in all.into_iter().chain(rules) {
             let (_, code, description) = failure.describe();
             for byte in [code, description].concat().bytes() {
                 assert!(

@@ -38,7 +38,8 @@ pub struct Form<'a> {
     pub client_assertion: Option<Cow<'a, str>>,
     pub client_assertion_type: Option<Cow<'a, str>>,
     pub scope: Option<Cow<'a, str>>,
-    pub resource: Option<Cow<'a, str>>,
+    /// The one that may be there several times (RFC 8707 section 2).
+    pub resources: Vec<Cow<'a, str>>,
     pub token: Option<Cow<'a, str>>,
 }
 
@@ -48,6 +49,12 @@ impl<'a> Form<'a> {
         let mut form = Self::default();
         let mut seen = HashSet::new();
         for (name, value) in parameters(body) {
+            if name == "resource" {
+                if !value.is_empty() {
+                    form.resources.push(value);
+                }
+                continue;
+            }
             if let Some(field) = form.field(&name)
                 && !value.is_empty()
             {
@@ -70,7 +77,6 @@ impl<'a> Form<'a> {
             "client_assertion" => Some(&mut self.client_assertion),
             "client_assertion_type" => Some(&mut self.client_assertion_type),
             "scope" => Some(&mut self.scope),
-            "resource" => Some(&mut self.resource),
             "token" => Some(&mut self.token),
             _ => None,
         }

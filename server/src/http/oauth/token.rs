@@ -72,7 +72,7 @@ async fn exchange(
     let request = TokenRequest {
         proof: client.proof(),
         scope: form.scope.as_deref(),
-        resource: form.resource.as_deref(),
+        resources: &form.resources,
     };
     let issued = services.issue_token(request, facts).await;
     issued.map_err(|error| OAuthFailure::of(error, client.by_header()))
