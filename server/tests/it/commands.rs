@@ -40,7 +40,7 @@ impl Host {
         let data = folder.path().join(name);
         fs::create_dir(&data).unwrap();
         Self {
-            folder: folder,
+            folder,
             data,
             database: None,
             key: None,

@@ -14,9 +14,9 @@ pub struct Database {
 
 impl Database {
     pub fn make() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
         let server = std::env::var("KEYRACK_TEST_POSTGRES")
             .expect("KEYRACK_TEST_POSTGRES names a server: eval \"$(tools/postgres.sh start)\"");
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("server_{}_{number}", std::process::id());
         let made = Self { server, name };

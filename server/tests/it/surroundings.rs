@@ -23,7 +23,7 @@ fn changed(mut app: TestApp, change: impl FnOnce(&mut HttpSettings)) -> TestApp 
 
 async fn at(public_url: &str) -> TestApp {
     changed(TestApp::new().await, |http| {
-        http.public_url = public_url.parse().unwrap()
+        http.public_url = public_url.parse().unwrap();
     })
 }
 
