@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 use tower::Service;
 
-use crate::http::layers::limits::{HEADER_BYTES, HEADER_TIME};
+use crate::http::layers::limits::{HEADER_BYTES, HEADER_TIME, HEADERS};
 use crate::metrics::Metrics;
 
 /// How long open requests may take after the server was asked to end.
@@ -68,7 +68,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
         .max_buf_size(HEADER_BYTES)
-        .max_headers(64);
+        .max_headers(HEADERS);
     let mut end = std::pin::pin!(end);
     loop {
         let (stream, peer) = tokio::select! {

@@ -31,7 +31,7 @@ async fn check_18_large_bodies_and_headers_are_refused() {
     wire::send_raw(server, chunked.as_bytes())
         .await
         .refuses(413, "invalid_request");
-    let long = "a".repeat(40 * 1024);
+    let long = "a".repeat(160 * 1024);
     assert_eq!(
         wire::send(server, TOKEN, &[FORM, ("X-Long", &long)], "a=b")
             .await
@@ -41,6 +41,27 @@ async fn check_18_large_bodies_and_headers_are_refused() {
     let line = format!("GET /v1/oauth2/keys?{long}");
     let status = wire::send(server, &line, &[], "").await.status;
     assert!(matches!(status.as_u16(), 414 | 431), "{status}");
+}
+
+/// What gateways let through of their clients comes with the question.
+#[tokio::test]
+async fn the_gate_reads_a_hundred_headers_of_a_client_and_64_kib_of_them() {
+    let app = TestApp::new().await;
+    let server = app.serve().await;
+    let key = app.issue("legacy", "full").await;
+    let (value, basic) = ("a".repeat(640), key.basic());
+    let names: Vec<_> = (0..100)
+        .map(|number| format!("X-Client-{number}"))
+        .collect();
+    let mut headers: Vec<_> = names.iter().map(|name| (name.as_str(), &*value)).collect();
+    headers.extend([
+        ("X-Original-Method", "GET"),
+        ("X-Original-URI", "/v1/accounts"),
+        ("Authorization", &basic),
+    ]);
+    wire::send(server, "GET /v1/verify", &headers, "")
+        .await
+        .ok();
 }
 
 #[tokio::test]

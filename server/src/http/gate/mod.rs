@@ -177,7 +177,7 @@ async fn decide(
     facts.address = caller.or(asker);
     let request = GateRequest {
         method: original.method,
-        path: original.target,
+        path: original.path,
         presented: credentials.presented(),
         gateway: gateway.as_ref(),
         facts,
@@ -197,9 +197,9 @@ async fn decide(
 /// Keeps a refusal that the use case knows nothing of, so that it can be looked up as well.
 fn keep(services: &Services, question: &Question, reason: &Reason) {
     let original = Original::of(&question.parts, question.mode);
-    let (method, target) = original.map_or(("", ""), |call| (call.method, call.target));
+    let (method, path) = original.map_or(("", ""), |call| (call.method, call.path));
     let catalogue = services.catalogue();
-    let needed = catalogue.find(method, target).ok();
+    let needed = catalogue.find(method, path).ok();
     let kept = Kept {
         surface: "gate",
         method,

@@ -1,11 +1,11 @@
 //! The call that the gateway asks about. Each kind of gateway says it in one way, and only that
-//! of the configured kind is read: gateways pass the other headers on as their clients sent them.
+//! of the configured kind is read: gateways pass the other headers on as their clients sent them. The
+//! query of the call decides nothing, so it is cut off, whatever bytes it has.
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 
 use super::PATH;
-use crate::http::authorization::single;
 use crate::state::GateMode;
 
 static ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
@@ -13,11 +13,11 @@ static ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
 static FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
 static FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
 
-/// Method and raw target of the original call.
+/// Method and raw path of the original call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Original<'a> {
     pub method: &'a str,
-    pub target: &'a str,
+    pub path: &'a str,
 }
 
 impl<'a> Original<'a> {
@@ -28,10 +28,9 @@ impl<'a> Original<'a> {
             GateMode::Caddy | GateMode::Traefik => (&FORWARDED_METHOD, &FORWARDED_URI),
             GateMode::Envoy => {
                 // Envoy keeps the method, and appends path and query to the prefix.
-                let target = parts.uri.path_and_query()?.as_str().strip_prefix(PATH)?;
                 return Some(Self {
                     method: parts.method.as_str(),
-                    target,
+                    path: parts.uri.path().strip_prefix(PATH)?,
                 });
             }
         };
@@ -39,18 +38,35 @@ impl<'a> Original<'a> {
             return None;
         }
         Some(Self {
-            method: stated(&parts.headers, method)?,
-            target: stated(&parts.headers, target)?,
+            method: std::str::from_utf8(stated(&parts.headers, method)?)
+                .ok()
+                .filter(|method| is_plain(method))?,
+            path: path(stated(&parts.headers, target)?)?,
         })
     }
 }
 
 /// The value of a header that must be there once. A request line has no blanks in method or
 /// target: one here would mean that two values were joined.
-fn stated<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    let value = single(headers, name).ok()??;
-    let is_plain = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
-    is_plain.then_some(value)
+fn stated<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.as_bytes();
+    let is_one = values.next().is_none()
+        && !value.is_empty()
+        && !value.iter().any(|byte| matches!(byte, b' ' | b'\t'));
+    is_one.then_some(value)
+}
+
+/// The path of a target.
+fn path(target: &[u8]) -> Option<&str> {
+    let end = target.iter().position(|byte| *byte == b'?');
+    let path = &target[..end.unwrap_or(target.len())];
+    std::str::from_utf8(path).ok().filter(|path| is_plain(path))
+}
+
+/// Whether a text is visible ASCII.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]
@@ -58,7 +74,7 @@ mod tests {
     use super::*;
     use axum::http::{HeaderValue, Request};
 
-    fn parts(uri: &str, headers: &[(&'static str, &'static [u8])]) -> Parts {
+    fn parts(uri: &str, headers: &[(&'static str, &[u8])]) -> Parts {
         let (mut parts, ()) = Request::post(uri).body(()).unwrap().into_parts();
         for (name, value) in headers {
             let value = HeaderValue::from_bytes(value).unwrap();
@@ -75,11 +91,11 @@ mod tests {
         let both = parts(PATH, &[NGINX, CADDY].concat());
         let nginx = Original {
             method: "PUT",
-            target: "/n?q",
+            path: "/n",
         };
         let caddy = Original {
             method: "GET",
-            target: "/c",
+            path: "/c",
         };
         assert_eq!(Original::of(&both, GateMode::Nginx), Some(nginx));
         assert_eq!(Original::of(&both, GateMode::Caddy), Some(caddy));
@@ -96,7 +112,7 @@ mod tests {
     fn check_50_missing_doubled_or_unclear_headers_say_nothing() {
         let uri = ("x-original-uri", b"/v1/accounts".as_slice());
         let method = ("x-original-method", b"GET".as_slice());
-        let unclear: [&[(&'static str, &'static [u8])]; 11] = [
+        let unclear: [&[(&'static str, &'static [u8])]; 13] = [
             &[],
             &[uri],
             &[method],
@@ -107,6 +123,8 @@ mod tests {
             &[("x-original-uri", b"/v1/a, /v1/b"), method],
             &[("x-original-uri", b"/v1/\xc3\xa4"), method],
             &[("x-original-uri", b"/v1/a\tb"), method],
+            &[("x-original-uri", b"/v1/a?b, /v1/c"), method],
+            &[uri, ("x-original-method", b"GE\xc3\x84T")],
             &[uri, ("x-original-method", b"GET POST")],
         ];
         for headers in unclear {
@@ -120,20 +138,41 @@ mod tests {
     }
 
     #[test]
-    fn envoy_appends_the_raw_target() {
+    fn check_50_the_query_says_nothing_whatever_it_has() {
+        for query in [
+            b"q=1".as_slice(),
+            b"",
+            b"q=M\xc3\xbcller",
+            b"q=\xff\xfe",
+            b"a=<b>&c=\"d\"&{e}|^`",
+            b"q=1?q=2#x",
+            b"x=/v1/../admin",
+        ] {
+            let uri = [b"/v1/accounts?", query].concat();
+            let parts = parts(
+                PATH,
+                &[("x-original-uri", &uri), ("x-original-method", b"GET")],
+            );
+            let call = Original::of(&parts, GateMode::Nginx);
+            assert_eq!(call.map(|call| call.path), Some("/v1/accounts"), "{uri:?}");
+        }
+    }
+
+    #[test]
+    fn envoy_appends_the_raw_path() {
         let table = [
             ("/v1/verify", ""),
-            ("/v1/verify?x=/v1/accounts", "?x=/v1/accounts"),
+            ("/v1/verify?x=/v1/accounts", ""),
             ("/v1/verify/", "/"),
-            ("/v1/verify/v1/accounts?q=1", "/v1/accounts?q=1"),
+            ("/v1/verify/v1/accounts?q=1", "/v1/accounts"),
             ("/v1/verify//v1/accounts", "//v1/accounts"),
             ("/v1/verify/v1/%2e%2E/../x", "/v1/%2e%2E/../x"),
         ];
-        for (uri, target) in table {
+        for (uri, path) in table {
             let parts = parts(uri, &[NGINX, CADDY].concat());
             let expected = Some(Original {
                 method: "POST",
-                target,
+                path,
             });
             assert_eq!(Original::of(&parts, GateMode::Envoy), expected, "{uri}");
         }

@@ -10,9 +10,11 @@ use tokio::time::{Instant, timeout_at};
 
 /// The largest body: a form with every field at its limit is far below.
 pub const BODY_BYTES: usize = 64 * 1024;
-/// How many bytes of a request line and its headers are waited for. A request that comes in larger
-/// pieces may have twice as many, never more.
-pub const HEADER_BYTES: usize = 16 * 1024;
+/// How many headers a request may have: gateways pass on the hundred of their clients, and add some.
+pub const HEADERS: usize = 128;
+/// How many bytes of a request line and its headers are waited for: gateways let up to 64 KiB through. A
+/// request that comes in larger pieces may have twice as many, never more.
+pub const HEADER_BYTES: usize = 72 * 1024;
 /// How long a client may take to send its headers.
 pub const HEADER_TIME: Duration = Duration::from_secs(10);
 /// How long a client may take to send its body.
