@@ -22,7 +22,7 @@ use chrono::DateTime;
 use domain::catalogue::Catalogue;
 use domain::draft::CredentialDraft;
 use domain::scope::ScopeSet;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use server::http::authorization::Authorization;
 use server::outbound::HttpOutbound;
@@ -72,8 +72,8 @@ pub fn scope(data: &[u8]) -> bool {
     true
 }
 
-/// Method, blank and target of a call: what matches is plain once decoded, and the plain form is
-/// the same call.
+/// Method, blank and target of a call: what matches is a plain text in each segment once decoded, and
+/// the same call with every escape that there can be.
 pub fn path(data: &[u8]) -> bool {
     let Some((method, target)) = std::str::from_utf8(data)
         .ok()
@@ -85,15 +85,30 @@ pub fn path(data: &[u8]) -> bool {
         return false;
     };
     let path = target.split('?').next().unwrap_or_default();
-    let plain = percent_decode_str(path).decode_utf8().expect("ASCII");
-    assert!(plain.starts_with('/') && plain.bytes().all(|byte| byte.is_ascii_graphic()));
-    let mut segments = plain.split('/').skip(1);
-    assert!(segments.all(|segment| !matches!(segment, "" | "." | "..")));
-    assert!(!plain.contains(['\\', ';', '%', '#', '?']));
+    assert!(path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()));
+    let mut escaped = String::new();
+    for segment in path.split('/').skip(1) {
+        let value = percent_decode_str(segment).decode_utf8().expect("text");
+        assert!(
+            value
+                .split('/')
+                .all(|part| !matches!(part, "" | "." | ".."))
+        );
+        assert!(!value.contains(['\\', ';', '#', '?']) && !value.contains(char::is_control));
+        let again: Vec<u8> = percent_decode_str(&value).collect();
+        assert_eq!(again, value.as_bytes(), "encoded twice");
+        escaped.extend([
+            "/",
+            &utf8_percent_encode(&value, NON_ALPHANUMERIC).to_string(),
+        ]);
+    }
     let depth = |path: &str| path.matches('/').count();
-    assert_eq!(depth(path), depth(&plain), "an escape hid a separator");
-    assert_eq!(depth(needs.template), depth(&plain));
-    assert_eq!(CATALOGUE.find(method, &plain), Ok(needs));
+    assert_eq!(
+        depth(needs.template),
+        depth(path),
+        "an escape hid a separator"
+    );
+    assert_eq!(CATALOGUE.find(method, &escaped), Ok(needs));
     true
 }
 

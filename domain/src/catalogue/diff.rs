@@ -7,8 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::path::segments;
-use super::{Catalogue, Endpoint, Method, Scope};
+use super::path::{Segment, segments, shape, template_segment};
+use super::{Catalogue, Endpoint, Kind, Method, Scope};
 use crate::scope::{Level, ScopeName, WireScope};
 
 /// One change: of a scope, or of all calls that went the same way.
@@ -272,20 +272,13 @@ fn call(endpoint: &Endpoint) -> Call {
 /// Equal for endpoints that only differ in what their parameters are called, and which values they
 /// take. A catalogue has no two of them.
 fn same_call(endpoint: &Endpoint) -> (Method, String) {
-    let path = segments(&endpoint.path).fold(String::new(), |path, segment| {
-        let segment = if segment.starts_with('{') {
-            "{}"
-        } else {
-            segment
-        };
-        path + "/" + segment
-    });
-    (endpoint.method, path)
+    (endpoint.method, shape(&endpoint.path))
 }
 
-/// The kinds of a path's parameters, `uuid}`, in their order.
-fn kinds(endpoint: &Endpoint) -> impl Iterator<Item = Option<&str>> {
-    segments(&endpoint.path)
-        .filter(|segment| segment.starts_with('{'))
-        .map(|segment| segment.split_once(':').map(|(_name, kind)| kind))
+/// The kinds of a path's parameters, in their order.
+fn kinds(endpoint: &Endpoint) -> impl Iterator<Item = Option<Kind>> {
+    segments(&endpoint.path).filter_map(|segment| match template_segment(segment) {
+        Ok(Segment::Parameter(kind) | Segment::Affixed { kind, .. }) => Some(kind),
+        _ => None,
+    })
 }

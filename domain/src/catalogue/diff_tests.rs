@@ -14,6 +14,7 @@ fn catalogue(scopes: &[(&str, &str, &[&str])]) -> Catalogue {
             method: words[0].to_owned(),
             path: words[1].to_owned(),
             summary: String::new(),
+            reserved: false,
             level: words.get(2).map(|level| level.parse().unwrap()),
         }
     };
@@ -305,6 +306,7 @@ fn catalogues() -> impl Strategy<Value = Catalogue> {
                         method: if number % 2 == 0 { "GET" } else { "POST" }.to_owned(),
                         path: format!("/{number}/{{id{kind}}}"),
                         summary: String::new(),
+                        reserved: false,
                         level: Some(if *writes { Level::Write } else { Level::Read }),
                     })
                     .collect(),

@@ -45,6 +45,10 @@ pub struct EndpointEntry {
     /// Set where the method misleads: a `POST` that only reads, or a `GET` that changes data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
+    /// Set where this path goes before others on purpose: what they would match here is no call, and
+    /// not worth a warning.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reserved: bool,
 }
 
 impl From<Catalogue> for CatalogueFile {

@@ -1,5 +1,6 @@
-//! What a parameter of a path may stand for. Without a kind it takes every segment; with one, what
-//! the API would take for an id and nothing else, so that no other call of the API hides in it.
+//! What a parameter of a path may stand for. Without a kind it takes every segment that has no encoded
+//! slash; with one, what the API would take for an id and nothing else, so that no other call of the
+//! API hides in it.
 
 use std::fmt;
 
@@ -19,11 +20,19 @@ pub enum Kind {
     Date,
     /// Up to 64 letters, digits, `-` and `_`: no dot, so no extension.
     Word,
+    /// Everything that a parameter without a kind takes, and encoded slashes: `BTC%2FUSD`.
+    Slashes,
 }
 
 impl Kind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 4] = [Self::Uuid, Self::Integer, Self::Date, Self::Word];
+    pub const ALL: [Self; 5] = [
+        Self::Uuid,
+        Self::Integer,
+        Self::Date,
+        Self::Word,
+        Self::Slashes,
+    ];
 
     /// The kind as a template writes it.
     #[must_use]
@@ -33,6 +42,7 @@ impl Kind {
             Self::Integer => "integer",
             Self::Date => "date",
             Self::Word => "word",
+            Self::Slashes => "slashes",
         }
     }
 
@@ -42,7 +52,7 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
-    /// Whether a decoded segment is such a value.
+    /// Whether a decoded segment, not empty, is such a value.
     #[must_use]
     pub fn takes(self, value: &str) -> bool {
         match self {
@@ -61,6 +71,7 @@ impl Kind {
                     |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
                 (1..=MAX_WORD_BYTES).contains(&value.len()) && value.bytes().all(is_word_byte)
             }
+            Self::Slashes => true,
         }
     }
 
@@ -71,7 +82,7 @@ impl Kind {
             Self::Uuid => "00000000-0000-4000-8000-000000000000",
             Self::Integer => "1",
             Self::Date => "2000-01-01",
-            Self::Word => "example",
+            Self::Word | Self::Slashes => "example",
         }
     }
 }

@@ -3,9 +3,11 @@
 //! One list draws the permission matrix, answers "can this key call …?" and is what the gate
 //! enforces. It is data: a deployment may bring its own. Whatever it doesn't list is refused.
 
+mod affix;
 mod build;
 mod diff;
 mod file;
+mod fold;
 mod kind;
 mod method;
 mod overlap;
@@ -18,7 +20,11 @@ mod variant;
 #[cfg(test)]
 mod diff_tests;
 #[cfg(test)]
+mod encoded_tests;
+#[cfg(test)]
 mod read_tests;
+#[cfg(test)]
+mod style_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -108,11 +114,12 @@ pub enum Refusal {
     /// No endpoint has this path.
     #[error("the catalogue doesn't have this path")]
     UnknownPath,
-    /// It would be a parameter's value here, but an API that looks at names less strictly would take
-    /// it for another call.
+    /// It would be a parameter's value here, but an API that looks at names less strictly, or decodes
+    /// an encoded slash first, would take it for another call.
     #[error(
         "the path is another spelling of one in the catalogue, in upper or lower case, with an \
-         extension or with signs at its end, and no value of a parameter may be that"
+         extension, with signs or a slash at its end, or with an encoded slash, and no value of a \
+         parameter may be that"
     )]
     VariantOfLiteral,
     /// A value that isn't of its parameter's [`Kind`].
@@ -185,12 +192,19 @@ impl Catalogue {
         });
         let endpoint = endpoints.min_by_key(|endpoint| endpoint.path.contains('{'))?;
         let segments = path::template(&endpoint.path).ok()?;
+        let value = |kind: Option<Kind>| kind.unwrap_or(Kind::Word).example();
         let path = segments.into_iter().fold(String::new(), |path, segment| {
             let part = match segment {
-                Segment::Literal(text) => text,
-                Segment::Parameter(kind) => kind.unwrap_or(Kind::Word).example(),
+                Segment::Literal(text) => text.to_owned(),
+                Segment::Affixed {
+                    prefix,
+                    kind,
+                    suffix,
+                } => format!("{prefix}{}{suffix}", value(kind)),
+                Segment::Parameter(kind) => value(kind).to_owned(),
+                Segment::Tail => value(None).to_owned(),
             };
-            path + "/" + part
+            path + "/" + &part
         });
         // A path without segments is `/`.
         let path = if path.is_empty() {
@@ -204,8 +218,9 @@ impl Catalogue {
     /// What a call needs. `raw_path` is the request's target as it came, escapes and all. A query
     /// is cut off first, so nothing in it can change the answer.
     ///
-    /// The path decides before the method: the template with the earliest literal segment wins,
-    /// and a method that the winner lacks is refused, not looked for under a looser template. So is
+    /// The path decides before the method. Of the templates that match it, the one wins whose first
+    /// segment that differs is the most exact: a literal, then a parameter with text around it, then one
+    /// without, then the rest of the path. A method that the winner lacks is refused, not looked for under a looser template. So is
     /// a value of another kind than the winner's, and one that an API might take for a literal which
     /// leads to another template.
     /// `HEAD` follows the `GET` rule. `OPTIONS` is a read in the scope of the path's `GET` rule,

@@ -4,9 +4,10 @@
 //! The tree is walked in pairs of nodes that some path reaches both of, so templates that have
 //! nothing in common are never compared.
 
-use super::path::segments;
+use super::kind::Kind;
+use super::path::{Segment, segments, template_segment};
 use super::problem::MAX_OVERLAPS;
-use super::tree::{Node, Rule};
+use super::tree::{Edge, Node, Rule};
 use super::{Catalogue, Endpoint, EndpointFault, Fault, Place, Problem};
 
 /// The most pairs of nodes that are looked at: a file that has more was not written for an API.
@@ -24,6 +25,37 @@ struct Walk<'c> {
     found: Vec<Problem>,
 }
 
+/// A node that some path reaches, which a tail never leaves.
+#[derive(Debug, Clone, Copy)]
+struct At<'c> {
+    node: &'c Node,
+    is_tail: bool,
+}
+
+impl<'c> At<'c> {
+    const fn of(node: &'c Node) -> Self {
+        Self {
+            node,
+            is_tail: false,
+        }
+    }
+
+    fn edges(self) -> impl Iterator<Item = (Edge<'c>, Self)> {
+        let literals = self.node.literals.iter();
+        let literals = literals.map(|(text, node)| (Edge::Literal(text), Self::of(node)));
+        literals.chain(self.parameters())
+    }
+
+    fn parameters(self) -> impl Iterator<Item = (Edge<'c>, Self)> {
+        let stays = self.is_tail.then_some((Edge::Tail, self));
+        let leaves = self.node.parameters().map(|(edge, node)| {
+            let is_tail = matches!(edge, Edge::Tail);
+            (edge, Self { node, is_tail })
+        });
+        stays.into_iter().chain(leaves)
+    }
+}
+
 impl<'c> Walk<'c> {
     fn over(catalogue: &'c Catalogue) -> Self {
         let mut walk = Self {
@@ -36,50 +68,60 @@ impl<'c> Walk<'c> {
     }
 
     /// Looks for templates that go apart at this node or below.
-    fn below(&mut self, node: &Node) {
-        for literal in node.literals.values() {
-            self.below(literal);
+    fn below(&mut self, node: &'c Node) {
+        let at = At::of(node);
+        for (_, next) in at.edges() {
+            self.below(next.node);
         }
-        if let Some(parameter) = &node.parameter {
-            self.below(&parameter.node);
-            for (text, literal) in &node.literals {
-                if parameter.takes(text) {
-                    self.meet(literal, &parameter.node, true);
-                }
+        let literals = node.literals.len();
+        for (place, loser) in at.parameters().enumerate() {
+            for winner in at.edges().take(literals + place) {
+                self.pair(winner, loser, true);
             }
         }
     }
 
-    /// Looks for templates that went apart above, where the winner had a literal and the loser a
-    /// parameter, and that some path matches both of. `fits` is whether the winner takes the values
-    /// of that path: kinds don't choose, so what it doesn't take is refused.
-    fn meet(&mut self, winner: &Node, loser: &Node, fits: bool) {
-        self.pairs += 1 + winner.literals.len();
+    /// Goes on to where two edges lead that some segment matches both of.
+    fn pair(&mut self, winner: (Edge<'c>, At<'c>), loser: (Edge<'c>, At<'c>), fits: bool) {
+        let samples = samples(winner.0, loser.0);
+        if samples.iter().any(|segment| takes(loser.0, segment)) {
+            let fits = fits && samples.iter().all(|segment| takes(winner.0, segment));
+            self.meet(winner.1, loser.1, fits);
+        }
+    }
+
+    /// Looks for templates that went apart above, where the winner was the more exact one, and that
+    /// some path matches both of. `fits` is whether the winner takes the values of that path: kinds
+    /// don't choose, so what it doesn't take is refused.
+    fn meet(&mut self, winner: At<'c>, loser: At<'c>, fits: bool) {
+        self.pairs += 1 + winner.node.literals.len();
         if self.pairs > MAX_PAIRS || self.found.len() == MAX_OVERLAPS {
             return;
         }
-        self.found.extend(self.overlap(winner, loser, fits));
-        for (text, literal) in &winner.literals {
-            if let Some(same) = loser.literals.get(text) {
-                self.meet(literal, same, fits);
-            }
-            if let Some(other) = loser.parameter.as_ref().filter(|p| p.takes(text)) {
-                self.meet(literal, &other.node, fits);
-            }
+        self.found
+            .extend(self.overlap(winner.node, loser.node, fits));
+        if winner.is_tail && loser.is_tail {
+            return;
         }
-        if let Some(parameter) = &winner.parameter {
-            for (text, other) in &loser.literals {
-                self.meet(&parameter.node, other, fits && parameter.takes(text));
-            }
-            if let Some(other) = &loser.parameter {
-                let same = parameter.kind.is_none() || parameter.kind == other.kind;
-                self.meet(&parameter.node, &other.node, fits && same);
+        for (edge, above) in winner.edges() {
+            if let Edge::Literal(text) = edge {
+                if let Some(same) = loser.node.literals.get(text) {
+                    self.meet(above, At::of(same), fits);
+                }
+                let others = loser.parameters();
+                others.for_each(|other| self.pair((edge, above), other, fits));
+            } else {
+                let others = loser.edges();
+                others.for_each(|other| self.pair((edge, above), other, fits));
             }
         }
     }
 
     /// The warning for two templates that end here, if calls fare differently by them.
     fn overlap(&self, winner: &Node, loser: &Node, fits: bool) -> Option<Problem> {
+        if winner.rules.iter().any(|rule| self.is_reserved(rule)) {
+            return None;
+        }
         let (first, other) = (winner.rules.first()?, loser.rules.first()?);
         let other = &self.endpoint(other).path;
         let path = common(&self.endpoint(first).path, other);
@@ -130,18 +172,106 @@ impl<'c> Walk<'c> {
         &self.catalogue.scopes[rule.scope].endpoints[rule.endpoint]
     }
 
+    fn is_reserved(&self, rule: &Rule) -> bool {
+        self.catalogue.file.scopes[rule.scope].endpoints[rule.endpoint].reserved
+    }
+
     fn scope(&self, rule: &Rule) -> &str {
         self.catalogue.scopes[rule.scope].name.as_str()
     }
 }
 
-/// What both templates match: the literals of either. No literal has braces, so the tree finds
-/// parameters where both have one.
+/// Segments that both edges match, with an example of each kind of theirs; none if there are none.
+fn samples(one: Edge<'_>, other: Edge<'_>) -> Vec<String> {
+    let (text, other_text) = match (one, other) {
+        // No parameter stands for nothing.
+        (Edge::Literal(""), _) | (_, Edge::Literal("")) => return Vec::new(),
+        (Edge::Literal(text), edge) | (edge, Edge::Literal(text)) => {
+            let fits = !matches!(edge, Edge::Affixed(affixed) if affixed.value(text).is_none());
+            return fits.then(|| text.to_owned()).into_iter().collect();
+        }
+        (one, other) => (around(one), around(other)),
+    };
+    [one, other]
+        .into_iter()
+        .filter_map(|edge| both(text, other_text, kind(edge).unwrap_or(Kind::Word).example()))
+        .collect()
+}
+
+/// The texts before and behind an edge's value.
+fn around(edge: Edge<'_>) -> (&str, &str) {
+    match edge {
+        Edge::Affixed(affixed) => (&affixed.prefix, &affixed.suffix),
+        Edge::Literal(_) | Edge::Parameter(_) | Edge::Tail => ("", ""),
+    }
+}
+
+fn kind(edge: Edge<'_>) -> Option<Kind> {
+    match edge {
+        Edge::Affixed(affixed) => affixed.parameter.kind,
+        Edge::Parameter(parameter) => parameter.kind,
+        Edge::Literal(_) | Edge::Tail => None,
+    }
+}
+
+/// Whether the value that an edge has in a segment is of its kind.
+fn takes(edge: Edge<'_>, segment: &str) -> bool {
+    match edge {
+        Edge::Literal(_) | Edge::Tail => true,
+        Edge::Parameter(parameter) => parameter.takes(segment),
+        Edge::Affixed(affixed) => {
+            let value = affixed.value(segment);
+            value.is_some_and(|value| affixed.parameter.takes(value))
+        }
+    }
+}
+
+/// A segment that has both prefixes and both suffixes, if there is such a one.
+fn both(one: (&str, &str), other: (&str, &str), inside: &str) -> Option<String> {
+    let prefix = longer(one.0, other.0, str::starts_with)?;
+    let suffix = longer(one.1, other.1, str::ends_with)?;
+    Some(format!("{prefix}{inside}{suffix}"))
+}
+
+/// The one of two texts that has the other.
+fn longer<'t>(one: &'t str, other: &'t str, has: fn(&'t str, &'t str) -> bool) -> Option<&'t str> {
+    if has(one, other) {
+        Some(one)
+    } else {
+        has(other, one).then_some(other)
+    }
+}
+
+/// What both templates match: the more exact of each two segments.
 fn common(one: &str, other: &str) -> String {
-    segments(one)
-        .zip(segments(other))
-        .map(|(one, other)| if one.starts_with('{') { other } else { one })
-        .fold(String::new(), |path, segment| path + "/" + segment)
+    let mut path = String::new();
+    let (mut one, mut other) = (segments(one), segments(other));
+    while let (Some(first), Some(second)) = (one.next(), other.next()) {
+        path.push('/');
+        match (template_segment(first), template_segment(second)) {
+            (Ok(Segment::Tail), _) => return others(path + second, other),
+            (_, Ok(Segment::Tail)) => return others(path + first, one),
+            (
+                Ok(Segment::Affixed { prefix, suffix, .. }),
+                Ok(Segment::Affixed {
+                    prefix: other_prefix,
+                    suffix: other_suffix,
+                    ..
+                }),
+            ) => {
+                let inside = &first[prefix.len()..first.len() - suffix.len()];
+                let segment = both((prefix, suffix), (other_prefix, other_suffix), inside);
+                path.push_str(segment.as_deref().unwrap_or(first));
+            }
+            (Ok(Segment::Literal(_)), _) | (_, Ok(Segment::Parameter(_))) => path.push_str(first),
+            _ => path.push_str(second),
+        }
+    }
+    path
+}
+
+fn others<'t>(path: String, segments: impl Iterator<Item = &'t str>) -> String {
+    segments.fold(path, |path, segment| path + "/" + segment)
 }
 
 #[cfg(test)]

@@ -163,12 +163,13 @@ impl Reader {
     }
 
     fn endpoint(&mut self, part: &Part<'_>) -> EndpointEntry {
-        self.refuse_unknown_keys(part, &["method", "path", "summary", "level"]);
+        self.refuse_unknown_keys(part, &["method", "path", "summary", "level", "reserved"]);
         EndpointEntry {
             method: self.text(part, "method"),
             path: self.text(part, "path"),
             summary: self.text(part, "summary"),
             level: part.table.get("level").and_then(|value| self.level(value)),
+            reserved: (part.table.get("reserved")).is_some_and(|value| self.truth(value)),
         }
     }
 
@@ -183,6 +184,14 @@ impl Reader {
             );
         }
         level
+    }
+
+    fn truth(&mut self, value: &Spanned<DeValue<'_>>) -> bool {
+        let truth = value.get_ref().as_bool();
+        if truth.is_none() {
+            self.error(value.span(), "reserved must be true or false".to_owned());
+        }
+        truth.unwrap_or_default()
     }
 
     fn text(&mut self, part: &Part<'_>, key: &'static str) -> String {

@@ -22,18 +22,19 @@ fn lines(checked: &Checked) -> Vec<String> {
     checked.findings.iter().map(ToString::to_string).collect()
 }
 
-/// In each the API means the literal. Nobody misses what is refused there, and the scope is the
-/// literal's.
 #[test]
-fn the_shipped_catalogue_has_only_overlaps_that_are_meant() {
+fn the_shipped_catalogue_checks_without_a_warning() {
     let checked = Catalogue::read(SHIPPED);
+    assert_eq!(
+        checked.count(Severity::Warning),
+        0,
+        "{:#?}",
+        lines(&checked)
+    );
     let known = [
         "note: scope \"funding\", GET /v1/instant_funding/{instant_funding_id}: \
          {instant_funding_id} never takes another spelling of limits, reports, settlements: ",
-        "GET /v1/instant_funding/limits: goes before /v1/instant_funding/{instant_funding_id}: ",
-        "GET /v1/instant_funding/reports: goes before /v1/instant_funding/{instant_funding_id}: ",
-        "GET /v1/instant_funding/settlements: goes before /v1/instant_funding/{instant_funding_id}: ",
-        "note: scope \"data\", GET /v1/assets/{symbol_or_asset_id}: {symbol_or_asset_id} never takes \
+        "note: scope \"data\", GET /v1/assets/{symbol_or_asset_id:slashes}: {symbol_or_asset_id:slashes} never takes \
          another spelling of entry-requirements: ",
     ];
     let found = lines(&checked);
@@ -77,6 +78,26 @@ fn with_endpoints(paths: &[&str]) -> String {
     };
     let endpoints: String = paths.iter().map(endpoint).collect();
     GOOD.replace("endpoints = [", &format!("endpoints = [{endpoints}\n"))
+}
+
+#[test]
+fn a_reserved_path_is_meant_to_go_before_others() {
+    let text = |reserved: &str| {
+        let text = with_endpoints(&["GET /x/{id}", "POST /x/y", "DELETE /x/y", "PUT /{a}/y"]);
+        text.replacen("/x/y\",", &format!("/x/y\", reserved = {reserved},"), 1)
+    };
+    let warnings = |reserved| Catalogue::read(&text(reserved)).count(Severity::Warning);
+    assert_eq!((warnings("false"), warnings("true")), (2, 0));
+    let plain = Catalogue::read(&text("false")).catalogue.unwrap();
+    let catalogue = Catalogue::read(&text("true")).catalogue.unwrap();
+    let refusal = catalogue.find("GET", "/x/y");
+    assert_eq!(refusal, Err(Refusal::MethodNotInCatalogue));
+    assert_eq!(catalogue.changes_since(&plain), []);
+    let found = lines(&Catalogue::read(&text("1")));
+    assert!(
+        found[0].ends_with("error: reserved must be true or false"),
+        "{found:?}"
+    );
 }
 
 #[test]

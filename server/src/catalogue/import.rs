@@ -84,6 +84,7 @@ fn scopes(document: &Document, notes: &mut Vec<String>) -> Vec<ScopeEntry> {
                 path,
                 summary: summary(item, operation),
                 level: None,
+                reserved: false,
             });
         }
     }
@@ -97,9 +98,9 @@ fn mixed_places(document: &Document, notes: &mut Vec<String>) -> BTreeSet<String
         for (_, operation) in item.operations() {
             let path = full_path(document, item, operation, path);
             for (place, segment) in places(&path) {
-                if place.ends_with("{}") {
-                    let kind = segment.trim_end_matches('}').split_once(':');
-                    let kind = kind.map_or("none", |(_, kind)| kind);
+                if let Some((_, parameter)) = segment.split_once('{') {
+                    let inside = parameter.split_once('}').map_or("", |(inside, _)| inside);
+                    let kind = inside.split_once(':').map_or("none", |(_, kind)| kind);
                     kinds.entry(place).or_default().insert(kind.to_owned());
                 }
             }
@@ -121,9 +122,8 @@ fn places(path: &str) -> Vec<(String, &str)> {
     let mut place = String::new();
     let mut places = Vec::new();
     for segment in path.split('/').skip(1) {
-        let is_parameter = segment.starts_with('{') && segment.ends_with('}');
         place.push('/');
-        place.push_str(if is_parameter { "{}" } else { segment });
+        place.push_str(&with_parameters(segment, |_| "{}".to_owned()));
         places.push((place.clone(), segment));
     }
     places
@@ -131,18 +131,34 @@ fn places(path: &str) -> Vec<(String, &str)> {
 
 /// A path whose parameters have no kind where kinds differ.
 fn without_mixed_kinds(path: &str, mixed: &BTreeSet<String>) -> String {
+    let without_kind = |inside: &str| {
+        let name = inside.split_once(':').map_or(inside, |(name, _)| name);
+        format!("{{{name}}}")
+    };
     let mut plain = String::new();
     for (place, segment) in places(path) {
         plain.push('/');
-        match segment.split_once(':') {
-            Some((name, _)) if mixed.contains(&place) => {
-                plain.push_str(name);
-                plain.push('}');
-            }
-            _ => plain.push_str(segment),
+        if mixed.contains(&place) {
+            plain.push_str(&with_parameters(segment, without_kind));
+        } else {
+            plain.push_str(segment);
         }
     }
     plain
+}
+
+/// A path with something else in the place of each pair of braces, by what is between them.
+fn with_parameters(path: &str, parameter: impl Fn(&str) -> String) -> String {
+    let mut plain = String::new();
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('{')
+        && let Some((inside, after)) = after.split_once('}')
+    {
+        plain.push_str(before);
+        plain.push_str(&parameter(inside));
+        rest = after;
+    }
+    plain + rest
 }
 
 /// Takes out what the catalogue's own check refuses.
@@ -312,16 +328,11 @@ fn full_path(document: &Document, item: &PathItem, operation: &Operation, path: 
         format!("/{base}{path}")
     };
     let kinds = document.kinds(item, operation);
-    let segment = |segment: &str| {
-        let inner = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}'));
-        let Some(name) = inner else {
-            return segment.to_owned();
-        };
+    with_parameters(&path, |name| {
         let kind = kinds.get(name).map(|kind| format!(":{kind}"));
         let name = name.replace(['-', '.'], "_");
         format!("{{{name}{}}}", kind.unwrap_or_default())
-    };
-    path.split('/').map(segment).collect::<Vec<_>>().join("/")
+    })
 }
 
 /// The path of a server's address, with the usual value of each variable.

@@ -24,8 +24,12 @@ const OVERLAP: &str = "scope \"collection\", POST /v2/books/search: goes before 
 
 /// What is noted of it.
 const NOTE: &str = "scope \"collection\", GET /v2/books/{book_id}: {book_id} never takes another \
-    spelling of search: what differs from it only in case, by an extension or by signs at its end \
-    is refused";
+    spelling of search, {book_id}.pdf: what differs from it only in case, by an extension or by signs \
+    at its end is refused";
+/// And of another parameter there.
+const NOTE_OF_PDF: &str = "scope \"collection\", GET /v2/books/{book_id}.pdf: {book_id}.pdf never takes \
+    another spelling of search: what differs from it only in case, by an extension or by signs at its \
+    end is refused";
 
 fn keyrack(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_keyrack"))
@@ -86,7 +90,8 @@ fn check_sums_up_a_good_file_with_its_warnings() {
         format!(
             "library-api.toml:15:31: warning: {OVERLAP}\n\
              library-api.toml:16:30: note: {NOTE}\n\
-             library-api.toml: Library API, 3 scopes, 12 endpoints, version 2.3-1\n"
+             library-api.toml:19:30: note: {NOTE_OF_PDF}\n\
+             library-api.toml: Library API, 3 scopes, 13 endpoints, version 2.3-1\n"
         )
     );
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
@@ -134,10 +139,11 @@ fn check_reports_to_machines() {
         report,
         json!({
             "file": "library-api.toml", "usable": true, "name": "Library API", "version": "2.3-1",
-            "scopes": 3, "endpoints": 12,
+            "scopes": 3, "endpoints": 13,
             "findings": [
                 { "line": 15, "column": 31, "severity": "warning", "message": OVERLAP },
                 { "line": 16, "column": 30, "severity": "note", "message": NOTE },
+                { "line": 19, "column": 30, "severity": "note", "message": NOTE_OF_PDF },
             ],
         })
     );
@@ -250,7 +256,7 @@ fn the_worked_example_is_what_the_documentation_says() {
     );
     assert_eq!(
         (draft.endpoint_count(), reviewed.endpoint_count()),
-        (12, 12)
+        (13, 13)
     );
     for (method, path, in_draft, after_review) in [
         ("GET", "/v2/books/1", "catalog:read", "collection:read"),
@@ -403,7 +409,7 @@ fn import_writes_a_new_file_and_never_over_an_old_one() {
     let output = keyrack(folder.path(), &import);
     assert_eq!(
         text(&output.stdout),
-        "draft.toml: Library API, 4 scopes, 12 endpoints, version 2.3-draft\n"
+        "draft.toml: Library API, 4 scopes, 13 endpoints, version 2.3-draft\n"
     );
     assert_eq!(output.status.code(), Some(0));
     let written = std::fs::read_to_string(folder.path().join("draft.toml")).unwrap();
@@ -577,8 +583,8 @@ fn what_cant_be_in_a_catalogue_is_left_out_and_named() {
         "/good": { "get": { "deprecated": true, "summary": "Look\n# not a comment\u{1b}[31m." } },
         "/a/{x}": { "get": {} },
         "/a/{y}": { "get": {} },
-        "/b/": { "get": {} },
-        "/c/{x}:act": { "post": {} },
+        "/b//": { "get": {} },
+        "/c/{x}-{y}": { "post": {} },
         "/d": { "trace": {}, "query": {} },
         "/e": { "$ref": "#/components/pathItems/e" },
     })))
@@ -591,8 +597,8 @@ fn what_cant_be_in_a_catalogue_is_left_out_and_named() {
     );
     for left_out in [
         "GET /a/{y}: never reached",
-        "GET /b/: the path can't be matched",
-        "POST /c/{x}:act: a parameter is a whole segment",
+        "GET /b//: the path can't be matched",
+        "POST /c/{x}-{y}: a segment has one parameter at most",
         "TRACE /d: the method must be",
         "QUERY /d: the method must be",
         "/e: left out, as it is a $ref",

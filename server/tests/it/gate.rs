@@ -353,6 +353,8 @@ async fn check_49_paths_that_could_be_read_in_two_ways_are_refused() {
         "/v1/%61ccounts",
         "/v1/accounts?a=/../&b=%00;//",
         "/v1/accounts?",
+        "/v1/assets/BTC%2FUSD",
+        "/v1/assets/J%C3%BCrgen%20100%25",
     ] {
         app.ask_gate(("GET", path), &pair(&key)).await.ok();
     }

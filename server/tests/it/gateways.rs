@@ -399,6 +399,11 @@ async fn lets_no_twisted_path_through(gateway: &Gateway) {
         "/v1/accounts/Positions",
         "/v1/accounts/positions.json",
         "/v1/instant_funding/Limits",
+        "/v1/accounts%2Factivities",
+        "/v1/assets/fixed_income%2Fus_treasuries",
+        "/v1/assets/..%2Faccounts",
+        "/v1/assets/BTC%252FUSD",
+        "/v1/assets/BTC%5CUSD",
         "/.keyrack/verify",
         "/v1/verify",
     ] {
@@ -410,7 +415,15 @@ async fn lets_no_twisted_path_through(gateway: &Gateway) {
             .await;
     }
     // The checked path is the path that arrives.
-    for path in ["/v1/%61ccounts", "/v1/assets/a%2Db", "/v1/assets/BTC:USD"] {
+    for path in [
+        "/v1/%61ccounts",
+        "/v1/assets/a%2Db",
+        "/v1/assets/BTC:USD",
+        "/v1/assets/BTC%2FUSD",
+        "/v1/assets/J%C3%BCrgen",
+        "/v1/assets/a%20b",
+        "/v1/assets/100%25",
+    ] {
         let seen = gateway
             .call(&format!("GET {path}"), &headers)
             .await
