@@ -8,6 +8,7 @@ set -euo pipefail
 cargo_leptos=0.3.11
 binaryen=132.0.0
 node=22
+alpaca_py=0.44.0
 
 # Node.js from npm trusts what the system trusts.
 export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
@@ -163,6 +164,21 @@ peers() {
   fi
 }
 
+# The client library of the API that the shipped catalogue is about, in a Python of its own.
+alpaca_client() {
+  local python=$tools/alpaca/bin/python version='import importlib.metadata as m; print(m.version("alpaca-py"))'
+  [[ $("$tools/bin/python-alpaca" -c "$version" 2>/dev/null) = "$alpaca_py" ]] && return
+  say "alpaca-py $alpaca_py, from PyPI"
+  if ! python3 -m venv --clear "$tools/alpaca" 2>/dev/null; then
+    debian python3-venv
+    /usr/bin/python3 -m venv --clear "$tools/alpaca"
+  fi
+  "$python" -m pip install --quiet --disable-pip-version-check "alpaca-py==$alpaca_py"
+  mkdir -p "$tools/bin"
+  printf '#!/bin/sh\nexec "%s" "$@"\n' "$python" >"$tools/bin/python-alpaca"
+  chmod +x "$tools/bin/python-alpaca"
+}
+
 journeys() {
   [[ end2end/node_modules/.package-lock.json -nt end2end/package-lock.json ]] && return
   say "Playwright and the journeys' other packages, from npm"
@@ -184,6 +200,7 @@ case ${1:-} in
   test)
     build
     peers
+    alpaca_client
     journeys
     ;;
   bench)

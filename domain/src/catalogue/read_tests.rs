@@ -45,7 +45,7 @@ fn the_shipped_catalogue_checks_without_a_warning() {
     let catalogue = checked.catalogue.unwrap();
     assert_eq!(
         (catalogue.scopes().len(), catalogue.endpoint_count()),
-        (10, 197)
+        (10, 198)
     );
 }
 

@@ -6,6 +6,7 @@
     reason = "a test fails by a panic, its helpers as well"
 )]
 
+mod alpaca_client;
 mod answer_times;
 mod app;
 mod audit_chain;
