@@ -42,6 +42,8 @@ flashes! {
     Reenabled "re-enabled" "Re-enabled. The key works again.",
     /// A credential was revoked.
     Revoked "revoked" "Revoked. This key will never work again.",
+    /// A person got another name or address.
+    PersonChanged "person-changed" "Name and address are as you typed them.",
     /// A person's role was changed.
     RoleChanged "role-changed" "Role changed. It counts from their next log-in on: their sessions were ended.",
     /// A person was disabled.

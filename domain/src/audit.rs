@@ -69,6 +69,8 @@ words! {
         UserAdded = "user.added",
         /// A person's role changed.
         UserRoleChanged = "user.role_changed",
+        /// A person got another name or address.
+        UserChanged = "user.changed",
         /// A person was added by their first single sign-on.
         UserProvisioned = "user.provisioned",
         /// The groups of a person gave them another role.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::role::Role;
 
@@ -13,32 +13,73 @@ pub struct Groups(BTreeSet<String>);
 
 impl Groups {
     /// The most groups that are looked at.
-    pub const MOST: usize = 1_000;
+    pub const MOST: usize = 10_000;
 
-    /// The groups in a claim of an ID token. Anything but a list of at most [`Groups::MOST`] texts
-    /// names none: guessing what was meant would guess at rights.
-    #[must_use]
-    pub fn from_claim(claim: Option<&Value>) -> Self {
-        let Some(Value::Array(items)) = claim else {
-            return Self::default();
+    /// The groups in the claims of an ID token, by a claim's name or its path in claims within claims, such as
+    /// `realm_access.roles`: a list of texts, or one text. Without the claim there are none.
+    ///
+    /// # Errors
+    /// Anything else in the claim, or too much: guessing what was meant would guess at rights.
+    pub fn from_claims(claims: &Map<String, Value>, path: &str) -> Result<Self, UnknownGroups> {
+        let unreadable = || UnknownGroups::Unreadable(path.to_owned());
+        let names = match find(claims, path) {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::String(one)) => vec![one.as_str()],
+            Some(Value::Array(items)) => {
+                let names: Option<Vec<_>> = items.iter().map(Value::as_str).collect();
+                names.ok_or_else(unreadable)?
+            }
+            Some(_) => return Err(unreadable()),
         };
-        let names = items.iter().map(Value::as_str);
-        Self::of(names.collect::<Option<Vec<_>>>().unwrap_or_default())
+        if names.len() > Self::MOST {
+            return Err(UnknownGroups::TooMany);
+        }
+        Ok(Self::of(&names))
     }
 
     /// The groups in a header: names between commas.
     #[must_use]
     pub fn from_header(text: &str) -> Self {
-        let names = text.split(',').map(str::trim);
-        Self::of(names.filter(|name| !name.is_empty()).collect())
+        let names: Vec<_> = text.split(',').map(str::trim).collect();
+        Self::of(&names)
     }
 
-    fn of(names: Vec<&str>) -> Self {
-        if names.len() > Self::MOST {
-            return Self::default();
-        }
-        Self(names.into_iter().map(ToOwned::to_owned).collect())
+    fn of(names: &[&str]) -> Self {
+        let names = names.iter().filter(|name| !name.is_empty());
+        Self(names.map(|name| (*name).to_owned()).collect())
     }
+}
+
+/// The claim of this name, or else the one that its parts between dots lead to. Names have dots of their own, above all
+/// those that are addresses: the longest that is there goes first.
+fn find<'c>(claims: &'c Map<String, Value>, path: &str) -> Option<&'c Value> {
+    claims.get(path).or_else(|| {
+        let mut dots = path.rmatch_indices('.');
+        dots.find_map(|(at, _)| {
+            let (name, rest) = (path.get(..at)?, path.get(at + 1..)?);
+            find(claims.get(name)?.as_object()?, rest)
+        })
+    })
+}
+
+/// Why nobody knows which groups somebody is in, and what helps.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownGroups {
+    /// They are not in the token, which says where they are.
+    #[error(
+        "there are too many to send, so it names another place for them. It should send only the groups that are \
+         assigned to the application"
+    )]
+    Elsewhere,
+    /// There are more than are looked at.
+    #[error(
+        "there are more than {}. It should send only the groups that Keyrack needs",
+        Groups::MOST
+    )]
+    TooMany,
+    /// The claim is no list of texts.
+    #[error("the claim {0} is neither a list of texts nor a text")]
+    Unreadable(String),
 }
 
 /// Which group gives which role, and what the others get.
@@ -93,6 +134,12 @@ impl RoleMap {
         })
     }
 
+    /// Whether anybody's role depends on their groups.
+    #[must_use]
+    pub fn asks_for_groups(&self) -> bool {
+        !self.by_group.is_empty()
+    }
+
     /// The role of somebody in these groups who has the role `current` so far; nothing if they may
     /// not come in. Without any group in the map, roles are given here: who has one keeps it.
     #[must_use]
@@ -119,36 +166,79 @@ mod tests {
 
     const ENTRIES: [&str; 3] = ["admins=superuser", "ops=operations", "cn=help=support"];
 
+    fn groups(claim: &Value) -> Result<Groups, UnknownGroups> {
+        let claims = json!({ "groups": claim });
+        Groups::from_claims(claims.as_object().unwrap(), "groups")
+    }
+
     #[test]
-    fn check_69_only_a_list_of_exact_names_gives_a_role() {
+    fn check_69_only_exact_names_give_a_role() {
         let map = map(&ENTRIES, None).unwrap();
-        let many: Vec<_> = (0..10_000).map(|n| format!("group-{n}")).collect();
+        let many: Vec<_> = (0..2_000).map(|n| format!("group-{n}")).collect();
         let many_and_admins = [many, vec!["admins".to_owned()]].concat();
         for (claim, expected) in [
-            (Some(json!(["admins"])), Some(Role::Superuser)),
-            (Some(json!(["ops", "admins"])), Some(Role::Superuser)),
-            (Some(json!(["other", "ops"])), Some(Role::Operations)),
-            (Some(json!(["cn=help"])), Some(Role::Support)),
-            (None, None),
-            (Some(json!(null)), None),
-            (Some(json!([])), None),
-            (Some(json!("admins")), None),
-            (Some(json!({ "admins": true })), None),
-            (Some(json!({ "0": "admins" })), None),
-            (Some(json!(["admins", 7])), None),
-            (Some(json!([["admins"]])), None),
-            (
-                Some(json!(["Admins", "ADMINS", " admins", "admins "])),
-                None,
-            ),
-            (
-                Some(json!(["adm", "adminsx", "admins,ops", "unknown"])),
-                None,
-            ),
-            (Some(json!(many_and_admins)), None),
+            (json!(["admins"]), Some(Role::Superuser)),
+            (json!(["ops", "admins"]), Some(Role::Superuser)),
+            (json!(["other", "ops"]), Some(Role::Operations)),
+            (json!(["cn=help"]), Some(Role::Support)),
+            (json!("admins"), Some(Role::Superuser)),
+            (json!(many_and_admins), Some(Role::Superuser)),
+            (json!(null), None),
+            (json!([]), None),
+            (json!(""), None),
+            (json!("admins,ops"), None),
+            (json!("admins ops"), None),
+            (json!(["Admins", "ADMINS", " admins", "admins "]), None),
+            (json!(["adm", "adminsx", "admins,ops", "unknown"]), None),
         ] {
-            let role = map.role(&Groups::from_claim(claim.as_ref()), Some(Role::Developer));
+            let role = map.role(&groups(&claim).unwrap(), Some(Role::Developer));
             assert_eq!(role, expected, "{:.80}", format!("{claim:?}"));
+        }
+    }
+
+    #[test]
+    fn groups_that_cannot_be_read_are_not_no_groups() {
+        let too_many: Vec<_> = (0..=Groups::MOST).map(|n| n.to_string()).collect();
+        assert_eq!(groups(&json!(too_many)), Err(UnknownGroups::TooMany));
+        for claim in [
+            json!({ "admins": true }),
+            json!({ "0": "admins" }),
+            json!(["admins", 7]),
+            json!([["admins"]]),
+            json!(7),
+            json!(true),
+        ] {
+            let unreadable = UnknownGroups::Unreadable("groups".to_owned());
+            assert_eq!(groups(&claim), Err(unreadable), "{claim}");
+        }
+    }
+
+    #[test]
+    fn a_claim_is_found_by_its_name_or_by_its_path() {
+        let claims = json!({
+            "groups": ["top"],
+            "https://example.com/groups": ["address"],
+            "realm_access": { "roles": ["realm"] },
+            "resource_access": { "keyrack.example.com": { "roles": ["client"] }, "other": 7 },
+            "a.b": ["name"],
+            "a": { "b": ["path"] },
+        });
+        for (path, expected) in [
+            ("groups", "top"),
+            ("https://example.com/groups", "address"),
+            ("realm_access.roles", "realm"),
+            ("resource_access.keyrack.example.com.roles", "client"),
+            ("a.b", "name"),
+            ("realm_access.none", ""),
+            ("realm_access", "?"),
+            ("resource_access.other.roles", ""),
+            ("realm_access.roles.0", ""),
+            (".", ""),
+            ("", ""),
+        ] {
+            let found = Groups::from_claims(claims.as_object().unwrap(), path);
+            let found = found.map(|groups| groups.0.into_iter().collect::<Vec<_>>().concat());
+            assert_eq!(found.unwrap_or("?".to_owned()), expected, "{path}");
         }
     }
 
@@ -218,7 +308,7 @@ mod tests {
         ) {
             let map = map(&ENTRIES, None).unwrap();
             let role = |names: &[String]| {
-                map.role(&Groups::from_claim(Some(&json!(names))), None)
+                map.role(&groups(&json!(names)).unwrap(), None)
             };
             let mut reversed = names.clone();
             reversed.reverse();

@@ -16,6 +16,7 @@ impl Action {
         match self {
             Self::UserAdded
             | Self::UserRoleChanged
+            | Self::UserChanged
             | Self::UserEnabled
             | Self::IdentityLinked
             | Self::PasswordResetOffered

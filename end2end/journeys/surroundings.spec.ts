@@ -4,6 +4,15 @@ import { look } from "../support/look.js";
 import { expect, test, visit } from "../support/page.js";
 import { sendLogIn } from "../support/steps.js";
 
+// No browser takes it for its own machine, and it still leads there.
+const name = "keys.lan";
+test.use({
+  launchOptions: async ({ launchOptions }, use) => {
+    const rule = "--host-resolver-rules=MAP *.lan 127.0.0.1";
+    await use({ ...launchOptions, args: [...(launchOptions.args ?? []), rule] });
+  },
+});
+
 test.describe("at its own address", () => {
   test.use({ people: { mara } });
 
@@ -16,13 +25,6 @@ test.describe("at its own address", () => {
 });
 
 test.describe("at a name of the local network", () => {
-  // No browser takes it for its own machine, and it still leads there.
-  const name = "keys.lan";
-  test.use({ launchOptions: async ({ launchOptions }, use) => {
-    const rule = `--host-resolver-rules=MAP *.lan 127.0.0.1`;
-    await use({ ...launchOptions, args: [...(launchOptions.args ?? []), rule] });
-  } });
-
   test("a log-in over plain http says that the browser does not keep it", async ({ page }) => {
     const port = await freePort();
     const keyrack = await Keyrack.prepare({ KEYRACK_PUBLIC_URL: `http://${name}:${port}` }, "127.0.0.1", port);

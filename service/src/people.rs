@@ -7,7 +7,7 @@ use domain::password::Password;
 use domain::role::{Permission, Role};
 use domain::text::PersonName;
 use domain::user::{EmailAddress, User, UserId};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use storage::{Conflict, OneTimeToken, PeopleQuery, PersonRecord, UserQuery};
 
 use crate::Services;
@@ -214,6 +214,45 @@ impl Services {
             .ok_or(ServiceError::NotFound("person"))
     }
 
+    /// Changes what a person is called and the address that they log in with. The old address is free then.
+    pub async fn change_person(
+        &self,
+        actor: &Actor,
+        id: UserId,
+        name: &str,
+        email: &str,
+    ) -> ServiceResult<User> {
+        let user = self
+            .person_to_manage(actor, id, Action::UserChanged)
+            .await?;
+        let mut errors = Vec::new();
+        let name = name
+            .parse()
+            .map_err(|e| errors.push(FieldError::new("name", e)));
+        let email = email
+            .parse()
+            .map_err(|e| errors.push(FieldError::new("email", e)));
+        let (Ok(name), Ok(email)) = (name, email) else {
+            return Err(ServiceError::Invalid(errors));
+        };
+        let changed = User {
+            name,
+            email,
+            ..user.clone()
+        };
+        let event = actor.event(
+            self.now(),
+            Action::UserChanged,
+            Outcome::Done,
+            Object::user(&changed),
+            difference(&user, &changed),
+        );
+        let (name, email) = (changed.name.clone(), changed.email.clone());
+        let renamed = self.store().rename_user(id, name, email, event).await;
+        renamed.map_err(|error| taken(error.into()))?;
+        Ok(changed)
+    }
+
     /// Gives a person a role; if they had another one, their sessions end.
     pub async fn set_role(&self, actor: &Actor, id: UserId, role: Role) -> ServiceResult<()> {
         let user = self
@@ -350,6 +389,19 @@ impl Services {
             last_login_at: None,
         }
     }
+}
+
+/// What differs between two states of a person, for the audit log.
+pub(crate) fn difference(from: &User, to: &User) -> Value {
+    let mut detail = Map::new();
+    let mut tell = |what: &str, from: &str, to: &str| {
+        if from != to {
+            detail.insert(what.to_owned(), json!({ "from": from, "to": to }));
+        }
+    };
+    tell("name", from.name.as_str(), to.name.as_str());
+    tell("email", from.email.as_str(), to.email.as_str());
+    detail.into()
 }
 
 /// A token that works for so long.

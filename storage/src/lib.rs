@@ -26,6 +26,7 @@ use domain::gateway::{Gateway, GatewayId};
 use domain::key_id::KeyId;
 use domain::role::Role;
 use domain::scope::WireScope;
+use domain::text::PersonName;
 use domain::user::{EmailAddress, User, UserId};
 
 pub use error::{Conflict, StoreError, StoreResult};
@@ -179,6 +180,17 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// active superuser who has a password or was in before, exactly, whatever runs in parallel; with
     /// `NotFound` for an unknown id.
     async fn set_role(&self, id: UserId, role: Role, audit: AuditEvent) -> StoreResult<()>;
+
+    /// Changes what somebody is called and the address that they are reached at; with another address, a link to
+    /// choose a password ends, which went to the old one. Fails with [`Conflict::EmailTaken`], and with `NotFound`
+    /// for an unknown id.
+    async fn rename_user(
+        &self,
+        id: UserId,
+        name: PersonName,
+        email: EmailAddress,
+        audit: AuditEvent,
+    ) -> StoreResult<()>;
 
     /// Gives somebody who is logging in the role of their groups, and all their sessions end; the epoch
     /// that their log-in goes on with. Fails like [`Store::set_role`], and with

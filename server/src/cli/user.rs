@@ -68,6 +68,20 @@ pub enum UserCommand {
         #[command(flatten)]
         format: Format,
     },
+    /// Change what a person is called, or the address that they log in with.
+    Edit {
+        /// The person's address so far.
+        #[arg(long)]
+        email: String,
+        /// What they are called from now on.
+        #[arg(long)]
+        name: Option<String>,
+        /// Their new address. The old one is free then.
+        #[arg(long, value_name = "EMAIL")]
+        new_email: Option<String>,
+        #[command(flatten)]
+        format: Format,
+    },
     /// Give a person another role.
     SetRole {
         /// The person's address.
@@ -153,6 +167,18 @@ pub async fn run(services: &Services, config: &Config, command: UserCommand) -> 
             let user = services.person_by_email(&host, &email).await?;
             services.reset_second_factors(&host, user.id).await?;
             print(&format, &user, None);
+        }
+        UserCommand::Edit {
+            email,
+            name,
+            new_email,
+            format,
+        } => {
+            let user = services.person_by_email(&host, &email).await?;
+            let name = name.unwrap_or_else(|| user.name.to_string());
+            let email = new_email.unwrap_or_else(|| user.email.to_string());
+            let changed = services.change_person(&host, user.id, &name, &email);
+            print(&format, &changed.await?, None);
         }
         UserCommand::SetRole {
             email,

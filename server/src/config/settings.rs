@@ -73,7 +73,7 @@ settings! {
     "sso.client_id" Text "\"\"" "Who Keyrack is at the provider."
     "sso.client_secret" Secret "" "What Keyrack proves that with. In `[[sso.providers]]` also as `client_secret_file`."
     "sso.scopes" List "[\"email\", \"profile\"]" "What is asked for besides openid; some providers give the groups only for the scope groups."
-    "sso.groups_claim" Text "\"groups\"" "The claim of the ID token with the groups, a list of texts."
+    "sso.groups_claim" Text "\"groups\"" "The claim of the ID token with the groups, a list of texts or one; with dots, its path in other claims, such as realm_access.roles."
     "sso.role_map" List "[]" "Which group gives which role, such as keyrack-admins=superuser; the highest wins, at each log-in. Without any, roles are given in Keyrack."
     "sso.default_role" Text "" "The role of those whose groups give none: developer, operations or support. They are refused by default."
     "sso.require_verified_email" Switch "true" "Whether a new account needs an address that the provider says is verified. Microsoft Entra ID does not say."

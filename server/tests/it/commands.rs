@@ -444,3 +444,31 @@ fn variables_of_others_stop_no_command_and_are_named() {
         "Warning: KEYRACK_PUBLC_URL is not a setting: did you mean KEYRACK_PUBLIC_URL?\n"
     );
 }
+
+#[test]
+fn a_person_gets_another_name_and_address_and_the_old_one_is_free() {
+    let host = Host::new();
+    host.add_mara();
+    let edit = |words: &[&str]| host.json(&[&["user", "edit", "--email"], words].concat(), "");
+    let named = edit(&["mara@example.com", "--name", "Mara Lind"]);
+    assert_eq!(
+        (&named["name"], &named["email"]),
+        (&"Mara Lind".into(), &"mara@example.com".into())
+    );
+    let moved = edit(&["mara@example.com", "--new-email", "lind@example.com"]);
+    assert_eq!(
+        (&moved["name"], &moved["email"]),
+        (&"Mara Lind".into(), &"lind@example.com".into())
+    );
+    host.add_mara();
+    let taken = [
+        "user",
+        "edit",
+        "--email",
+        "mara@example.com",
+        "--new-email",
+        "lind@example.com",
+    ];
+    let refused = host.refusal(&taken);
+    assert!(refused.contains("email: "), "{refused}");
+}

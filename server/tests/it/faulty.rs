@@ -17,6 +17,7 @@ use domain::gateway::{Gateway, GatewayId};
 use domain::key_id::KeyId;
 use domain::role::Role;
 use domain::scope::WireScope;
+use domain::text::PersonName;
 use domain::user::{EmailAddress, User, UserId};
 use storage::{
     AuditQuery, CatalogueVersion, Change, CredentialCounts, CredentialPage, CredentialQuery,
@@ -235,6 +236,7 @@ around! {
     fn find_person(id: UserId, now: Instant) -> Option<PersonRecord>;
     fn find_user_at(epoch: Epoch) -> Option<User>;
     fn set_role(id: UserId, role: Role, audit: AuditEvent) -> ();
+    fn rename_user(id: UserId, name: PersonName, email: EmailAddress, audit: AuditEvent) -> ();
     fn map_role(epoch: Epoch, role: Role, audit: AuditEvent) -> Epoch;
     fn disable_user(id: UserId, at: Instant, audit: AuditEvent) -> ();
     fn enable_user(id: UserId, audit: AuditEvent) -> ();

@@ -60,7 +60,12 @@ impl SigningKey {
                 let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": x });
                 (EncodingKey::from_ed_der(der.as_ref()), jwk)
             }
-            Algorithm::RS256 | Algorithm::PS256 => {
+            Algorithm::RS256
+            | Algorithm::RS384
+            | Algorithm::RS512
+            | Algorithm::PS256
+            | Algorithm::PS384
+            | Algorithm::PS512 => {
                 let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
                 let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().unwrap();
                 let public = pair.public_key();

@@ -3,18 +3,19 @@
 
 use domain::Instant;
 use domain::audit::{Action, AuditEvent, ObjectKind, Outcome};
-use domain::groups::{Groups, RoleMap};
+use domain::groups::{Groups, RoleMap, UnknownGroups};
 use domain::role::{Permission, Role};
 use domain::text::PersonName;
 use domain::user::{EmailAddress, User, UserId};
 use serde_json::json;
 use storage::{Conflict, Epoch, Identity, StoreError};
 
-use super::{SsoError, shown};
+use super::{PasswordLogIn, SsoError, shown};
 use crate::Services;
 use crate::actor::{Actor, Object, RequestFacts, anonymous_event};
 use crate::clock::system_rng;
 use crate::error::{ServiceError, ServiceResult};
+use crate::people::difference;
 use crate::sessions::LoggedIn;
 
 /// The longest subject (OpenID Connect Core section 2).
@@ -31,7 +32,8 @@ pub(super) struct Arrival {
     /// An address that may become an account's.
     pub email: Option<String>,
     pub name: Option<String>,
-    pub groups: Groups,
+    /// Nobody loses a role because nobody knows their groups.
+    pub groups: Result<Groups, UnknownGroups>,
     /// When they last logged in there, if that is known.
     pub proven_at: Option<Instant>,
     /// The last audit entry when they set out, if that is not this moment: what has ended for them
@@ -69,7 +71,7 @@ impl Services {
                 subject: who.user,
             },
             name: who.name,
-            groups: who.groups,
+            groups: Ok(who.groups),
             proven_at: None,
             set_out_at: None,
         };
@@ -154,7 +156,15 @@ impl Services {
             let (via, error) = (&arrival.via, SsoError::Disabled);
             return self.refuse_sso(via, user, error, facts).await;
         }
-        let Some(role) = roles.role(&arrival.groups, user.map(|user| user.role)) else {
+        let groups = match &arrival.groups {
+            Err(problem) if roles.asks_for_groups() => {
+                let (name, problem) = (arrival.via.clone(), problem.clone());
+                let error = SsoError::Groups { name, problem };
+                return self.refuse_sso(&arrival.via, None, error, facts).await;
+            }
+            groups => groups.clone().unwrap_or_default(),
+        };
+        let Some(role) = roles.role(&groups, user.map(|user| user.role)) else {
             let (via, error) = (&arrival.via, SsoError::NoRole);
             return self.refuse_sso(via, user, error, facts).await;
         };
@@ -169,6 +179,7 @@ impl Services {
             }
             None => self.provision(&arrival, role, facts).await?,
         };
+        let user = self.follow_provider(user, &arrival, facts).await?;
         let now = self.now();
         let actor = Actor::arriving(&user, epoch, facts);
         let event = actor.event(
@@ -192,6 +203,9 @@ impl Services {
         error: SsoError,
         facts: &RequestFacts,
     ) -> ServiceResult<T> {
+        if matches!(error, SsoError::Answer { .. } | SsoError::Groups { .. }) {
+            tracing::warn!(by = via, "a log-in by single sign-on was refused: {error}");
+        }
         let event = anonymous_event(
             self.now(),
             Action::SsoRefused,
@@ -259,6 +273,68 @@ impl Services {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Calls a person what the provider calls them, at the address that it vouches for. One that is somebody else's
+    /// stays theirs, and the person keeps the old one; so does who is named by it in the configuration, for when the
+    /// provider is down.
+    async fn follow_provider(
+        &self,
+        user: User,
+        arrival: &Arrival,
+        facts: &RequestFacts,
+    ) -> ServiceResult<User> {
+        let name = arrival.name.as_deref().and_then(|name| name.parse().ok());
+        let passwords = &self.settings().sso.passwords;
+        let stays =
+            matches!(passwords, PasswordLogIn::Only(emails) if emails.contains(&user.email));
+        let email = arrival.email.as_deref().filter(|_| !stays);
+        let email = email.and_then(|email| email.parse().ok());
+        let named = User {
+            name: name.unwrap_or_else(|| user.name.clone()),
+            ..user.clone()
+        };
+        let followed = User {
+            email: email.unwrap_or_else(|| user.email.clone()),
+            ..named.clone()
+        };
+        match self.rename(&user, followed, &arrival.via, facts).await {
+            Err(ServiceError::Conflict(Conflict::EmailTaken)) => {
+                tracing::warn!(
+                    by = arrival.via,
+                    person = %user.id,
+                    "the new address of a person is somebody else's here: they keep the old one"
+                );
+                self.rename(&user, named, &arrival.via, facts).await
+            }
+            renamed => renamed,
+        }
+    }
+
+    async fn rename(
+        &self,
+        user: &User,
+        to: User,
+        via: &str,
+        facts: &RequestFacts,
+    ) -> ServiceResult<User> {
+        if (&user.name, &user.email) == (&to.name, &to.email) {
+            return Ok(to);
+        }
+        let mut detail = difference(user, &to);
+        detail["by"] = via.into();
+        let actor = Actor::system_for(facts.clone());
+        let object = Object::user(&to);
+        let event = actor.event(
+            self.now(),
+            Action::UserChanged,
+            Outcome::Done,
+            object,
+            detail,
+        );
+        let (name, email) = (to.name.clone(), to.email.clone());
+        self.store().rename_user(to.id, name, email, event).await?;
+        Ok(to)
     }
 
     /// Makes the account of somebody who comes for the first time.

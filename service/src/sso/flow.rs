@@ -28,6 +28,8 @@ pub struct SsoBegun {
     pub url: Url,
     /// What it keeps meanwhile, in a cookie of its own.
     pub ticket: Token,
+    /// What tells this log-in from others that the same browser has begun.
+    pub state: String,
 }
 
 /// What the provider sent the browser back with (RFC 6749 section 4.1.2, RFC 9207).
@@ -88,6 +90,7 @@ impl Services {
         let provider = self.provider(provider)?;
         let known = provider.known(self.now()).await?;
         let (url, asked) = provider.ask(&known, prove);
+        let state = asked.state().to_owned();
         let underway = Underway {
             sso: asked,
             next: next.to_owned(),
@@ -95,7 +98,7 @@ impl Services {
             prove_since: prove.then(|| self.now()),
         };
         let ticket = self.keep(UNDERWAY, &underway).await?;
-        Ok(SsoBegun { url, ticket })
+        Ok(SsoBegun { url, ticket, state })
     }
 
     /// Finishes a log-in at a provider. The ticket of the browser is used up, whatever comes of it.

@@ -3,13 +3,14 @@
 //! checks what it signed, `account` finds or makes the person, `log_out` ends sessions on both sides.
 
 mod account;
+mod claims;
 mod flow;
 mod log_out;
 mod protocol;
 mod provider;
 mod tokens;
 
-use domain::groups::RoleMap;
+use domain::groups::{RoleMap, UnknownGroups};
 use domain::user::{EmailAddress, User};
 use openidconnect::{ClientId, ClientSecret, IssuerUrl};
 
@@ -124,7 +125,17 @@ pub enum SsoError {
         /// Which provider.
         name: String,
         /// What is wrong with the answer.
-        fault: &'static str,
+        fault: String,
+    },
+    /// Whether a group gives a role can't be told.
+    #[error(
+        "{name} did not say which groups you are in: {problem}. Tell whoever runs Keyrack; nothing was changed"
+    )]
+    Groups {
+        /// Which provider.
+        name: String,
+        /// Why, and what helps.
+        problem: UnknownGroups,
     },
     /// None of the groups gives a role.
     #[error("none of your groups has a role in Keyrack: ask a superuser which group you need")]
@@ -137,8 +148,8 @@ pub enum SsoError {
     NoEmail,
     /// There is an account with this address, which somebody else may own.
     #[error(
-        "an account with the address {0} is there already, and is not taken over: ask whoever runs \
-         Keyrack to link it to your single sign-on with `keyrack user link`"
+        "an account with the address {0} is there already, and is not given to you: it may be somebody else's who \
+         had this address before. Ask a superuser to find out whose it is"
     )]
     EmailTaken(EmailAddress),
     /// The identity can't be kept.
@@ -161,6 +172,7 @@ impl SsoError {
             Self::Provider { .. }
             | Self::Unproven { .. }
             | Self::NoRole
+            | Self::Groups { .. }
             | Self::NoEmail
             | Self::Identity
             | Self::Disabled => 403,

@@ -1,5 +1,7 @@
-//! The types of `openidconnect` with what Keyrack reads besides: claims with groups, and metadata
-//! with where people log out.
+//! The types of `openidconnect` with what Keyrack reads besides: metadata with where people log out, and tokens of
+//! any shape.
+
+use std::time::Duration;
 
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreClaimName, CoreClaimType, CoreClientAuthMethod,
@@ -9,22 +11,12 @@ use openidconnect::core::{
     CoreSubjectIdentifierType, CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AdditionalClaims, AdditionalProviderMetadata, Client, EmptyExtraTokenFields, EndpointMaybeSet,
-    EndpointNotSet, EndpointSet, IdToken, IdTokenClaims, IdTokenFields, ProviderMetadata,
-    StandardErrorResponse, StandardTokenResponse,
+    AccessToken, AdditionalProviderMetadata, Client, EmptyAdditionalClaims, EndpointMaybeSet,
+    EndpointNotSet, EndpointSet, IdToken, OAuth2TokenResponse, ProviderMetadata, RefreshToken,
+    Scope, StandardErrorResponse, TokenResponse,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use url::Url;
-
-/// The claims that the standard does not name, the groups among them.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct MoreClaims {
-    #[serde(flatten)]
-    pub all: Map<String, Value>,
-}
-
-impl AdditionalClaims for MoreClaims {}
 
 /// What else a provider says about itself (RFC 9207 section 3).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,25 +43,74 @@ pub(super) type Metadata = ProviderMetadata<
     CoreResponseType,
     CoreSubjectIdentifierType,
 >;
-pub(super) type SignedToken = IdToken<
-    MoreClaims,
-    CoreGenderClaim,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJwsSigningAlgorithm,
->;
-pub(super) type Claims = IdTokenClaims<MoreClaims, CoreGenderClaim>;
-pub(super) type Tokens = StandardTokenResponse<
-    IdTokenFields<
-        MoreClaims,
-        EmptyExtraTokenFields,
+/// What a provider gives for a code, as far as it matters: the ID token, which `tokens` reads. The crate's own type
+/// can't be read at all when one claim of it is not as the standard says.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Tokens {
+    access_token: AccessToken,
+    #[serde(skip, default = "bearer")]
+    token_type: CoreTokenType,
+    pub id_token: Option<String>,
+}
+
+const fn bearer() -> CoreTokenType {
+    CoreTokenType::Bearer
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tokens(…)")
+    }
+}
+
+impl OAuth2TokenResponse for Tokens {
+    type TokenType = CoreTokenType;
+
+    fn access_token(&self) -> &AccessToken {
+        &self.access_token
+    }
+
+    fn token_type(&self) -> &CoreTokenType {
+        &self.token_type
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        None
+    }
+
+    fn refresh_token(&self) -> Option<&RefreshToken> {
+        None
+    }
+
+    fn scopes(&self) -> Option<&Vec<Scope>> {
+        None
+    }
+}
+
+impl
+    TokenResponse<
+        EmptyAdditionalClaims,
         CoreGenderClaim,
         CoreJweContentEncryptionAlgorithm,
         CoreJwsSigningAlgorithm,
-    >,
-    CoreTokenType,
->;
+    > for Tokens
+{
+    fn id_token(
+        &self,
+    ) -> Option<
+        &IdToken<
+            EmptyAdditionalClaims,
+            CoreGenderClaim,
+            CoreJweContentEncryptionAlgorithm,
+            CoreJwsSigningAlgorithm,
+        >,
+    > {
+        None
+    }
+}
+
 pub(super) type OidcClient = Client<
-    MoreClaims,
+    EmptyAdditionalClaims,
     CoreAuthDisplay,
     CoreGenderClaim,
     CoreJweContentEncryptionAlgorithm,

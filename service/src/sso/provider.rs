@@ -10,10 +10,10 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use chrono::TimeDelta;
 use domain::Instant;
 use domain::outbound::OutboundRule;
-use openidconnect::core::{CoreAuthPrompt, CoreClientAuthMethod, CoreJsonWebKey, CoreResponseType};
+use openidconnect::core::{CoreAuthPrompt, CoreClientAuthMethod, CoreResponseType};
 use openidconnect::{
     AsyncHttpClient, AuthType, AuthenticationFlow, AuthorizationCode, Client, CsrfToken,
-    DiscoveryError, HttpRequest, HttpResponse, IssuerUrl, JsonWebKeySet, Nonce, PkceCodeChallenge,
+    DiscoveryError, HttpRequest, HttpResponse, IssuerUrl, Nonce, PkceCodeChallenge,
     PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
 };
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ use url::Url;
 use super::account::Arrival;
 use super::flow::SsoAnswer;
 use super::protocol::{Metadata, OidcClient, Tokens};
-use super::tokens::sid;
+use super::tokens::ProviderKey;
 use super::{ProviderSettings, SsoError, SsoSettings, shown};
 use crate::Services;
 use crate::crypto::{Keys, Token, hash_token};
@@ -114,7 +114,7 @@ impl State {
 #[derive(Debug)]
 pub(super) struct Known {
     client: OidcClient,
-    pub keys: JsonWebKeySet<CoreJsonWebKey>,
+    pub keys: Vec<ProviderKey>,
     names_itself: bool,
     takes_claims: bool,
     end_session: Option<Url>,
@@ -138,6 +138,8 @@ impl std::fmt::Debug for AtProvider {
 
 /// What an ID token is sealed for.
 const HINT: &str = "ID token";
+/// The longest one that is used as a hint, in bytes: it travels in an address.
+const LONGEST_HINT: usize = 4096;
 
 impl AtProvider {
     pub(super) fn sealed(self, keys: &Keys) -> ServiceResult<Self> {
@@ -171,6 +173,10 @@ impl std::fmt::Debug for Asked {
 }
 
 impl Asked {
+    pub(super) fn state(&self) -> &str {
+        &self.state
+    }
+
     /// Whether an answer has this question's state, at this question's provider.
     pub(super) fn is_answered_by(&self, provider: &Provider, answer: &SsoAnswer) -> bool {
         // Compared as hashes, whose first difference tells nothing.
@@ -239,7 +245,12 @@ impl Provider {
         let metadata = Metadata::discover_async(self.settings.issuer.clone(), &self.network)
             .await
             .map_err(|error| self.undiscovered(error))?;
-        let keys = metadata.jwks().clone();
+        let keys = metadata
+            .jwks()
+            .keys()
+            .iter()
+            .filter_map(ProviderKey::read)
+            .collect();
         let more = metadata.additional_metadata();
         let names_itself = more.authorization_response_iss_parameter_supported;
         let end_session = more.end_session_endpoint.clone();
@@ -285,7 +296,8 @@ impl Provider {
             .set_pkce_challenge(challenge);
         let request = if prove {
             let anew = CoreAuthPrompt::Login;
-            request.add_prompt(anew).set_max_age(Duration::ZERO)
+            // Some providers refuse zero, or take it for nothing. A second is as good: `auth_time` decides.
+            request.add_prompt(anew).set_max_age(Duration::from_secs(1))
         } else {
             request
         };
@@ -327,27 +339,34 @@ impl Provider {
         let code = answer.code.ok_or_else(|| self.answered("no code"))?;
         let tokens = self.exchange(&known, code, asked.verifier).await?;
         let token = tokens
-            .extra_fields()
-            .id_token()
+            .id_token
             .ok_or_else(|| self.answered("no ID token"))?;
         let now = services.now();
-        let nonce = Some(&asked.nonce);
-        let claims = self.verified(&known, token, now, nonce).await?;
-        let at_provider = AtProvider {
-            id_token: token.to_string(),
-            sid: sid(claims),
+        let nonce = Some(asked.nonce.secret().as_str());
+        let claims = self.verified(&known, &token, now, nonce).await?;
+        let arrival = self.arrival(&claims, now)?;
+        let sid = claims.text("sid").map(ToOwned::to_owned);
+        // With a thousand groups in it, it would be too long for an address.
+        let id_token = if token.len() > LONGEST_HINT {
+            String::new()
+        } else {
+            token
         };
-        Ok((self.arrival(claims, now), at_provider))
+        Ok((arrival, AtProvider { id_token, sid }))
     }
 
     /// Where a person logs out of the provider, and comes back from to the log-in page.
     pub(super) fn log_out_url(&self, known: &Known, id_token: &str, back: &str) -> Option<Url> {
         let mut url = known.end_session.clone()?;
         let is_web = matches!(url.scheme(), "https" | "http");
-        url.query_pairs_mut()
-            .append_pair("id_token_hint", id_token)
+        let mut query = url.query_pairs_mut();
+        if !id_token.is_empty() {
+            query.append_pair("id_token_hint", id_token);
+        }
+        query
             .append_pair("client_id", &self.settings.client_id)
             .append_pair("post_logout_redirect_uri", back);
+        drop(query);
         is_web.then_some(url)
     }
 
@@ -377,8 +396,8 @@ impl Provider {
         SsoError::Unreachable { name, cause }
     }
 
-    pub(super) fn answered(&self, fault: &'static str) -> SsoError {
-        let name = self.settings.name.clone();
+    pub(super) fn answered(&self, fault: impl Into<String>) -> SsoError {
+        let (name, fault) = (self.settings.name.clone(), fault.into());
         SsoError::Answer { name, fault }
     }
 

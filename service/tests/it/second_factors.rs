@@ -270,6 +270,10 @@ async fn tries(team: &Team, actor: &Actor, action: Action) -> Vec<ServiceResult<
             ]
         }
         Action::UserRoleChanged => done(services.set_role(actor, mara, Role::Superuser).await),
+        Action::UserChanged => {
+            let changed = services.change_person(actor, mara, "Mara", "mara@example.com");
+            done(changed.await.map(drop))
+        }
         Action::UserEnabled => done(services.enable_person(actor, mara).await),
         Action::IdentityLinked => done(services.link_identity(actor, mara, "header", "").await),
         Action::PasswordResetOffered => {

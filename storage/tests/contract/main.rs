@@ -70,6 +70,7 @@ mod every_database {
             a_person_comes_with_the_session_that_was_used_last
             the_last_superuser_stays
             a_superuser_who_never_came_in_does_not_count
+            another_address_frees_the_old_one_and_ends_the_link_that_went_there
             two_superusers_who_demote_each_other_do_not_both_succeed
             changes_to_an_unknown_person_find_nobody
             a_new_password_ends_other_sessions_and_the_pending_link

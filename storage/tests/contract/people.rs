@@ -450,6 +450,72 @@ pub async fn a_superuser_who_never_came_in_does_not_count(fixture: &Fixture) {
     assert!(is(&refused, &Conflict::LastSuperuser), "{refused:?}");
 }
 
+pub async fn another_address_frees_the_old_one_and_ends_the_link_that_went_there(
+    fixture: &Fixture,
+) {
+    let store = &fixture.store;
+    let mara = fixture.add_superuser(1).await;
+    let jon = fixture.add_superuser(2).await;
+    let offered = store.offer_password_link(mara.id, token(1), event()).await;
+    offered.unwrap();
+    let link = || store.find_password_link(token(1).hash, at(1));
+    let rename = |name: &str, email: &EmailAddress| {
+        let name = name.parse().unwrap();
+        store.rename_user(mara.id, name, email.clone(), event())
+    };
+    rename("Zoë Okafor", &mara.email).await.unwrap();
+    assert!(link().await.unwrap().is_some(), "another name ends nothing");
+    let found = |search: &str| {
+        let query = UserQuery {
+            search: Some(search.to_owned()),
+            limit: 10,
+            ..UserQuery::default()
+        };
+        store.list_users(query)
+    };
+    assert_eq!(found("ZOË").await.unwrap().len(), 1, "found by it at once");
+    let taken = rename("Mara", &jon.email).await;
+    assert!(is(&taken, &Conflict::EmailTaken), "{taken:?}");
+    assert_eq!(
+        store
+            .find_user(mara.id)
+            .await
+            .unwrap()
+            .unwrap()
+            .name
+            .as_str(),
+        "Zoë Okafor"
+    );
+    let new: EmailAddress = "zoe@example.com".parse().unwrap();
+    rename("Zoë Okafor", &new).await.unwrap();
+    assert!(link().await.unwrap().is_none());
+    assert!(
+        store
+            .find_login(mara.email.clone())
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert_eq!(
+        store.find_login(new).await.unwrap().unwrap().user.id,
+        mara.id
+    );
+    // Somebody else may have the old one.
+    let heir = User {
+        email: mara.email.clone(),
+        ..person(3, Role::Support)
+    };
+    store.add_user(heir, None, None, event()).await.unwrap();
+    let nobody = person(9, Role::Support);
+    let refused = store
+        .rename_user(nobody.id, nobody.name, nobody.email, event())
+        .await;
+    assert!(
+        matches!(refused, Err(StoreError::NotFound(_))),
+        "{refused:?}"
+    );
+}
+
 pub async fn two_superusers_who_demote_each_other_do_not_both_succeed(fixture: &Fixture) {
     let store = &fixture.store;
     let (mara, jon) = (

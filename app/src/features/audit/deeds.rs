@@ -22,6 +22,7 @@ pub(super) const fn words(action: Action) -> (&'static str, &'static str) {
         Action::SessionEnded => ("ended sessions of {}", "end sessions of {}"),
         Action::UserAdded => ("added {}", "add {}"),
         Action::UserRoleChanged => ("changed the role of {}", "change the role of {}"),
+        Action::UserChanged => ("changed how {} is named", "change how {} is named"),
         Action::UserProvisioned => (
             "added {} at the first single sign-on",
             "add {} at the first single sign-on",

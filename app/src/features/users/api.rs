@@ -39,6 +39,8 @@ pub struct PersonAccess {
     pub invited: bool,
     /// Where they log in.
     pub source: String,
+    /// Do their name and address follow what their single sign-on says?
+    pub follows_provider: bool,
     /// Do they have a second factor?
     pub second_factor: bool,
     /// Until when the link works that they were given.
@@ -254,6 +256,7 @@ impl PersonAccess {
                 Some(_) => "Single sign-on",
             }
             .to_owned(),
+            follows_provider: record.issuer.is_some(),
             second_factor: record.has_second_factor,
             link_ends_at: record.link_ends_at,
             last_login_at: record.user.last_login_at,

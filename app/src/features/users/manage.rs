@@ -4,7 +4,7 @@ use domain::role::Role;
 use leptos::prelude::*;
 
 use super::{PersonDetail, PersonRow};
-use crate::components::{PostForm, Select};
+use crate::components::{Field, Input, PostForm, Select};
 use crate::form::FormOutcome;
 use crate::words::count;
 
@@ -18,9 +18,12 @@ pub(super) fn roles() -> Vec<(String, String)> {
 /// Role, link and standing.
 pub(super) fn manage(person: &PersonRow, outcome: Option<FormOutcome>) -> AnyView {
     let action = |what: &str| format!("/users/{}/{what}", person.id);
-    let role = person.role.as_str();
-    let standing = standing(person, outcome.clone());
     let access = person.access.clone().unwrap_or_default();
+    let role = person.role.as_str();
+    let (name, email) = (person.name.clone(), person.email.clone());
+    let standing = standing(person, outcome.clone());
+    let follows = (access.follows_provider)
+        .then_some("Their single sign-on says both at each log-in: change them there, too.");
     let (link_text, link_button) = match (access.invited, access.link_ends_at) {
         (true, Some(_)) => ("The link that they have stops working.", "Send a new link"),
         (true, None) => ("Their link has ended.", "Send a new link"),
@@ -55,6 +58,22 @@ pub(super) fn manage(person: &PersonRow, outcome: Option<FormOutcome>) -> AnyVie
         <section class="card section" id="manage">
             <h2>"Manage"</h2>
             <div class="stack">
+                <PostForm action=action("person") outcome=outcome.clone() proof=true>
+                    <div class="fields">
+                        <Field name="name" label="Name" value=name />
+                        <Field
+                            name="email"
+                            label="E-mail"
+                            kind=Input::Email
+                            value=email
+                            hint="They log in with it. A link that was mailed to another one ends."
+                        />
+                    </div>
+                    {follows.map(|words| view! { <p>{words}</p> })}
+                    <div class="form-actions">
+                        <button class="btn">"Change name and address"</button>
+                    </div>
+                </PostForm>
                 <PostForm action=action("role") outcome=outcome.clone() proof=true>
                     <Select
                         name="role"

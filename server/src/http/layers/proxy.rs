@@ -1,11 +1,13 @@
 //! What a proxy in front says about who somebody is, in headers. They are believed only from
 //! addresses that the configuration names, and only if there is exactly one way to read them.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use domain::groups::{Groups, RoleMap};
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
+use percent_encoding::percent_decode_str;
 use service::HeaderIdentity;
 
 /// Which proxies are believed, and what their headers are called.
@@ -39,10 +41,10 @@ pub enum Named {
 /// The headers of a trusted proxy can be read in more than one way, or in none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadHeader {
-    /// There twice, empty, a list, or not of printable ASCII characters.
+    /// There twice, empty, a list, or not of printable characters in UTF-8.
     #[error(
-        "The header {0} that the proxy in front sent is there twice, empty, a list, or not plain \
-         ASCII. Tell whoever runs it."
+        "The header {0} that the proxy in front sent is there twice, empty, a list, or not UTF-8, plain or \
+         as in RFC 8187. Tell whoever runs it."
     )]
     Value(HeaderName),
     /// Servers that turn `_` and `.` into `-` would take it for another header.
@@ -98,7 +100,7 @@ fn single(headers: &HeaderMap, name: Option<&HeaderName>) -> Result<Option<Strin
     let (Some(name), Some(text)) = (name, text(headers, name)?) else {
         return Ok(None);
     };
-    let is_one = !text.is_empty() && text.is_ascii() && !text.contains(',');
+    let is_one = !text.is_empty() && !text.contains(',');
     is_one
         .then_some(Some(text))
         .ok_or_else(|| BadHeader::Value(name.clone()))
@@ -116,8 +118,24 @@ fn text(headers: &HeaderMap, name: Option<&HeaderName>) -> Result<Option<String>
             Ok(None)
         };
     };
-    let text = str::from_utf8(value.as_bytes()).map_err(|_| bad())?;
-    Ok(Some(text.trim().to_owned()))
+    let text = decoded(value.as_bytes()).ok_or_else(bad)?;
+    let text = text.trim();
+    let is_plain = !text.contains(char::is_control);
+    is_plain.then(|| Some(text.to_owned())).ok_or_else(bad)
+}
+
+/// A value in UTF-8, as oauth2-proxy and Authelia write it, or in the extended notation of RFC 8187 (`UTF-8''J%C3%B6rg`)
+/// for proxies that can't put more than ASCII into a header. Any other encoding could be meant in two ways.
+fn decoded(value: &[u8]) -> Option<Cow<'_, str>> {
+    let text = str::from_utf8(value).ok()?;
+    let mut parts = text.splitn(3, '\'');
+    let (charset, _language, encoded) = (parts.next()?, parts.next(), parts.next());
+    match encoded {
+        Some(encoded) if charset.trim().eq_ignore_ascii_case("utf-8") => {
+            percent_decode_str(encoded).decode_utf8().ok()
+        }
+        _ => Some(Cow::Borrowed(text)),
+    }
 }
 
 #[cfg(test)]
@@ -126,21 +144,24 @@ mod tests {
 
     use super::*;
 
-    fn read(peer: &str, headers: &[(&str, &str)]) -> Result<Named, BadHeader> {
-        let rules = HeaderLogIn {
+    fn rules() -> HeaderLogIn {
+        HeaderLogIn {
             trusted: vec!["10.0.0.0/24".parse().unwrap()],
             user: HeaderName::from_static("x-auth-user"),
             email: Some(HeaderName::from_static("x-auth-email")),
             name: Some(HeaderName::from_static("x-auth-name")),
             groups: Some(HeaderName::from_static("x-auth-groups")),
             roles: RoleMap::default(),
-        };
+        }
+    }
+
+    fn read(peer: &str, headers: &[(&str, &str)]) -> Result<Named, BadHeader> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name: HeaderName = name.parse().unwrap();
             map.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        rules.read(peer.parse().ok(), &map)
+        rules().read(peer.parse().ok(), &map)
     }
 
     #[test]
@@ -169,10 +190,53 @@ mod tests {
     }
 
     #[test]
+    fn names_beyond_ascii_come_in_utf_8_plain_or_encoded() {
+        for (value, expected) in [
+            ("jörg", "jörg"),
+            ("UTF-8''j%C3%B6rg", "jörg"),
+            ("utf-8'de'j%C3%B6rg", "jörg"),
+            ("o'brien", "o'brien"),
+            ("o'brien's", "o'brien's"),
+            ("100%25", "100%25"),
+        ] {
+            let Ok(Named::Somebody(who)) = read("10.0.0.7", &[("x-auth-user", value)]) else {
+                panic!("{value}");
+            };
+            assert_eq!(who.user, expected);
+        }
+        let all = [
+            ("x-auth-user", "j"),
+            ("x-auth-name", "Jörg 李"),
+            ("x-auth-groups", "UTF-8''b%C3%BCro,ops"),
+        ];
+        let Ok(Named::Somebody(who)) = read("10.0.0.7", &all) else {
+            panic!("nobody")
+        };
+        assert_eq!(who.name.as_deref(), Some("Jörg 李"));
+        assert_eq!(who.groups, Groups::from_header("büro,ops"));
+        // Latin-1 could be anything.
+        let mut latin = HeaderMap::new();
+        latin.insert("x-auth-user", HeaderValue::from_bytes(b"j\xf6rg").unwrap());
+        let user = HeaderName::from_static("x-auth-user");
+        assert_eq!(
+            rules().read("10.0.0.7".parse().ok(), &latin),
+            Err(BadHeader::Value(user))
+        );
+    }
+
+    #[test]
     fn check_73_what_can_be_read_in_two_ways_is_refused() {
         let user = HeaderName::from_static("x-auth-user");
         let bad = Err(BadHeader::Value(user.clone()));
-        for value in ["", " ", "ada,mara", "ada, mara", "adä"] {
+        for value in [
+            "",
+            " ",
+            "ada,mara",
+            "ada, mara",
+            "UTF-8''ada%2Cmara",
+            "UTF-8''%FC",
+            "UTF-8''a%0Ab",
+        ] {
             assert_eq!(
                 read("10.0.0.7", &[("x-auth-user", value)]),
                 bad,

@@ -1,5 +1,6 @@
 //! To an OpenID provider and back. What the browser keeps meanwhile is in a cookie of its own: the
-//! provider sends it back from another site, and the session's cookie begins only then.
+//! provider sends it back from another site, and the session's cookie begins only then. Each log-in has one, so that
+//! two tabs don't take each other's.
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
@@ -9,6 +10,7 @@ use axum::routing::{get, post};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
+use service::crypto::hash_token;
 use service::{LogIn, ServiceError, SsoAnswer};
 use tower_sessions::Session;
 
@@ -18,7 +20,10 @@ use crate::http::device::device;
 use crate::http::layers::session;
 use crate::state::AppState;
 
-const TICKET: &str = "__Host-keyrack-sso";
+/// What the names of the cookies begin with; the rest says which log-in it is.
+const TICKET: &str = "__Host-keyrack-sso-";
+/// How many log-ins a browser may have begun at once. More are those of nobody who goes on with them.
+const AT_ONCE: usize = 8;
 const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Lax";
 
 /// Where browsers leave for a provider, and come back.
@@ -52,9 +57,20 @@ async fn begin(
     let begun = services.begin_sso(&provider, safe_next(&next), prove, &context.facts);
     match begun.await {
         Ok(begun) => {
-            let ticket = begun.ticket.expose();
-            let cookie = format!("{TICKET}={ticket}; Max-Age=600; {ATTRIBUTES}");
-            with_cookie(Redirect::to(begun.url.as_str()).into_response(), &cookie)
+            let (name, ticket) = (name_of(&begun.state), begun.ticket.expose());
+            let cookie = format!("{name}={ticket}; Max-Age=600; {ATTRIBUTES}");
+            let answer = Redirect::to(begun.url.as_str()).into_response();
+            let mut answer = with_cookie(answer, &cookie)?;
+            // Which is the oldest nobody knows: all go, and whoever still comes back begins again.
+            let others: Vec<_> = tickets(&context.parts.headers)
+                .map(|(name, _)| name)
+                .collect();
+            if others.len() >= AT_ONCE {
+                for name in others {
+                    answer = with_cookie(answer, &format!("{name}=; Max-Age=0; {ATTRIBUTES}"))?;
+                }
+            }
+            Ok(answer)
         }
         Err(error) => {
             let typed = vec![("next".to_owned(), next)];
@@ -71,7 +87,8 @@ async fn finish(
 ) -> Result<Response, Response> {
     // A parameter that is there twice is none (RFC 6749 section 3.1): the state is missing, then.
     let answer = answer.map(|answer| answer.0).unwrap_or_default();
-    let ticket = ticket(&context.parts.headers).unwrap_or_default();
+    let name = name_of(answer.state.as_deref().unwrap_or_default());
+    let ticket = ticket(&context.parts.headers, &name).unwrap_or_default();
     let services = &context.state.services;
     let finished = services.finish_sso(&provider, ticket, answer, &context.facts);
     let finished = match finished.await {
@@ -98,7 +115,7 @@ async fn finish(
         Ok(next) => Redirect::to(safe_next(&next)).into_response(),
         Err(error) => context.refuse("/login", "/login", Vec::new(), error).await,
     };
-    with_cookie(answer, &format!("{TICKET}=; Max-Age=0; {ATTRIBUTES}"))
+    with_cookie(answer, &format!("{name}=; Max-Age=0; {ATTRIBUTES}"))
 }
 
 /// A provider says that somebody logged out there (OpenID Connect Back-Channel Logout section 2.5).
@@ -122,14 +139,26 @@ async fn logged_out(
     }
 }
 
-/// The ticket in the cookies, if there is just one.
-fn ticket(headers: &HeaderMap) -> Option<&str> {
+/// The name of the cookie of a log-in: by a hash, as the state itself is for the provider alone.
+fn name_of(state: &str) -> String {
+    let hash = hex::encode(hash_token(state).0);
+    format!("{TICKET}{}", hash.get(..16).unwrap_or_default())
+}
+
+/// The tickets in the cookies, with the names of these.
+fn tickets(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let cookies = headers.get_all(COOKIE).iter();
-    let mut tickets = cookies
+    cookies
         .filter_map(|cookies| cookies.to_str().ok())
         .flat_map(|cookies| cookies.split(';'))
-        .filter_map(|cookie| cookie.trim().strip_prefix(TICKET)?.strip_prefix('='));
-    let ticket = tickets.next()?;
+        .filter_map(|cookie| cookie.trim().split_once('='))
+        .filter(|(name, _)| name.starts_with(TICKET))
+}
+
+/// The ticket of a log-in, if there is just one.
+fn ticket<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut tickets = tickets(headers).filter(|(found, _)| *found == name);
+    let (_, ticket) = tickets.next()?;
     tickets.next().is_none().then_some(ticket)
 }
 

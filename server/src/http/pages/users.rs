@@ -21,6 +21,7 @@ const PAGE: &str = "/users";
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/users", post(invite))
+        .route("/users/{id}/person", post(change))
         .route("/users/{id}/role", post(set_role))
         .route("/users/{id}/disable", post(disable))
         .route("/users/{id}/enable", post(enable))
@@ -44,6 +45,25 @@ async fn invite(context: Context, mut form: Form) -> Result<Response, Response> 
     match services.invite_people(&actor, &invitation).await {
         Ok(links) => Ok(show(context, PAGE, links).await),
         Err(error) => Ok(context.refuse(PAGE, PAGE, typed, error).await),
+    }
+}
+
+async fn change(
+    context: Context,
+    Path(id): Path<Uuid>,
+    mut form: Form,
+) -> Result<Response, Response> {
+    let typed = form.typed(&[]);
+    let [name, email] = ["name", "email"].map(|field| form.take(field));
+    form.finish().map_err(IntoResponse::into_response)?;
+    let actor = context.actor()?;
+    let services = &context.state.services;
+    match services
+        .change_person(&actor, UserId(id), &name, &email)
+        .await
+    {
+        Ok(_) => Ok(done(&page_of(id), Flash::PersonChanged)),
+        Err(error) => Ok(refuse(context, id, "person", typed, error).await),
     }
 }
 

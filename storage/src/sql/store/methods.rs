@@ -13,6 +13,7 @@ use domain::gateway::{Gateway, GatewayId};
 use domain::key_id::KeyId;
 use domain::role::Role;
 use domain::scope::WireScope;
+use domain::text::PersonName;
 use domain::user::{EmailAddress, User, UserId};
 
 use super::columns::Columns;
@@ -233,6 +234,19 @@ impl Store for SqlStore {
     async fn set_role(&self, id: UserId, role: Role, audit: AuditEvent) -> StoreResult<()> {
         self.audited(audit, move |db| Box::pin(users::set_role(db, id, role)))
             .await
+    }
+
+    async fn rename_user(
+        &self,
+        id: UserId,
+        name: PersonName,
+        email: EmailAddress,
+        audit: AuditEvent,
+    ) -> StoreResult<()> {
+        self.audited(audit, move |db| {
+            Box::pin(users::rename(db, id, name, email))
+        })
+        .await
     }
 
     async fn map_role(&self, epoch: Epoch, role: Role, audit: AuditEvent) -> StoreResult<Epoch> {

@@ -2,6 +2,7 @@
 
 use domain::Instant;
 use domain::role::Role;
+use domain::text::PersonName;
 use domain::user::{EmailAddress, User, UserId};
 use sqlx::QueryBuilder;
 
@@ -213,6 +214,29 @@ pub(super) async fn set_role(db: &mut Connection, id: UserId, role: Role) -> Sto
     }
     write_role(db, id, role).await?;
     epochs::raise(db, id).await.map(|_| ())
+}
+
+/// A link that was mailed to the old address must not let its new owner in. Somebody who is invited and moves
+/// gets another one.
+pub(super) async fn rename(
+    db: &mut Connection,
+    id: UserId,
+    name: PersonName,
+    email: EmailAddress,
+) -> StoreResult<()> {
+    let before = find(db, id).await?.ok_or(StoreError::NotFound(PERSON))?;
+    sqlx::query("UPDATE users SET name = $2, name_key = $3, email = $4 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(name.to_string())
+        .bind(text::fold(name.as_str()))
+        .bind(email.to_string())
+        .execute(&mut *db)
+        .await
+        .or_if_taken(Conflict::EmailTaken)?;
+    if before.email == email {
+        return Ok(());
+    }
+    delete_password_link(db, id).await
 }
 
 pub(super) async fn map_role(db: &mut Connection, epoch: Epoch, role: Role) -> StoreResult<Epoch> {
