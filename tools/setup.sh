@@ -144,7 +144,7 @@ python_signs() {
   return 1
 }
 
-# What the tests run Keyrack with: a browser, both gateways, a database server, what signs in Python and in
+# What the tests run Keyrack with: a browser, both gateways, a database server and a pooler, what signs in Python and in
 # Go, a clock that jumps.
 peers() {
   local missing=() services=()
@@ -152,6 +152,8 @@ peers() {
   have nginx || services+=(nginx)
   have caddy || services+=(caddy)
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || services+=(postgresql)
+  have pgbouncer || services+=(pgbouncer)
+  have openssl || missing+=(openssl)
   missing+=("${services[@]}")
   python_signs || missing+=(python3-jwt python3-cryptography)
   have faketime || missing+=(faketime)

@@ -36,6 +36,7 @@ clippy_wasm() {
 # Unit, contract and HTTP tests.
 tests() {
   eval "$(tools/postgres.sh start)"
+  eval "$(tools/postgres.sh more)"
   cargo test --locked --workspace --exclude frontend --exclude bench --no-fail-fast 2>&1 | tee "$cargo_log"
 }
 

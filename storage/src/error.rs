@@ -31,6 +31,9 @@ pub enum StoreError {
     /// This database can't do that.
     #[error("{0}")]
     Unsupported(&'static str),
+    /// The database, or what is said about how to reach it, does not do: the text says why, and what does.
+    #[error("the database can't be used: {0}")]
+    Unusable(String),
     /// The schema is not this program's.
     #[error("the database schema does not fit this version of Keyrack: {0}")]
     Schema(String),

@@ -13,8 +13,32 @@ pub enum Location {
     File(PathBuf),
     /// SQLite in memory, which ends with the process.
     Memory,
-    /// PostgreSQL, by its URL. It may hold a password.
-    Postgres(String),
+    /// PostgreSQL. Its URLs may hold passwords.
+    Postgres {
+        /// The URL for everything.
+        url: String,
+        /// PostgreSQL itself, where the other URL leads to a pooler in transaction mode: for what needs a
+        /// session, which is to listen for changes and to migrate.
+        direct: Option<String>,
+    },
+}
+
+impl Location {
+    /// The same with a way past the pooler in transaction mode that it leads to.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] if it is no URL of PostgreSQL, or this is no PostgreSQL.
+    pub fn past_pooler(self, direct: &str) -> Result<Self, StoreError> {
+        match (self, direct.parse()?) {
+            (Self::Postgres { url, .. }, Self::Postgres { url: direct, .. }) => {
+                let direct = Some(direct);
+                Ok(Self::Postgres { url, direct })
+            }
+            _ => Err(StoreError::Unsupported(
+                "it is the URL of the PostgreSQL behind the pooler in database_url",
+            )),
+        }
+    }
 }
 
 /// What to do where there is no database yet: no file, an empty one, or one that no migration has been run on.
@@ -31,7 +55,11 @@ impl FromStr for Location {
 
     fn from_str(url: &str) -> Result<Self, StoreError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Ok(Self::Postgres(url.to_owned()));
+            crate::sql::check_postgres_url(url)?;
+            return Ok(Self::Postgres {
+                url: url.to_owned(),
+                direct: None,
+            });
         }
         let Some(path) = url.strip_prefix("sqlite:") else {
             return Err(StoreError::Unsupported(
@@ -57,7 +85,7 @@ impl std::fmt::Debug for Location {
         match self {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
             Self::Memory => f.write_str("Memory"),
-            Self::Postgres(_) => f.write_str("Postgres(…)"),
+            Self::Postgres { .. } => f.write_str("Postgres(…)"),
         }
     }
 }

@@ -43,6 +43,7 @@ pub(super) struct Raw {
     log_in: RawLogIn,
     sessions: RawSessions,
     cache: RawCache,
+    database: RawDatabase,
     passwords: RawPasswords,
     mail: RawMail,
     outbound: RawOutbound,
@@ -90,6 +91,11 @@ struct RawSessions {
 #[derive(Deserialize)]
 struct RawCache {
     megabytes: u32,
+}
+
+#[derive(Deserialize)]
+struct RawDatabase {
+    direct_url: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -241,6 +247,12 @@ impl Raw {
             Some(url) => url
                 .parse()
                 .map_err(|error: StoreError| value("database_url", &error.to_string()))?,
+        };
+        let database = match self.database.direct_url {
+            None => database,
+            Some(url) => database
+                .past_pooler(&url)
+                .map_err(|error| value("database.direct_url", &error.to_string()))?,
         };
         Ok(Config {
             listen,

@@ -40,7 +40,7 @@ settings! {
     "listen" Text "\"127.0.0.1:3000\"" "The address for browsers, programs and gateways."
     "public_url" Text "" "Where they reach it, such as https://keys.example.com; http:// and the address of `listen` by default. Links and token metadata are made from it."
     "data_dir" Text "\"data\"" "The folder for the SQLite file and the master key."
-    "database_url" Text "" "`sqlite://path` or `postgres://user:password@host/name`; a SQLite file in `data_dir` by default."
+    "database_url" Text "" "`sqlite://path` or `postgres://user:password@host/name`; a SQLite file in `data_dir` by default. Another host is reached over TLS and has to prove its name, unless `?sslmode=` says otherwise: see docs/postgresql.md."
     "metrics_listen" Text "" "The address for Prometheus; no metrics by default."
     "catalogue" Text "" "The catalogue of the protected API, a TOML file; Alpaca's Broker API by default."
     "site_dir" Text "" "The folder with the dashboard's files; `site` beside the program by default. `hash.txt` belongs into it or beside the program. Without them nothing starts."
@@ -90,6 +90,7 @@ settings! {
     "sso.header.role_map" List "[]" "As `sso.role_map`."
     "sso.header.default_role" Text "" "As `sso.default_role`."
     "cache.megabytes" Number "96" "How much memory caches may take, 16 to 65536: credentials and tokens in use, keys behind URLs, counts of failures. 96 hold some 15,000 credentials and 10,000 tokens that are in use; more work as well, and are looked up in the database."
+    "database.direct_url" Secret "" "The URL of PostgreSQL itself, where `database_url` leads to a pooler in transaction mode, such as PgBouncer's: for migrations and for hearing of changes."
     "passwords.hashers" Number "2" "How many passwords are checked at once; each takes 19 MiB."
 }
 
@@ -115,7 +116,8 @@ pub fn example() -> String {
         "# Keyrack's settings. Each is also an environment variable: KEYRACK_ and the key in upper\n\
          # case, tables joined by an underscore (gate.mode is KEYRACK_GATE_MODE), lists between commas\n\
          # or as a JSON array. Secrets can be read from a file: KEYRACK_MASTER_KEY_FILE,\n\
-         # KEYRACK_DATABASE_URL_FILE, KEYRACK_MAIL_SMTP_URL_FILE, KEYRACK_SSO_CLIENT_SECRET_FILE.\n",
+         # KEYRACK_DATABASE_URL_FILE, KEYRACK_DATABASE_DIRECT_URL_FILE, KEYRACK_MAIL_SMTP_URL_FILE,\n\
+         # KEYRACK_SSO_CLIENT_SECRET_FILE.\n",
     );
     let mut table = "";
     for setting in SETTINGS {

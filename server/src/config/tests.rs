@@ -270,6 +270,18 @@ fn values_that_cannot_be_used_are_errors_that_name_the_key() {
         ),
         ("public_url = \"ftp://keys.example.com\"\n", "public_url"),
         ("database_url = \"mysql://x\"\n", "database_url"),
+        (
+            "database_url = \"postgres://me@db/name?sslmode=prefer\"\n",
+            "database_url",
+        ),
+        (
+            "[database]\ndirect_url = \"postgres://me@db/name\"\n",
+            "database.direct_url",
+        ),
+        (
+            "database_url = \"postgres://me@pooler/name\"\n[database]\ndirect_url = \"sqlite://x\"\n",
+            "database.direct_url",
+        ),
         ("master_key = \"abc\"\n", "master_key"),
         ("log = \"info,server=loud\"\n", "log"),
         ("[gate]\nmode = \"haproxy\"\n", "gate.mode"),

@@ -116,6 +116,8 @@ pub(super) fn schema_error(error: MigrateError) -> StoreError {
         MigrateError::VersionMismatch(number) => StoreError::Schema(format!(
             "it was made with another text of migration {number} than this version has"
         )),
+        // What the database says has a meaning of its own.
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
         error => unavailable(error),
     }
 }

@@ -22,8 +22,15 @@ pub async fn open(location: &Location, missing: IfMissing) -> StoreResult<Shared
     match location {
         Location::File(path) => sqlite::connect(Some(path), missing).await,
         Location::Memory => sqlite::connect(None, missing).await,
-        Location::Postgres(url) => postgres::connect(url, missing).await,
+        Location::Postgres { url, direct } => {
+            postgres::connect(url, direct.as_deref(), missing).await
+        }
     }
+}
+
+/// Whether the URL of a PostgreSQL can be understood.
+pub(crate) fn check_postgres_url(url: &str) -> StoreResult<()> {
+    postgres::check_url(url)
 }
 
 /// The future of a piece of work on a connection.
@@ -47,7 +54,7 @@ impl From<sqlx::Error> for StoreError {
                 Ok(13) => Self::Full(error.into()),
                 _ => unavailable(error),
             },
-            _ => unavailable(error),
+            _ => unavailable(postgres::explain(error)),
         }
     }
 }

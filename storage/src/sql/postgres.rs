@@ -1,7 +1,6 @@
 //! PostgreSQL: a pool, a connection that listens, and the statements that only PostgreSQL has.
 
 use std::path::Path;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant as Monotonic};
@@ -13,7 +12,10 @@ use tokio::sync::Mutex;
 use super::{migrations, unavailable};
 use crate::{IfMissing, SharedStore, StoreError, StoreResult};
 
+mod address;
+mod problems;
 mod search;
+mod start;
 #[path = "store/mod.rs"]
 #[expect(
     clippy::duplicate_mod,
@@ -21,15 +23,14 @@ mod search;
 )]
 mod store;
 
+use address::Address;
+pub(super) use problems::explain;
 use search::{Search, push_from, push_has};
 
 type Db = sqlx::Postgres;
 type Connection = PgConnection;
 type Row = sqlx::postgres::PgRow;
 
-/// Read committed, whatever the server's default is: what makes a transaction exact is the lock on
-/// the audit head, and what is read after it must be what is committed by then.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const LOCK_AUDIT_HEAD: &str = "SELECT seq, hash FROM audit_head FOR UPDATE";
 /// A connection can be dead without saying so.
 const IS_REMOTE: bool = true;
@@ -74,20 +75,56 @@ const PING_TIME: Duration = Duration::from_millis(300);
 const ALIVE_FOR: Duration = Duration::from_secs(1);
 /// How long the listener may take to connect.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
+// Startup parameters would be shorter than these statements, but PgBouncer refuses them.
+
 /// PostgreSQL asks a silent connection for a sign of life after 15 seconds: that keeps it known to
 /// routers on the way, and gives up sessions whose other end is gone.
-const KEEPALIVE: [(&str, &str); 3] = [
-    ("tcp_keepalives_idle", "15"),
-    ("tcp_keepalives_interval", "5"),
-    ("tcp_keepalives_count", "3"),
-];
+const KEEPALIVE: &str = "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; \
+     SET tcp_keepalives_count = 3";
+
+/// What holds for statements. Set once for a session, or, behind a pooler in transaction mode, for each
+/// transaction: there the next one may be in another session.
+macro_rules! limits {
+    ($set:literal) => {
+        concat!(
+            $set,
+            " statement_timeout = '30s'; ",
+            $set,
+            " lock_timeout = '10s'; ",
+            $set,
+            " idle_in_transaction_session_timeout = '30s'; ",
+            // A plan for the value that is searched for: the best one depends on how rare it is.
+            $set,
+            " plan_cache_mode = force_custom_plan",
+        )
+    };
+}
+
+/// How a transaction begins that writes: read committed, whatever the server's default is. What makes a
+/// transaction exact is the lock on the audit head, and what is read after it must be what is committed
+/// by then.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+/// The same behind a pooler in transaction mode. Statements that the session was left with go by the names
+/// that those of this transaction will have.
+const BEGIN_POOLED: &str = concat!(
+    "BEGIN ISOLATION LEVEL READ COMMITTED; DEALLOCATE ALL; ",
+    limits!("SET LOCAL")
+);
+/// How reading begins behind such a pooler.
+const BEGIN_READING_POOLED: &str = concat!(
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; DEALLOCATE ALL; ",
+    limits!("SET LOCAL")
+);
 
 struct Handle {
     writer: Pool<Db>,
     readers: Pool<Db>,
     gate: Pool<Db>,
     feed: Pool<Db>,
-    options: PgConnectOptions,
+    /// How a transaction begins that writes.
+    begin: &'static str,
+    /// What connects to PostgreSQL itself, for what needs a session.
+    direct: PgConnectOptions,
     listener: Mutex<Option<PgListener>>,
     trusted_since: Arc<TrustedSince>,
 }
@@ -136,60 +173,61 @@ impl std::fmt::Debug for Handle {
     }
 }
 
-pub(super) async fn connect(url: &str, missing: IfMissing) -> StoreResult<SharedStore> {
-    let handle = open(url).await?;
+pub(super) fn check_url(url: &str) -> StoreResult<()> {
+    Address::parse(url).map(drop)
+}
+
+pub(super) async fn connect(
+    url: &str,
+    direct: Option<&str>,
+    missing: IfMissing,
+) -> StoreResult<SharedStore> {
+    let handle = open(url, direct).await?;
     if missing == IfMissing::Refuse && !handle.has_schema().await? {
         handle.close().await?;
-        return Err(StoreError::NoDatabase(place(&handle.options)));
+        return Err(StoreError::NoDatabase(place(&handle.direct)));
     }
     Ok(Arc::new(store::SqlStore::new(handle)))
 }
 
-async fn open(url: &str) -> StoreResult<Handle> {
-    let options = PgConnectOptions::from_str(url)?
-        .application_name("keyrack")
-        .options(KEEPALIVE)
-        .disable_statement_logging();
-    let limited = options.clone().options([
-        ("statement_timeout", "30s"),
-        ("lock_timeout", "10s"),
-        ("idle_in_transaction_session_timeout", "30s"),
-        // A plan for the value that is searched for: the best one depends on how rare it is.
-        ("plan_cache_mode", "force_custom_plan"),
-    ]);
-    let trusted_since = Arc::new(TrustedSince::default());
-    let pool = |connections, alive_for| {
-        let trusted_since = trusted_since.clone();
-        PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(PATIENCE)
-            .test_before_acquire(false)
-            .before_acquire(move |db, known| {
-                let is_trusted = trusted_since.holds(known.age);
-                Box::pin(async move {
-                    if !is_trusted || known.idle_for < alive_for {
-                        return Ok(is_trusted);
-                    }
-                    let ping = tokio::time::timeout(PING_TIME, db.ping()).await;
-                    ping.map_err(|_| sqlx::Error::WorkerCrashed)??;
-                    Ok(true)
-                })
-            })
+/// Connects, and finds out whether this database will do. With a direct URL, the other leads to a pooler in
+/// transaction mode.
+async fn open(url: &str, direct: Option<&str>) -> StoreResult<Handle> {
+    let options = Address::parse(url)?.options()?;
+    let direct_options = match direct {
+        Some(url) => Address::parse(url)?.options()?,
+        None => options.clone(),
     };
-    let lazy =
-        |connections, alive_for| pool(connections, alive_for).connect_lazy_with(limited.clone());
-    Ok(Handle {
-        writer: lazy(WRITERS, Duration::ZERO),
-        // A wrong address is noticed here.
-        readers: pool(READERS, Duration::ZERO)
-            .connect_with(limited.clone())
-            .await?,
-        gate: lazy(GATE_READERS, ALIVE_FOR),
-        feed: lazy(FEED_READERS, ALIVE_FOR),
-        options,
-        listener: Mutex::default(),
-        trusted_since,
-    })
+    let mut db = start::connect(&direct_options).await?;
+    if !start::is_session(&mut db, &direct_options).await? {
+        return Err(StoreError::Unusable(
+            match direct {
+                None => {
+                    "a pooler in transaction mode lies between, such as PgBouncer: set database.direct_url \
+                     to the URL of PostgreSQL itself, or use session mode (docs/postgresql.md)"
+                }
+                Some(_) => {
+                    "database.direct_url leads to a pooler in transaction mode as well: let it lead to \
+                     PostgreSQL itself, or to a pooler in session mode"
+                }
+            }
+            .to_owned(),
+        ));
+    }
+    start::check(&mut db).await?;
+    if direct.is_some() {
+        let mut pooled = start::connect(&options).await?;
+        if start::identity(&mut pooled).await? != start::identity(&mut db).await? {
+            return Err(StoreError::Unusable(
+                "database_url and database.direct_url lead to different databases: let both lead to the \
+                 same database of the same server"
+                    .to_owned(),
+            ));
+        }
+        pooled.close().await?;
+    }
+    db.close().await?;
+    Ok(Handle::open(options, direct_options, direct.is_some()))
 }
 
 /// Where it is, without what opens it.
@@ -197,6 +235,100 @@ fn place(options: &PgConnectOptions) -> String {
     let (host, port) = (options.get_host(), options.get_port());
     let database = options.get_database().unwrap_or(options.get_username());
     format!("postgres://{host}:{port}/{database}")
+}
+
+impl Handle {
+    /// Its pools connect when they are used.
+    fn open(options: PgConnectOptions, direct: PgConnectOptions, is_pooled: bool) -> Self {
+        let trusted_since = Arc::new(TrustedSince::default());
+        let options = if is_pooled {
+            options.statement_cache_capacity(0)
+        } else {
+            options
+        };
+        let pool = |connections, pool: PgPoolOptions| {
+            pool.max_connections(connections)
+                .acquire_timeout(PATIENCE)
+                .test_before_acquire(false)
+                .connect_lazy_with(options.clone())
+        };
+        let reading = |alive_for| {
+            if is_pooled {
+                in_transactions(trusted_since.clone())
+            } else {
+                in_sessions(trusted_since.clone(), alive_for)
+            }
+        };
+        let writing = if is_pooled {
+            checked(trusted_since.clone(), Duration::ZERO)
+        } else {
+            in_sessions(trusted_since.clone(), Duration::ZERO)
+        };
+        Self {
+            writer: pool(WRITERS, writing),
+            readers: pool(READERS, reading(Duration::ZERO)),
+            gate: pool(GATE_READERS, reading(ALIVE_FOR)),
+            feed: pool(FEED_READERS, reading(ALIVE_FOR)),
+            begin: if is_pooled { BEGIN_POOLED } else { BEGIN },
+            direct,
+            listener: Mutex::default(),
+            trusted_since,
+        }
+    }
+}
+
+/// A pool whose connections show that they are alive before they are used.
+fn checked(trusted_since: Arc<TrustedSince>, alive_for: Duration) -> PgPoolOptions {
+    PgPoolOptions::new().before_acquire(move |db, known| {
+        let is_trusted = trusted_since.holds(known.age);
+        Box::pin(async move {
+            if is_trusted && known.idle_for >= alive_for {
+                in_ping_time(db.ping()).await?;
+            }
+            Ok(is_trusted)
+        })
+    })
+}
+
+/// A pool whose connections are sessions.
+fn in_sessions(trusted_since: Arc<TrustedSince>, alive_for: Duration) -> PgPoolOptions {
+    checked(trusted_since, alive_for).after_connect(|db, _| {
+        Box::pin(async move {
+            run(db, KEEPALIVE).await?;
+            run(db, limits!("SET")).await
+        })
+    })
+}
+
+/// A pool behind a pooler in transaction mode: whoever has a connection of it is in a transaction, in which
+/// all statements meet the same session.
+fn in_transactions(trusted_since: Arc<TrustedSince>) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .after_connect(|db, _| Box::pin(run(db, BEGIN_READING_POOLED)))
+        .before_acquire(move |db, known| {
+            let is_trusted = trusted_since.holds(known.age);
+            Box::pin(async move {
+                if is_trusted {
+                    in_ping_time(run(db, BEGIN_READING_POOLED)).await?;
+                }
+                Ok(is_trusted)
+            })
+        })
+        .after_release(|db, _| {
+            Box::pin(async move {
+                in_ping_time(run(db, "ROLLBACK")).await?;
+                Ok(true)
+            })
+        })
+}
+
+async fn run(db: &mut PgConnection, statements: &'static str) -> sqlx::Result<()> {
+    sqlx::raw_sql(statements).execute(db).await.map(drop)
+}
+
+async fn in_ping_time(look: impl Future<Output = sqlx::Result<()>>) -> sqlx::Result<()> {
+    let looked = tokio::time::timeout(PING_TIME, look).await;
+    looked.map_err(|_| sqlx::Error::WorkerCrashed)?
 }
 
 impl Handle {
@@ -214,6 +346,10 @@ impl Handle {
 
     fn feed(&self) -> &Pool<Db> {
         &self.feed
+    }
+
+    const fn begin(&self) -> &'static str {
+        self.begin
     }
 
     #[expect(
@@ -244,7 +380,9 @@ impl Handle {
     async fn migrate(&self) -> StoreResult<()> {
         // A connection without time limits, for long migrations and for waiting while another
         // process migrates. The lock ends with it, whatever happens.
-        let mut db = self.options.connect().await?;
+        let mut db = self.direct.connect().await?;
+        run(&mut db, KEEPALIVE).await?;
+        start::check_may_create(&mut db).await?;
         let done = migrations::migrator(migrations::POSTGRES)
             .run_direct(None, &mut db, false)
             .await;
@@ -325,7 +463,8 @@ impl Handle {
             .max_connections(1)
             .max_lifetime(None)
             .idle_timeout(None)
-            .connect_with(self.options.clone())
+            .after_connect(|db, _| Box::pin(run(db, KEEPALIVE)))
+            .connect_with(self.direct.clone())
             .await?;
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.eager_reconnect(false);
@@ -359,7 +498,7 @@ mod tests {
     #[tokio::test]
     async fn every_connection_shows_that_it_is_alive_and_has_time_limits() {
         let url = std::env::var("KEYRACK_TEST_POSTGRES").unwrap();
-        let handle = open(&url).await.unwrap();
+        let handle = open(&url, None).await.unwrap();
         let pools = [&handle.writer, &handle.readers, &handle.gate, &handle.feed];
         let told = "SELECT concat_ws(' ', current_setting('tcp_keepalives_idle'),
             current_setting('tcp_keepalives_interval'), current_setting('tcp_keepalives_count'),
@@ -369,7 +508,7 @@ mod tests {
             assert_eq!(told, "15 5 3 30s 10s");
         }
         // The listener waits for as long as it likes.
-        let mut listener = handle.options.connect().await.unwrap();
+        let mut listener = handle.listen().await.unwrap();
         let told: String = sqlx::query_scalar(told)
             .fetch_one(&mut listener)
             .await
@@ -382,7 +521,7 @@ mod tests {
     async fn a_connection_that_was_used_a_moment_ago_is_not_asked_where_each_use_has_a_time_limit()
     {
         let url = std::env::var("KEYRACK_TEST_POSTGRES").unwrap();
-        let handle = open(&url).await.unwrap();
+        let handle = open(&url, None).await.unwrap();
         for (pool, is_asked) in [
             (&handle.writer, true),
             (&handle.readers, true),
@@ -401,7 +540,7 @@ mod tests {
             while pool.num_idle() == 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            let mut other = handle.options.connect().await.unwrap();
+            let mut other = handle.direct.connect().await.unwrap();
             sqlx::query("SELECT pg_terminate_backend($1, 10000)")
                 .bind(id)
                 .execute(&mut other)

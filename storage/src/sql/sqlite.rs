@@ -252,6 +252,11 @@ impl Handle {
         &self.feed
     }
 
+    #[expect(clippy::unused_self, reason = "the same call as for PostgreSQL")]
+    const fn begin(&self) -> &'static str {
+        BEGIN
+    }
+
     /// A file is where it is; [`Self::check`] looks whether it still is.
     #[expect(clippy::unused_self, reason = "the same call as for PostgreSQL")]
     const fn connect_anew(&self) {}
@@ -292,7 +297,7 @@ impl Handle {
     async fn migrate(&self) -> StoreResult<()> {
         // SQLite has no lock of its own for this: a second process waits for the transaction, and
         // then finds everything done.
-        store::transaction(&self.writer, |db| {
+        store::transaction(&self.writer, BEGIN, |db| {
             Box::pin(async move {
                 migrations::migrator(migrations::SQLITE)
                     .run_direct(None, db, false)
@@ -467,7 +472,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let handle = handle(folder.path()).await;
         let write = |sql: &'static str| {
-            store::transaction(&handle.writer, move |db| {
+            store::transaction(&handle.writer, BEGIN, move |db| {
                 Box::pin(async move {
                     sqlx::query(sql).execute(db).await?;
                     Ok(())
@@ -492,7 +497,7 @@ mod tests {
         let handle = handle(folder.path()).await;
         let writer = handle.writer.clone();
         let panicked = tokio::spawn(async move {
-            store::transaction(&writer, |db| {
+            store::transaction(&writer, BEGIN, |db| {
                 Box::pin(async move {
                     sqlx::query("CREATE TABLE t (a)").execute(db).await?;
                     panic!("a bug")
@@ -502,7 +507,7 @@ mod tests {
             .map(|(): ()| ())
         });
         assert!(panicked.await.unwrap_err().is_panic());
-        let again = store::transaction(&handle.writer, |db| {
+        let again = store::transaction(&handle.writer, BEGIN, |db| {
             Box::pin(async move {
                 sqlx::query("CREATE TABLE t (a)").execute(db).await?;
                 Ok(())

@@ -45,13 +45,13 @@ pub async fn parallel_migrations_are_safe(fixture: &Fixture) {
     let empty = if fixture.url.starts_with("postgres") {
         let everything = "DROP SCHEMA public CASCADE; CREATE SCHEMA public";
         fixture.execute(everything).await.unwrap();
-        fixture.url.clone()
+        fixture.location.clone()
     } else {
-        format!("sqlite://{}", fixture.folder().join("empty.db").display())
+        Location::File(fixture.folder().join("empty.db"))
     };
     let mut processes = Vec::new();
     for _ in 0..6 {
-        let store = storage::connect(&empty).await.unwrap();
+        let store = storage::open(&empty, IfMissing::Make).await.unwrap();
         assert!(!store.is_migrated().await.unwrap());
         processes.push(store);
     }

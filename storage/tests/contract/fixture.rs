@@ -20,8 +20,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use storage::{
-    CredentialFilter, CredentialQuery, Epoch, NewCredential, OneTimeToken, OwnSession,
-    PublicKeyRow, SessionRow, SharedStore, TokenHash,
+    CredentialFilter, CredentialQuery, Epoch, IfMissing, Location, NewCredential, OneTimeToken,
+    OwnSession, PublicKeyRow, SessionRow, SharedStore, TokenHash,
 };
 use tempfile::TempDir;
 
@@ -44,8 +44,19 @@ impl Held {
 /// A store of its own for one test.
 pub struct Fixture {
     pub store: SharedStore,
+    /// The database, for connections past the store.
     pub url: String,
-    folder: Option<TempDir>,
+    /// How the store gets there.
+    pub location: Location,
+    place: Place,
+}
+
+/// Where a database is that goes with the fixture.
+enum Place {
+    Memory,
+    Folder(TempDir),
+    /// On the server at this URL, by this name.
+    Server(String, String),
 }
 
 impl Fixture {
@@ -55,32 +66,69 @@ impl Fixture {
             "sqlite://{}",
             folder.path().join("data/keyrack.db").display()
         );
-        Self::open(url, Some(folder)).await
+        Self::open(url.clone(), url.parse().unwrap(), Place::Folder(folder)).await
     }
 
     pub async fn sqlite_memory() -> Self {
-        Self::open("sqlite::memory:".to_owned(), None).await
+        let url = "sqlite::memory:".to_owned();
+        Self::open(url.clone(), url.parse().unwrap(), Place::Memory).await
     }
 
     pub async fn postgres() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("keyrack_test_{}_{number}", std::process::id());
-        on_postgres(&server(), &format!("CREATE DATABASE {name}"))
-            .await
-            .unwrap();
-        Self::open(database_url(&name), None).await
+        Self::on(server(), |name| at_server(&server(), name)).await
     }
 
-    async fn open(url: String, folder: Option<TempDir>) -> Self {
-        let store = storage::connect(&url).await.unwrap();
+    /// By TLS alone, with an authority of its own.
+    pub async fn postgres_tls() -> Self {
+        let more = format!("sslrootcert={}", certificate("authority.pem"));
+        let server = format!("{}?{more}", tls_server());
+        let url = |name: &str| format!("{}?{more}", at_server(&tls_server(), name));
+        Self::on(server, url).await
+    }
+
+    /// Through a PgBouncer in session mode.
+    pub async fn pgbouncer_session() -> Self {
+        let pooler = variable("KEYRACK_TEST_PGBOUNCER_SESSION");
+        Self::through(&pooler, |pooled, _| pooled).await
+    }
+
+    /// Through a PgBouncer in transaction mode.
+    pub async fn pgbouncer_transaction() -> Self {
+        let pooler = variable("KEYRACK_TEST_PGBOUNCER_TRANSACTION");
+        let location = |pooled: Location, url: &str| pooled.past_pooler(url).unwrap();
+        Self::through(&pooler, location).await
+    }
+
+    async fn through(pooler: &str, location: impl Fn(Location, &str) -> Location) -> Self {
+        let name = new_database(&server()).await;
+        let url = at_server(&server(), &name);
+        let location = location(at_server(pooler, &name).parse().unwrap(), &url);
+        Self::open(url, location, Place::Server(server(), name)).await
+    }
+
+    async fn on(server: String, url: impl Fn(&str) -> String) -> Self {
+        let name = new_database(&server).await;
+        let url = url(&name);
+        let location = url.parse().unwrap();
+        Self::open(url, location, Place::Server(server, name)).await
+    }
+
+    async fn open(url: String, location: Location, place: Place) -> Self {
+        let store = storage::open(&location, IfMissing::Make).await.unwrap();
         store.migrate().await.unwrap();
-        Self { store, url, folder }
+        Self {
+            store,
+            url,
+            location,
+            place,
+        }
     }
 
     /// Another process's store on the same database.
     pub async fn connect_again(&self) -> SharedStore {
-        storage::connect(&self.url).await.unwrap()
+        storage::open(&self.location, IfMissing::Make)
+            .await
+            .unwrap()
     }
 
     /// Runs a statement on the database, past the store.
@@ -126,18 +174,18 @@ impl Fixture {
 
     /// Sets a setting of the fixture's database on PostgreSQL, which new sessions begin with.
     pub async fn set_on_postgres(&self, setting: &str) {
-        let name = self.url.rsplit_once('/').unwrap().1;
+        let (server, name) = self.on_server().unwrap();
         let set = format!("ALTER DATABASE {name} {setting}");
-        on_postgres(&server(), &set).await.unwrap();
+        on_postgres(server, &set).await.unwrap();
     }
 
     /// Ends every session on the fixture's database.
     pub async fn end_sessions_on_postgres(&self) {
-        let name = self.url.rsplit_once('/').unwrap().1;
+        let (server, name) = self.on_server().unwrap();
         let end = format!(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
         );
-        on_postgres(&server(), &end).await.unwrap();
+        on_postgres(server, &end).await.unwrap();
     }
 
     /// The file of the database.
@@ -146,15 +194,24 @@ impl Fixture {
     }
 
     pub fn folder(&self) -> &Path {
-        self.folder.as_ref().unwrap().path()
+        match &self.place {
+            Place::Folder(folder) => folder.path(),
+            _ => panic!("it has no folder"),
+        }
     }
 
     /// Removes the database of a test that succeeded; that of a failed one may be looked at.
     pub async fn remove(self) {
-        if self.url.starts_with("postgres") {
-            let name = self.url.rsplit_once('/').unwrap().1;
+        if let Some((server, name)) = self.on_server() {
             let drop = format!("DROP DATABASE {name} WITH (FORCE)");
-            on_postgres(&server(), &drop).await.unwrap();
+            on_postgres(server, &drop).await.unwrap();
+        }
+    }
+
+    fn on_server(&self) -> Option<(&str, &str)> {
+        match &self.place {
+            Place::Server(server, name) => Some((server, name)),
+            _ => None,
         }
     }
 
@@ -233,26 +290,50 @@ pub async fn execute_at(url: &str, sql: &str) -> Result<(), sqlx::Error> {
     db.close().await
 }
 
-async fn on_postgres(url: &str, sql: &str) -> Result<(), sqlx::Error> {
+pub async fn on_postgres(url: &str, sql: &str) -> Result<(), sqlx::Error> {
     let mut db = PgConnection::connect(url).await?;
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut db).await?;
     db.close().await
 }
 
 fn server() -> String {
-    std::env::var("KEYRACK_TEST_POSTGRES").expect(
-        "these tests need a PostgreSQL server on which they may create databases: set \
-         KEYRACK_TEST_POSTGRES to its URL (postgres://user:password@127.0.0.1:5432/postgres), or \
-         run `make test`, which starts one",
-    )
+    variable("KEYRACK_TEST_POSTGRES")
 }
 
-fn database_url(name: &str) -> String {
-    let server = server();
-    let (server, _) = server
-        .rsplit_once('/')
-        .expect("KEYRACK_TEST_POSTGRES names a database");
+/// The server that speaks TLS alone.
+pub fn tls_server() -> String {
+    variable("KEYRACK_TEST_POSTGRES_TLS")
+}
+
+/// The path of a certificate or key for it.
+pub fn certificate(name: &str) -> String {
+    let folder = variable("KEYRACK_TEST_POSTGRES_DIR");
+    format!("{folder}/tls/certificates/{name}")
+}
+
+pub fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!(
+            "{name} is not set: run `make test`, which starts the servers, or `tools/postgres.sh start` \
+             and then `tools/postgres.sh more`, which say what to set"
+        )
+    })
+}
+
+/// The URL of a database on the server of this one.
+pub fn at_server(url: &str, name: &str) -> String {
+    let (server, _) = url.rsplit_once('/').expect("the URL names a database");
     format!("{server}/{name}")
+}
+
+/// Makes a database on the server at a URL, and tells its name.
+pub async fn new_database(server: &str) -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("keyrack_test_{}_{number}", std::process::id());
+    let create = format!("CREATE DATABASE {name}");
+    on_postgres(server, &create).await.unwrap();
+    name
 }
 
 /// The tests' time, in milliseconds from their beginning.

@@ -24,10 +24,12 @@ mod key_sets;
 mod list;
 mod parallel;
 mod people;
+mod poolers;
 mod public_keys;
 mod sessions;
 mod set_up;
 mod signing_keys;
+mod tls;
 mod tokens;
 
 use fixture::Fixture;
@@ -52,7 +54,7 @@ macro_rules! contract {
 }
 
 mod every_database {
-    contract!({ sqlite_file sqlite_memory postgres } {
+    contract!({ sqlite_file sqlite_memory postgres pgbouncer_session } {
         set_up {
             set_up_works_once_with_a_valid_token
             a_new_set_up_link_replaces_the_one_before
@@ -222,7 +224,7 @@ mod every_database {
 
 /// Those that need a second connection, past the store: a database in memory has only one.
 mod every_persistent_database {
-    contract!({ sqlite_file postgres } {
+    contract!({ sqlite_file postgres pgbouncer_session } {
         audit {
             an_audit_event_cannot_be_changed_or_deleted
             a_trimmed_log_begins_later_and_is_whole
@@ -267,6 +269,61 @@ mod sqlite {
     });
 }
 
+/// What goes by another way to the server: one of each kind of work, and all of the feed.
+mod every_way_to_postgres {
+    contract!({ postgres_tls pgbouncer_transaction } {
+        people {
+            people_are_paged_there_and_back_again
+        }
+        epochs {
+            check_95_a_renewal_under_way_does_not_outlive_the_end_of_all_sessions
+        }
+        credentials {
+            a_credential_is_found_as_issued
+            two_edits_at_the_same_instant_do_not_overwrite_each_other
+        }
+        list {
+            every_walk_meets_every_row_once_in_order
+            counts_agree_with_the_tabs
+        }
+        gate {
+            parallel_counts_lose_nothing
+        }
+        audit {
+            an_event_that_is_refused_takes_the_change_with_it
+            changes_are_fed_in_order
+            a_log_that_does_not_go_on_is_noticed
+        }
+        parallel {
+            check_91_thirty_two_writers_all_succeed
+            check_91_writers_of_two_processes_all_succeed
+            a_write_goes_on_when_its_caller_goes_away
+            people_who_write_keep_no_program_from_writing
+            people_who_read_keep_the_gate_and_the_feed_from_nothing
+        }
+        database {
+            a_new_database_is_migrated_once
+            parallel_migrations_are_safe
+            a_newer_schema_is_refused
+            waiting_for_a_change_ends
+            a_look_at_the_writer_writes_only_now_and_then
+            everything_is_there_after_a_restart
+        }
+    });
+}
+
+mod every_way_to_postgres_and_the_usual_one {
+    contract!({ postgres postgres_tls pgbouncer_session pgbouncer_transaction } {
+        database {
+            a_change_wakes_the_other_process
+            a_lost_listener_is_reported_once
+        }
+        poolers {
+            what_holds_for_statements_holds_on_every_connection
+        }
+    });
+}
+
 mod postgres {
     contract!({ postgres } {
         parallel {
@@ -275,8 +332,6 @@ mod postgres {
             look_ups_that_wait_keep_the_feed_from_nothing
         }
         database {
-            a_change_wakes_the_other_process
-            a_lost_listener_is_reported_once
             a_database_that_was_read_only_takes_writes_again
             connections_from_before_are_not_used_again
             a_backup_is_left_to_the_tools_of_postgresql

@@ -37,7 +37,7 @@ use tracing::Instrument as _;
 
 use super::super::{OrIfTaken, Work, text, unavailable};
 use super::{
-    BEGIN, Connection, DATABASE_TIME, Db, Handle, IS_REMOTE, LOCK_AUDIT_HEAD, LOCK_ROWS, LOOK_TIME,
+    Connection, DATABASE_TIME, Db, Handle, IS_REMOTE, LOCK_AUDIT_HEAD, LOCK_ROWS, LOOK_TIME,
     PATIENCE, PEOPLE_AT_ONCE, READ_TIME, Row, Search, notify, push_from, push_has,
 };
 use crate::{StoreError, StoreResult};
@@ -265,7 +265,7 @@ impl SqlStore {
         W: for<'c> FnOnce(&'c mut Connection) -> Work<'c, T>,
     {
         self.handle.check()?;
-        let done = transaction(self.handle.writer(), work).await;
+        let done = transaction(self.handle.writer(), self.handle.begin(), work).await;
         self.last_write.note(&done);
         done
     }
@@ -278,7 +278,11 @@ impl SqlStore {
 /// knows what it is in then. SQLite on a full disk, for one, rolls back by itself, so that sqlx's
 /// `ROLLBACK` fails and it would count an open transaction for ever. And one that may only read keeps
 /// that for as long as it lives, whatever the database allows by then.
-pub(super) async fn transaction<T, W>(pool: &Pool<Db>, work: W) -> StoreResult<T>
+pub(super) async fn transaction<T, W>(
+    pool: &Pool<Db>,
+    begin: &'static str,
+    work: W,
+) -> StoreResult<T>
 where
     W: for<'c> FnOnce(&'c mut Connection) -> Work<'c, T>,
 {
@@ -286,7 +290,7 @@ where
         db: pool.acquire().await?,
         is_sound: false,
     };
-    let mut transaction = lent.db.begin_with(BEGIN).await?;
+    let mut transaction = lent.db.begin_with(begin).await?;
     let done = work(&mut transaction).await;
     let ended = match &done {
         Ok(_) => transaction.commit().await,
