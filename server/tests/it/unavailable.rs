@@ -264,7 +264,7 @@ async fn everything_that_fails_for_the_database_says_503_and_when_to_try_again()
         "set_role",
         "disable_user",
         "offer_password_link",
-        "end_other_sessions",
+        "end_sessions_of",
         "use_assertion_id",
         "revoke_token",
         "append_audit",
