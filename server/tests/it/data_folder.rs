@@ -129,8 +129,9 @@ fn a_data_folder_may_have_any_name() {
         let shown = host.json(&["credential", "show", &key_id], "");
         assert_eq!(shown["state"], "active");
         assert_eq!(host.files(), ["keyrack.db", "master.key"], "{name}");
+        // Beside it is the folder with the dashboard's files alone.
         let beside = host.path().parent().unwrap();
-        assert_eq!(fs::read_dir(beside).unwrap().count(), 1, "{name}");
+        assert_eq!(fs::read_dir(beside).unwrap().count(), 2, "{name}");
     }
 }
 
