@@ -86,11 +86,18 @@ const KEEPALIVE: &str = "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interv
 /// transaction: there the next one may be in another session.
 macro_rules! limits {
     ($set:literal) => {
+        limits!($set, "30s", "10s")
+    };
+    ($set:literal, $statement:literal, $lock:literal) => {
         concat!(
             $set,
-            " statement_timeout = '30s'; ",
+            " statement_timeout = '",
+            $statement,
+            "'; ",
             $set,
-            " lock_timeout = '10s'; ",
+            " lock_timeout = '",
+            $lock,
+            "'; ",
             $set,
             " idle_in_transaction_session_timeout = '30s'; ",
             // A plan for the value that is searched for: the best one depends on how rare it is.
@@ -115,6 +122,15 @@ const BEGIN_READING_POOLED: &str = concat!(
     "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; DEALLOCATE ALL; ",
     limits!("SET LOCAL")
 );
+/// The same for the gate and the feed.
+const BEGIN_LOOKING_POOLED: &str = concat!(
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; DEALLOCATE ALL; ",
+    limits!("SET LOCAL", "1s", "1s")
+);
+/// What holds for sessions, and for those of the gate and the feed: what these have given up after
+/// [`READ_TIME`] ends in the database, too, or such sessions would pile up behind a lock.
+const LIMITS: &str = limits!("SET");
+const BRIEF_LIMITS: &str = limits!("SET", "1s", "1s");
 
 struct Handle {
     writer: Pool<Db>,
@@ -252,23 +268,20 @@ impl Handle {
                 .test_before_acquire(false)
                 .connect_lazy_with(options.clone())
         };
-        let reading = |alive_for| {
-            if is_pooled {
-                in_transactions(trusted_since.clone())
-            } else {
-                in_sessions(trusted_since.clone(), alive_for)
-            }
-        };
-        let writing = if is_pooled {
-            checked(trusted_since.clone(), Duration::ZERO)
+        let (reading, looking, writing) = if is_pooled {
+            let reading = |begin| in_transactions(trusted_since.clone(), begin);
+            let (reading, looking) = (reading(BEGIN_READING_POOLED), reading(BEGIN_LOOKING_POOLED));
+            (reading, looking, checked(trusted_since.clone(), Duration::ZERO))
         } else {
-            in_sessions(trusted_since.clone(), Duration::ZERO)
+            let sessions = |alive_for, limits| in_sessions(trusted_since.clone(), alive_for, limits);
+            let people = || sessions(Duration::ZERO, LIMITS);
+            (people(), sessions(ALIVE_FOR, BRIEF_LIMITS), people())
         };
         Self {
             writer: pool(WRITERS, writing),
-            readers: pool(READERS, reading(Duration::ZERO)),
-            gate: pool(GATE_READERS, reading(ALIVE_FOR)),
-            feed: pool(FEED_READERS, reading(ALIVE_FOR)),
+            readers: pool(READERS, reading),
+            gate: pool(GATE_READERS, looking.clone()),
+            feed: pool(FEED_READERS, looking),
             begin: if is_pooled { BEGIN_POOLED } else { BEGIN },
             direct,
             listener: Mutex::default(),
@@ -291,25 +304,29 @@ fn checked(trusted_since: Arc<TrustedSince>, alive_for: Duration) -> PgPoolOptio
 }
 
 /// A pool whose connections are sessions.
-fn in_sessions(trusted_since: Arc<TrustedSince>, alive_for: Duration) -> PgPoolOptions {
-    checked(trusted_since, alive_for).after_connect(|db, _| {
+fn in_sessions(
+    trusted_since: Arc<TrustedSince>,
+    alive_for: Duration,
+    limits: &'static str,
+) -> PgPoolOptions {
+    checked(trusted_since, alive_for).after_connect(move |db, _| {
         Box::pin(async move {
             run(db, KEEPALIVE).await?;
-            run(db, limits!("SET")).await
+            run(db, limits).await
         })
     })
 }
 
 /// A pool behind a pooler in transaction mode: whoever has a connection of it is in a transaction, in which
 /// all statements meet the same session.
-fn in_transactions(trusted_since: Arc<TrustedSince>) -> PgPoolOptions {
+fn in_transactions(trusted_since: Arc<TrustedSince>, begin: &'static str) -> PgPoolOptions {
     PgPoolOptions::new()
-        .after_connect(|db, _| Box::pin(run(db, BEGIN_READING_POOLED)))
+        .after_connect(move |db, _| Box::pin(run(db, begin)))
         .before_acquire(move |db, known| {
             let is_trusted = trusted_since.holds(known.age);
             Box::pin(async move {
                 if is_trusted {
-                    in_ping_time(run(db, BEGIN_READING_POOLED)).await?;
+                    in_ping_time(run(db, begin)).await?;
                 }
                 Ok(is_trusted)
             })
@@ -499,13 +516,18 @@ mod tests {
     async fn every_connection_shows_that_it_is_alive_and_has_time_limits() {
         let url = std::env::var("KEYRACK_TEST_POSTGRES").unwrap();
         let handle = open(&url, None).await.unwrap();
-        let pools = [&handle.writer, &handle.readers, &handle.gate, &handle.feed];
+        let pools = [
+            (&handle.writer, "15 5 3 30s 10s"),
+            (&handle.readers, "15 5 3 30s 10s"),
+            (&handle.gate, "15 5 3 1s 1s"),
+            (&handle.feed, "15 5 3 1s 1s"),
+        ];
         let told = "SELECT concat_ws(' ', current_setting('tcp_keepalives_idle'),
             current_setting('tcp_keepalives_interval'), current_setting('tcp_keepalives_count'),
             current_setting('statement_timeout'), current_setting('lock_timeout'))";
-        for pool in pools {
+        for (pool, expected) in pools {
             let told: String = sqlx::query_scalar(told).fetch_one(pool).await.unwrap();
-            assert_eq!(told, "15 5 3 30s 10s");
+            assert_eq!(told, expected);
         }
         // The listener waits for as long as it likes.
         let mut listener = handle.listen().await.unwrap();

@@ -259,14 +259,10 @@ pub async fn look_ups_that_wait_keep_the_feed_from_nothing(fixture: &Fixture) {
         let store = fixture.store.clone();
         crowd.spawn(async move { store.find_live_credential(key_id(1)).await });
     }
-    // Each gives up after a second, and the next one takes its place.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    fixture.until_all_wait().await;
+    // Well before the last of the crowd could have had a connection: each has it for a second.
     let reading = read_for_the_feed(&fixture.store);
-    let crowd_ends = async { while crowd.join_next().await.is_some() {} };
-    tokio::select! {
-        biased;
-        () = reading => {}
-        () = crowd_ends => panic!("the feed waited for look-ups"),
-    }
+    let read = tokio::time::timeout(Duration::from_secs(5), reading).await;
+    read.expect("the feed waits for look-ups");
     held.let_go().await;
 }
