@@ -435,6 +435,22 @@ pub async fn connections_from_before_are_not_used_again(fixture: &Fixture) {
     store.append_audit(event()).await.unwrap();
 }
 
+/// They were used a moment ago, so none is asked whether it is alive.
+pub async fn the_gate_reads_on_though_all_its_connections_are_ended(fixture: &Fixture) {
+    for _ in 0..3 {
+        let (one, two, three) = tokio::join!(
+            fixture.store.ping(),
+            fixture.store.ping(),
+            fixture.store.ping()
+        );
+        for answered in [one, two, three] {
+            answered.unwrap();
+        }
+        fixture.end_sessions_on_postgres().await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 pub async fn a_database_that_was_read_only_takes_writes_again(fixture: &Fixture) {
     let owner = fixture.add_superuser(1).await.id;
     fixture.issue(&credential(1, owner)).await;

@@ -334,6 +334,7 @@ mod postgres {
         database {
             a_database_that_was_read_only_takes_writes_again
             connections_from_before_are_not_used_again
+            the_gate_reads_on_though_all_its_connections_are_ended
             a_backup_is_left_to_the_tools_of_postgresql
         }
     });
