@@ -271,9 +271,14 @@ impl Handle {
         let (reading, looking, writing) = if is_pooled {
             let reading = |begin| in_transactions(trusted_since.clone(), begin);
             let (reading, looking) = (reading(BEGIN_READING_POOLED), reading(BEGIN_LOOKING_POOLED));
-            (reading, looking, checked(trusted_since.clone(), Duration::ZERO))
+            (
+                reading,
+                looking,
+                checked(trusted_since.clone(), Duration::ZERO),
+            )
         } else {
-            let sessions = |alive_for, limits| in_sessions(trusted_since.clone(), alive_for, limits);
+            let sessions =
+                |alive_for, limits| in_sessions(trusted_since.clone(), alive_for, limits);
             let people = || sessions(Duration::ZERO, LIMITS);
             (people(), sessions(ALIVE_FOR, BRIEF_LIMITS), people())
         };
