@@ -32,10 +32,12 @@ const NOTE_OF_PDF: &str = "scope \"collection\", GET /v2/books/{book_id}.pdf: {b
     end is refused";
 
 fn keyrack(folder: &Path, arguments: &[&str]) -> Output {
+    // Not in the folder, which may be one of the documentation's.
+    let site = TempDir::new().unwrap();
     Command::new(env!("CARGO_BIN_EXE_keyrack"))
         .args(arguments)
         .current_dir(folder)
-        .env("KEYRACK_SITE_DIR", stub_site(folder))
+        .env("KEYRACK_SITE_DIR", stub_site(site.path()))
         .output()
         .unwrap()
 }
