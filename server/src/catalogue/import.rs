@@ -1,16 +1,23 @@
 //! Drafts a catalogue from an OpenAPI document: tags become scopes, operations their endpoints. The
 //! draft passes the catalogue's check; what can't be in a catalogue is left out and named on top.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, bail};
-use domain::catalogue::{Catalogue, CatalogueFile, EndpointEntry, Place, ScopeEntry};
+use domain::catalogue::{
+    Catalogue, CatalogueFile, EndpointEntry, MAX_RULES, MAX_SCOPES, Place, ScopeEntry,
+};
 use toml::Value;
 
-use super::openapi::{Document, Operation, PathItem, Server};
+use super::openapi::{Document, Lenient, Operation, PathItem, Server};
 
 /// The scope of operations without a tag.
 const OTHER: &str = "other";
+/// The scope of tags that there is no room for.
+const REST: &str = "rest";
+/// The most reasons in the words of an error.
+const MAX_REASONS: usize = 20;
 /// The longest summary or description, in characters.
 const MAX_TEXT: usize = 200;
 
@@ -36,49 +43,66 @@ const REVIEW: &str = "\
 pub fn draft(document: &Document) -> anyhow::Result<String> {
     let mut notes = Vec::new();
     let mut file = CatalogueFile {
-        name: one_line(&document.info.title, "API"),
-        version: format!("{}-draft", one_line(&document.info.version, "0")),
+        name: one_line(&document.info.title.0, "API"),
+        version: format!("{}-draft", one_line(&document.info.version.0, "0")),
         scopes: scopes(document, &mut notes),
     };
     leave_out(&mut file, &mut notes)?;
     if file.scopes.is_empty() {
-        bail!("it has no operation that a catalogue can list");
+        let mut reasons: String = "it has no operation that a catalogue can list".to_owned();
+        for note in notes.iter().take(MAX_REASONS) {
+            reasons = reasons + "\n- " + &one_line(note, "");
+        }
+        if notes.len() > MAX_REASONS {
+            reasons = reasons + &format!("\n- and {} more", notes.len() - MAX_REASONS);
+        }
+        bail!(reasons);
     }
     Ok(written(&file, &notes))
 }
 
 /// The scopes by wire name, that of untagged operations last.
 fn scopes(document: &Document, notes: &mut Vec<String>) -> Vec<ScopeEntry> {
-    let names = scope_names(document);
+    let naming = Naming::of(document, notes);
     let mixed = mixed_places(document, notes);
     let mut scopes = BTreeMap::new();
-    for (path, item) in &document.paths.0 {
-        if item.reference.is_some() {
+    for (template, item) in &document.paths.0 {
+        let Some(item) = document.item(item) else {
+            let reference = item.reference.as_deref().unwrap_or_default();
             notes.push(format!(
-                "{path}: left out, as it is a $ref; put the operations in its place"
+                "left out: {template}: its $ref, {reference}, is not in this document; put the operations in its place"
             ));
-        }
+            continue;
+        };
         for (method, operation) in item.operations() {
-            let path = full_path(document, item, operation, path);
+            let path = full_path(document, item, operation, template);
             let path = without_mixed_kinds(&path, &mixed);
             let call = format!("{method} {path}");
-            let tag = operation.tags.first().map(String::as_str);
-            match operation.tags.as_slice() {
-                [] => notes.push(format!("{call}: no tag, so its scope is \"{OTHER}\"")),
-                [_] => {}
-                [_, more @ ..] => notes.push(format!("{call}: also tagged {}", more.join(", "))),
+            if let Some(at) = template.find(['?', '#']) {
+                let behind = &template[at..];
+                notes.push(format!(
+                    "left out: {call}: {behind} is no part of a path, so Keyrack can't tell this call from others of its path"
+                ));
+                continue;
             }
-            let name = tag
-                .and_then(|tag| names.get(tag))
-                .map_or(OTHER, String::as_str);
-            let scope = scopes
-                .entry((tag.is_none(), name))
-                .or_insert_with(|| ScopeEntry {
-                    name: name.to_owned(),
-                    title: title(tag.unwrap_or(OTHER)),
-                    description: description(document, tag),
-                    endpoints: Vec::new(),
-                });
+            let tag = naming.tag(template, operation);
+            match operation.tags.as_slice() {
+                [] if tag.is_none() => {
+                    notes.push(format!("{call}: no tag, so its scope is \"{OTHER}\""));
+                }
+                [_, more @ ..] if !more.is_empty() => {
+                    let more: Vec<&str> = more.iter().map(|tag| tag.0.as_str()).collect();
+                    notes.push(format!("{call}: also tagged {}", more.join(", ")));
+                }
+                _ => {}
+            }
+            let (place, name, title) = naming.scope(tag);
+            let scope = scopes.entry((place, name)).or_insert_with(|| ScopeEntry {
+                name: name.to_owned(),
+                title,
+                description: description(document, tag, place),
+                endpoints: Vec::new(),
+            });
             scope.endpoints.push(EndpointEntry {
                 method: method.to_owned(),
                 path,
@@ -91,10 +115,108 @@ fn scopes(document: &Document, notes: &mut Vec<String>) -> Vec<ScopeEntry> {
     scopes.into_values().collect()
 }
 
+/// Where a scope stands in the draft.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum ScopePlace {
+    Own,
+    /// Of tags that there is no room for.
+    Rest,
+    /// Of operations without a tag.
+    Other,
+}
+
+/// Which scope an operation comes under.
+struct Naming<'d> {
+    /// Whether scopes come from tags; from the first segment of each path, if no operation has one.
+    has_tags: bool,
+    /// The wire names of tags, but of those without room.
+    names: BTreeMap<&'d str, String>,
+    /// The scope of the others.
+    rest: String,
+}
+
+impl<'d> Naming<'d> {
+    fn of(document: &'d Document, notes: &mut Vec<String>) -> Self {
+        let items = document.paths.0.iter();
+        let operations: Vec<(&str, &Operation)> = items
+            .filter_map(|(path, item)| Some((path, document.item(item)?)))
+            .flat_map(|(path, item)| item.operations().map(|(_, one)| (path.as_str(), one)))
+            .collect();
+        let mut naming = Naming {
+            has_tags: operations.iter().any(|(_, one)| !one.tags.is_empty()),
+            names: BTreeMap::new(),
+            rest: String::new(),
+        };
+        let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
+        let tags = operations.iter();
+        for tag in tags.filter_map(|(path, operation)| naming.tag(path, operation)) {
+            *sizes.entry(tag).or_default() += 1;
+        }
+        if !naming.has_tags && !sizes.is_empty() {
+            notes.push(
+                "no operation has a tag, so scopes come from the first segment of each path"
+                    .to_owned(),
+            );
+        }
+        let others = operations
+            .iter()
+            .any(|(path, one)| naming.tag(path, one).is_none());
+        let room = MAX_SCOPES - usize::from(others);
+        let mut kept: Vec<(&str, usize)> = sizes.into_iter().collect();
+        if kept.len() > room {
+            kept.sort_by_key(|(tag, size)| (Reverse(*size), *tag));
+            let merged: Vec<&str> = kept.drain(room - 1..).map(|(tag, _)| tag).collect();
+            notes.push(format!(
+                "{} scopes are more than the {MAX_SCOPES} that a catalogue takes, so those with the fewest \
+                 operations are one, \"{REST}\": merge and split until each is a row that you would give \
+                 access to",
+                merged.len() + room - 1 + usize::from(others)
+            ));
+            notes.push(format!("together in \"{REST}\": {}", merged.join(", ")));
+        }
+        let mut taken = BTreeSet::from([OTHER.to_owned()]);
+        kept.sort_unstable();
+        for (tag, _) in kept {
+            let name = free_name(&snake_case(tag), &mut taken);
+            naming.names.insert(tag, name);
+        }
+        naming.rest = free_name(REST, &mut taken);
+        naming
+    }
+
+    /// What decides the scope of an operation, if anything does.
+    fn tag<'t>(&self, path: &'t str, operation: &'t Operation) -> Option<&'t str> {
+        if self.has_tags {
+            return operation.tags.first().map(|tag| tag.0.as_str());
+        }
+        path.split('/')
+            .find(|segment| !segment.is_empty() && !is_version(segment))
+            .filter(|segment| !segment.contains(['{', '?', '#']))
+    }
+
+    /// Place, wire name and title.
+    fn scope(&self, tag: Option<&str>) -> (ScopePlace, &str, String) {
+        match tag {
+            None => (ScopePlace::Other, OTHER, title(OTHER)),
+            Some(tag) => match self.names.get(tag) {
+                Some(name) => (ScopePlace::Own, name, title(tag)),
+                None => (ScopePlace::Rest, &self.rest, title(REST)),
+            },
+        }
+    }
+}
+
+/// `v1`, `v2beta1`, `api`: what many paths begin with and no scope is named after.
+fn is_version(segment: &str) -> bool {
+    let number = segment.strip_prefix(['v', 'V']);
+    segment == "api" || number.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
 /// The places of paths, `/v2/books/{}`, where not all parameters have the same kind, which no catalogue takes.
 fn mixed_places(document: &Document, notes: &mut Vec<String>) -> BTreeSet<String> {
     let mut kinds: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (path, item) in &document.paths.0 {
+        let item = document.item(item).unwrap_or(item);
         for (_, operation) in item.operations() {
             let path = full_path(document, item, operation, path);
             for (place, segment) in places(&path) {
@@ -161,8 +283,18 @@ fn with_parameters(path: &str, parameter: impl Fn(&str) -> String) -> String {
     plain + rest
 }
 
-/// Takes out what the catalogue's own check refuses.
+/// Takes out what the catalogue's own check refuses, and what is too much for it.
 fn leave_out(file: &mut CatalogueFile, notes: &mut Vec<String>) -> anyhow::Result<()> {
+    let mut room = MAX_RULES;
+    for scope in &mut file.scopes {
+        let too_many = scope.endpoints.split_off(scope.endpoints.len().min(room));
+        room -= scope.endpoints.len();
+        notes.extend(too_many.iter().map(|line| {
+            let (method, path) = (&line.method, &line.path);
+            format!("left out: {method} {path}: beyond the {MAX_RULES} endpoints of a catalogue")
+        }));
+    }
+    file.scopes.retain(|scope| !scope.endpoints.is_empty());
     if let Err(invalid) = Catalogue::try_from(file.clone()) {
         let mut refused = BTreeSet::new();
         for problem in invalid.problems() {
@@ -217,26 +349,15 @@ fn written(file: &CatalogueFile, notes: &[String]) -> String {
     text
 }
 
-/// A wire name for each tag that comes first somewhere. Two tags never share one: merging what
-/// they give access to is the reviewer's choice.
-fn scope_names(document: &Document) -> BTreeMap<&str, String> {
-    let operations = document.paths.0.values().flat_map(PathItem::operations);
-    let tags: BTreeSet<&str> = operations
-        .filter_map(|(_, operation)| operation.tags.first().map(String::as_str))
-        .collect();
-    let mut taken = BTreeSet::from([OTHER.to_owned()]);
-    let mut names = BTreeMap::new();
-    for tag in tags {
-        let base = snake_case(tag);
-        let mut name = base.clone();
-        let mut number = 2;
-        while !taken.insert(name.clone()) {
-            name = format!("{base}_{number}");
-            number += 1;
-        }
-        names.insert(tag, name);
+/// A wire name that no other tag has: merging what they give access to is the reviewer's choice.
+fn free_name(base: &str, taken: &mut BTreeSet<String>) -> String {
+    let mut name = base.to_owned();
+    let mut number = 2;
+    while !taken.insert(name.clone()) {
+        name = format!("{base}_{number}");
+        number += 1;
     }
-    names
+    name
 }
 
 /// A wire name, with room for a number behind it; `scope` if the tag has no letter for one.
@@ -271,23 +392,28 @@ fn title(tag: &str) -> String {
     )
 }
 
-fn description(document: &Document, tag: Option<&str>) -> String {
-    let Some(tag) = tag else {
-        return "Operations without a tag.".to_owned();
+fn description(document: &Document, tag: Option<&str>, place: ScopePlace) -> String {
+    let tag = match (tag, place) {
+        (Some(tag), ScopePlace::Own) => tag,
+        (_, ScopePlace::Rest) => {
+            return "Operations of tags that there was no room for.".to_owned();
+        }
+        _ => return "Operations without a tag.".to_owned(),
     };
-    let described = document.tags.iter().find(|described| described.name == tag);
-    let text = described.and_then(|tag| tag.description.as_deref());
+    let mut described = document.tags.iter().filter_map(Lenient::known);
+    let described = described.find(|described| described.name.0 == tag);
+    let text = described.map(|tag| tag.description.0.as_str());
     one_line(first_paragraph(text.unwrap_or_default()), "")
 }
 
 /// What the operation is said to do, and whether it is to be avoided.
 fn summary(item: &PathItem, operation: &Operation) -> String {
     let texts = [
-        operation.summary.as_deref(),
-        operation.description.as_deref().map(first_paragraph),
-        operation.id.as_deref(),
+        &operation.summary.0,
+        first_paragraph(&operation.description.0),
+        &operation.id.0,
     ];
-    let mut texts = texts.into_iter().flatten().map(|text| one_line(text, ""));
+    let mut texts = texts.into_iter().map(|text| one_line(text, ""));
     let text = texts.find(|text| !text.is_empty()).unwrap_or_default();
     let marks = [
         ("deprecated", operation.deprecated),
@@ -322,32 +448,51 @@ fn full_path(document: &Document, item: &PathItem, operation: &Operation, path: 
         None => document.base_path.clone().unwrap_or_default(),
     };
     let base = base.trim_matches('/');
+    let slash = if path.starts_with('/') { "" } else { "/" };
     let path = if base.is_empty() {
-        path.to_owned()
+        format!("{slash}{path}")
     } else {
-        format!("/{base}{path}")
+        format!("/{base}{slash}{path}")
     };
     let kinds = document.kinds(item, operation);
     with_parameters(&path, |name| {
         let kind = kinds.get(name).map(|kind| format!(":{kind}"));
-        let name = name.replace(['-', '.'], "_");
-        format!("{{{name}{}}}", kind.unwrap_or_default())
+        format!("{{{}{}}}", plain_name(name), kind.unwrap_or_default())
     })
+}
+
+/// A parameter's name of letters, digits and underscores.
+fn plain_name(name: &str) -> String {
+    let is_plain = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+    let plain: String = name
+        .trim_matches(|c: char| !is_plain(&c))
+        .chars()
+        .map(|c| if is_plain(&c) { c } else { '_' })
+        .collect();
+    if plain.is_empty() {
+        "value".to_owned()
+    } else {
+        plain
+    }
 }
 
 /// The path of a server's address, with the usual value of each variable.
 fn base_path(server: &Server) -> String {
-    let mut url = server.url.clone();
+    let mut url = server.url.0.clone();
     for (name, variable) in &server.variables {
-        url = url.replace(&format!("{{{name}}}"), &variable.default);
+        url = url.replace(&format!("{{{name}}}"), &variable.default.0);
     }
-    match url.split_once("://") {
-        Some((_, rest)) => rest
-            .split_once('/')
-            .map_or("", |(_host, path)| path)
-            .to_owned(),
+    let url = url.split(['?', '#']).next().unwrap_or_default().trim();
+    let behind_scheme = url.split_once("://").map(|(_, rest)| rest);
+    // Without a scheme, a variable in the first place is one for scheme and host, too.
+    let behind_scheme = behind_scheme
+        .or_else(|| url.strip_prefix("//"))
+        .or_else(|| url.starts_with('{').then_some(url));
+    match behind_scheme {
+        Some(rest) => rest.split_once('/').map_or("", |(_host, path)| path),
         None => url,
     }
+    .to_owned()
 }
 
 /// A text in one line of plain characters, cut to [`MAX_TEXT`], or something else for an empty one.

@@ -12,7 +12,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// The largest document, in bytes.
-pub const MAX_BYTES: u64 = 10 * 1024 * 1024;
+pub const MAX_BYTES: u64 = 32 * 1024 * 1024;
 
 /// How a document is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,26 +27,28 @@ pub enum Format {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Document {
-    openapi: Option<String>,
-    swagger: Option<String>,
+    openapi: Option<Text>,
+    swagger: Option<Text>,
     pub(super) info: Info,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) servers: Vec<Server>,
     /// Swagger 2 has this instead of servers.
     pub(super) base_path: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     components: Components,
     /// Swagger 2 has this instead of components.
     parameters: Option<BTreeMap<String, Lenient<Parameter>>>,
-    #[serde(default)]
-    pub(super) tags: Vec<Tag>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) tags: Vec<Lenient<Tag>>,
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) paths: Paths,
 }
 
 /// What others refer to.
 #[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Components {
+    path_items: Option<BTreeMap<String, PathItem>>,
     parameters: Option<BTreeMap<String, Lenient<Parameter>>>,
     schemas: Option<BTreeMap<String, Lenient<Parameter>>>,
 }
@@ -60,7 +62,7 @@ pub(super) enum Lenient<T> {
 }
 
 impl<T> Lenient<T> {
-    const fn known(&self) -> Option<&T> {
+    pub const fn known(&self) -> Option<&T> {
         match self {
             Self::Known(known) => Some(known),
             Self::Other(_) => None,
@@ -99,26 +101,35 @@ impl Parameter {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Info {
-    pub title: String,
-    pub version: String,
+    #[serde(default)]
+    pub title: Text,
+    #[serde(default)]
+    pub version: Text,
 }
+
+/// A text, also where somebody wrote a number or a truth value without quotes, or nothing.
+#[derive(Debug, Default)]
+pub(super) struct Text(pub String);
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Server {
-    pub url: String,
     #[serde(default)]
+    pub url: Text,
+    #[serde(default, deserialize_with = "or_default")]
     pub variables: BTreeMap<String, Variable>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Variable {
-    pub default: String,
+    #[serde(default)]
+    pub default: Text,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Tag {
-    pub name: String,
-    pub description: Option<String>,
+    pub name: Text,
+    #[serde(default)]
+    pub description: Text,
 }
 
 /// The path items, without the extensions beside them.
@@ -129,9 +140,9 @@ pub(super) struct Paths(pub BTreeMap<String, PathItem>);
 pub(super) struct PathItem {
     #[serde(rename = "$ref")]
     pub reference: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub servers: Vec<Server>,
-    #[serde(default, rename = "x-internal")]
+    #[serde(default, rename = "x-internal", deserialize_with = "or_default")]
     pub internal: bool,
     parameters: Option<Vec<Lenient<Parameter>>>,
     get: Option<Operation>,
@@ -166,18 +177,20 @@ impl PathItem {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Operation {
+    #[serde(default, deserialize_with = "or_default")]
+    pub tags: Vec<Text>,
     #[serde(default)]
-    pub tags: Vec<String>,
-    pub summary: Option<String>,
-    pub description: Option<String>,
-    #[serde(rename = "operationId")]
-    pub id: Option<String>,
+    pub summary: Text,
     #[serde(default)]
+    pub description: Text,
+    #[serde(default, rename = "operationId")]
+    pub id: Text,
+    #[serde(default, deserialize_with = "or_default")]
     pub servers: Vec<Server>,
     parameters: Option<Vec<Lenient<Parameter>>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub deprecated: bool,
-    #[serde(default, rename = "x-internal")]
+    #[serde(default, rename = "x-internal", deserialize_with = "or_default")]
     pub internal: bool,
 }
 
@@ -197,7 +210,8 @@ impl Document {
         std::fs::File::open(file)
             .and_then(|open| open.take(MAX_BYTES + 1).read_to_string(&mut text))
             .with_context(|| format!("the document {name} can't be read"))?;
-        Self::parse(&text, format).with_context(|| format!("the document {name} can't be imported"))
+        Self::parse(text.trim_start_matches('\u{feff}'), format)
+            .with_context(|| format!("the document {name} can't be imported"))
     }
 
     /// The kinds of an operation's parameters by their names: what it says of one itself goes before what its
@@ -251,6 +265,24 @@ impl Document {
         None
     }
 
+    /// The path item that this one refers to in this document, or itself.
+    pub(super) fn item<'a>(&'a self, item: &'a PathItem) -> Option<&'a PathItem> {
+        let Some(reference) = item.reference.as_deref() else {
+            return Some(item);
+        };
+        let found = if let Some(name) = reference.strip_prefix("#/components/pathItems/") {
+            self.components.path_items.as_ref()?.get(name)
+        } else {
+            // RFC 6901 writes slashes so.
+            let path = reference.strip_prefix("#/paths/")?;
+            let path = path.replace("%7B", "{").replace("%7D", "}");
+            self.paths
+                .0
+                .get(&path.replace("~1", "/").replace("~0", "~"))
+        };
+        found.filter(|item| item.reference.is_none())
+    }
+
     /// Reads a text.
     ///
     /// # Errors
@@ -266,7 +298,7 @@ impl Document {
                 .map_err(|error| anyhow!("{error}"))?,
         };
         let version = document.openapi.as_ref().or(document.swagger.as_ref());
-        match version.map(|version| version.split('.').next()) {
+        match version.map(|version| version.0.split('.').next()) {
             Some(Some("2" | "3")) => Ok(document),
             Some(_) => bail!("its version is neither OpenAPI 3 nor Swagger 2"),
             None => bail!("it has neither openapi nor swagger, so it is not an OpenAPI document"),
@@ -274,15 +306,15 @@ impl Document {
     }
 }
 
-/// Room for 10 MiB of real document. What an alias stands for is read again at each, so a small
+/// Room for 32 MiB of real document. What an alias stands for is read again at each, so a small
 /// file with many of them could fill the memory; hardly any document has one.
 fn limits() -> serde_saphyr::Options {
     serde_saphyr::options! {
         with_snippet: false,
         budget: serde_saphyr::budget! {
             max_depth: 64,
-            max_nodes: 4_000_000,
-            max_events: 10_000_000,
+            max_nodes: 12_000_000,
+            max_events: 30_000_000,
             max_documents: 1,
             max_aliases: 1_000,
         },
@@ -290,6 +322,34 @@ fn limits() -> serde_saphyr::Options {
             max_total_replayed_events: 100_000,
             max_replay_stack_depth: 8,
         },
+    }
+}
+
+/// The value, or for `null` what there is without one.
+fn or_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Text(String),
+            Whole(i64),
+            Number(f64),
+            Truth(bool),
+            Other(IgnoredAny),
+        }
+        Ok(Self(match Written::deserialize(deserializer)? {
+            Written::Text(text) => text,
+            Written::Whole(number) => number.to_string(),
+            Written::Number(number) => format!("{number:?}"),
+            Written::Truth(truth) => truth.to_string(),
+            Written::Other(_) => String::new(),
+        }))
     }
 }
 
@@ -310,7 +370,8 @@ impl<'de> Deserialize<'de> for Paths {
                     if key.starts_with("x-") {
                         map.next_value::<IgnoredAny>()?;
                     } else {
-                        items.insert(key, map.next_value()?);
+                        let item: Option<PathItem> = map.next_value()?;
+                        items.extend(item.map(|item| (key, item)));
                     }
                 }
                 Ok(Paths(items))

@@ -33,7 +33,7 @@ pub enum CatalogueCommand {
     },
     /// Draft a catalogue from an OpenAPI 3 or Swagger 2 document, to be reviewed.
     Import {
-        /// The document: .json, .yaml or .yml, 10 MiB at most.
+        /// The document: .json, .yaml or .yml, 32 MiB at most.
         document: PathBuf,
         /// The new file for the draft; it is printed by default.
         #[arg(long, value_name = "FILE")]
