@@ -54,7 +54,8 @@ pub fn draft(document: &Document) -> anyhow::Result<String> {
             reasons = reasons + "\n- " + &one_line(note, "");
         }
         if notes.len() > MAX_REASONS {
-            reasons = reasons + &format!("\n- and {} more", notes.len() - MAX_REASONS);
+            let more = notes.len() - MAX_REASONS;
+            reasons.push_str(&format!("\n- and {more} more"));
         }
         bail!(reasons);
     }
