@@ -9,6 +9,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
+use domain::Instant;
 use domain::credential::Credential;
 use domain::draft::CredentialDraft;
 use domain::secret::Secret;
@@ -274,12 +275,16 @@ pub async fn run(file: Option<PathBuf>, config: Config, missing: IfMissing) -> a
     let signals = Signals::listen()?;
     let reload = Reload::start(file, &config);
     let site = super::site::find(&config)?;
-    let services = super::open(&config, missing).await?;
-    if services.offer_set_up().await?.is_some() {
+    let today = SystemClock.now();
+    // From the first event on, or time would go back.
+    let clock = Arc::new(ManualClock::at(today - TimeDelta::days(120)));
+    let services = super::open_with(&config, missing, clock.clone()).await?;
+    if !services.is_set_up().await? {
         output::note("Making six people and twenty credentials …");
-        seed(&config).await.context("the demo could not be made")?;
+        let seeded = seed(&services, &clock, today).await;
+        seeded.context("the demo could not be made")?;
     }
-    // What the seeding wrote, this handle has not heard of yet.
+    services.close().await?;
     let services = super::open(&config, IfMissing::Refuse).await?;
     output::line(format!(
         "Log in as {} with the password: {PASSWORD}",
@@ -289,10 +294,9 @@ pub async fn run(file: Option<PathBuf>, config: Config, missing: IfMissing) -> a
     super::serve::serve_with(config, site, services, signals, &reload).await
 }
 
-async fn seed(config: &Config) -> anyhow::Result<()> {
-    let (host, today) = (super::host(), SystemClock.now());
-    let clock = Arc::new(ManualClock::at(today - TimeDelta::days(120)));
-    let services = super::open_with(config, IfMissing::Refuse, clock.clone()).await?;
+async fn seed(services: &Services, clock: &ManualClock, today: Instant) -> anyhow::Result<()> {
+    let host = super::host();
+    let wait_until = |at: Instant| clock.advance((at - clock.now()).max(TimeDelta::zero()));
     let mut owners = Vec::new();
     for (name, email, role) in PEOPLE {
         let person = AddPerson {
@@ -311,7 +315,7 @@ async fn seed(config: &Config) -> anyhow::Result<()> {
     seeds.sort_by_key(|seed| -seed.7);
     let mut issued = Vec::new();
     for (name, purpose, owner, flow, expires, access, levels, days_ago) in seeds {
-        clock.advance(today - TimeDelta::days(days_ago) - clock.now());
+        wait_until(today - TimeDelta::days(days_ago));
         let draft = CredentialDraft {
             name: name.into(),
             purpose: purpose.into(),
@@ -332,20 +336,20 @@ async fn seed(config: &Config) -> anyhow::Result<()> {
         };
         let new = services.issue_credential(&host, &draft, None).await?;
         if let Some(secret) = new.secret {
-            use_once(&services, &new.credential, &secret).await;
+            use_once(services, &new.credential, &secret).await;
             issued.push((new.credential, secret));
         }
     }
     for (minutes, (credential, secret)) in issued.iter().enumerate().rev() {
         // Each was used a while ago, the busy ones a moment ago; some never since.
-        clock.advance(today - TimeDelta::minutes(1 + 97 * i64::try_from(minutes)?) - clock.now());
+        wait_until(today - TimeDelta::minutes(1 + 97 * i64::try_from(minutes)?));
         if minutes % 4 != 3 {
-            use_once(&services, credential, secret).await;
+            use_once(services, credential, secret).await;
         }
     }
     services.flush_usage().await?;
-    clock.advance(today - clock.now());
-    end_some(&services, &host, &issued).await
+    wait_until(today);
+    end_some(services, &host, &issued).await
 }
 
 /// The public key of a new pair, as a JWK (RFC 7518 section 6.2). Nobody has the private one.
