@@ -227,7 +227,7 @@ test("an account that is there already is linked on the host, and not taken over
   await visit(page, "/login");
   await leave(page);
   await provider.signIn(page, "mara");
-  await expectRefusal(page, "is there already, and is not taken over");
+  await expectRefusal(page, "is there already, and is not given to you");
   await keyrack.run(["user", "link", "--email", mara.email, "--issuer", provider.issuer, "--subject", "mara"]);
   await leave(page);
   await expect(page).toHaveURL(/\/credentials$/);

@@ -43,5 +43,8 @@ export function allows(level: Level | undefined, row: Row): boolean {
 
 /** A call of a row, with something in the place of each parameter. */
 export function concrete(row: Row): string {
-  return row.path.replaceAll(/\{\w+:uuid\}/g, "0c6b1f3e-7a55-4b0e-9d8e-6f2d3c4b5a69").replaceAll(/\{\w+\}/g, "b7c1-42.x");
+  return row.path
+    .replaceAll(/\{\w+:uuid\}/g, "0c6b1f3e-7a55-4b0e-9d8e-6f2d3c4b5a69")
+    .replaceAll(/\{\w+:slashes\}/g, "BTC%2FUSD")
+    .replaceAll(/\{\w+\}/g, "b7c1-42.x");
 }
