@@ -307,7 +307,7 @@ async fn check_105_the_distance_to_the_databases_clock_is_measured() {
         "SQLite has this machine's"
     );
 
-    let seconds = psql("SELECT extract(epoch FROM clock_timestamp())::bigint");
+    let seconds = psql("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint");
     let theirs = DateTime::from_timestamp(seconds.trim().parse().unwrap(), 0).unwrap();
     let store = service::connect(&postgres()).await.unwrap();
     store.migrate().await.unwrap();
