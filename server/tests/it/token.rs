@@ -839,26 +839,21 @@ async fn check_30_the_audience_is_a_configured_resource() {
 async fn an_assertion_that_breaks_a_rule_is_refused_with_the_rule() {
     let app = TestApp::new().await;
     let key = app.issue("private_key_jwt", "read_only").await;
-    let describe = async |assertion: &str| {
+    let ask = async |assertion: &str| {
         let form = format!(
             "{GRANT}&client_assertion={assertion}&client_assertion_type=\
              urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
         );
-        let answer = app.ask_token(&form, &[]).await;
+        app.ask_token(&form, &[]).await
+    };
+    let describe = async |assertion: &str| {
+        let answer = ask(assertion).await;
         answer.refuses(401, "invalid_client");
         let body = answer.json();
         body["error_description"].as_str().unwrap().to_owned()
     };
     let good = app.assertion(&key);
-    app.ask_token(
-        &format!(
-            "{GRANT}&client_assertion={good}&client_assertion_type=\
-             urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-        ),
-        &[],
-    )
-    .await
-    .ok();
+    ask(&good).await.ok();
     let again = describe(&good).await;
     assert!(again.contains("was used before"), "{again}");
     let no_jwt = describe("x").await;

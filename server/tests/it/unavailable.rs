@@ -60,6 +60,23 @@ struct Tried {
 }
 
 impl Tried {
+    /// Asks for something while there is trouble.
+    async fn of(
+        app: &TestApp,
+        trouble: Trouble,
+        what: String,
+        asked: impl Future<Output = Answer>,
+    ) -> Self {
+        trouble.begin(app);
+        let answer = asked.await;
+        let failed = Trouble::end(app);
+        Self {
+            what,
+            failed,
+            answer,
+        }
+    }
+
     /// What is wrong with it, if anything.
     fn problem(&self, says: Says) -> Option<String> {
         let Self {
@@ -136,33 +153,15 @@ async fn try_pages(dashboard: &Dashboard, cookie: &str, trouble: Trouble) -> Vec
     let app = &dashboard.app;
     let rows = FORMS.iter().map(|row| (row.0, row.1.to_owned()));
     for (path, fields) in rows.chain(writing()) {
-        trouble.begin(app);
         let cookie = (path != "/login").then_some(cookie);
-        let answer = dashboard.post(path, cookie, &fields).await;
-        let failed = Trouble::end(app);
         let what = format!("{trouble:?} POST {path} {fields}");
-        tried.push((
-            Tried {
-                what,
-                failed,
-                answer,
-            },
-            Says::Words,
-        ));
+        let asked = dashboard.post(path, cookie, &fields);
+        tried.push((Tried::of(app, trouble, what, asked).await, Says::Words));
     }
     for (path, arguments, _) in FUNCTIONS.iter().copied() {
-        trouble.begin(app);
-        let answer = dashboard.call_function(path, Some(cookie), arguments).await;
-        let failed = Trouble::end(app);
         let what = format!("{trouble:?} {path}");
-        tried.push((
-            Tried {
-                what,
-                failed,
-                answer,
-            },
-            Says::Function,
-        ));
+        let asked = dashboard.call_function(path, Some(cookie), arguments);
+        tried.push((Tried::of(app, trouble, what, asked).await, Says::Function));
     }
     let open = [
         "/login",
@@ -177,18 +176,9 @@ async fn try_pages(dashboard: &Dashboard, cookie: &str, trouble: Trouble) -> Vec
     for (page, cookie) in pages.chain(open) {
         // A minute after the last request a session is kept alive.
         app.clock.advance(TimeDelta::seconds(61));
-        trouble.begin(app);
-        let answer = dashboard.get(page, cookie).await;
-        let failed = Trouble::end(app);
         let what = format!("{trouble:?} GET {page}");
-        tried.push((
-            Tried {
-                what,
-                failed,
-                answer,
-            },
-            Says::Words,
-        ));
+        let asked = dashboard.get(page, cookie);
+        tried.push((Tried::of(app, trouble, what, asked).await, Says::Words));
     }
     tried
 }
@@ -223,18 +213,9 @@ async fn try_programs(dashboard: &Dashboard, trouble: Trouble) -> Vec<(Tried, Sa
         ("/v1/oauth2/revoke", secret(key, &format!("&token={token}"))),
         ("/v1/oauth2/introspect", format!("token={token}")),
     ] {
-        trouble.begin(app);
-        let answer = dashboard.send(path, None, FORM, &fields, &[]).await;
-        let failed = Trouble::end(app);
         let what = format!("{trouble:?} POST {path}");
-        tried.push((
-            Tried {
-                what,
-                failed,
-                answer,
-            },
-            Says::OAuth,
-        ));
+        let asked = dashboard.send(path, None, FORM, &fields, &[]);
+        tried.push((Tried::of(app, trouble, what, asked).await, Says::OAuth));
     }
     tried
 }

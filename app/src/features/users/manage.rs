@@ -66,7 +66,7 @@ pub(super) fn manage(person: &PersonRow, outcome: Option<FormOutcome>) -> AnyVie
                             label="E-mail"
                             kind=Input::Email
                             value=email
-                            hint="They log in with it. A link that was mailed to another one ends."
+                            hint="They log in with it. A link that went to the old address stops working."
                         />
                     </div>
                     {follows.map(|words| view! { <p>{words}</p> })}
