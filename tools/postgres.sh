@@ -134,6 +134,7 @@ listen_port = $port
 unix_socket_dir =
 pool_mode = $mode
 max_client_conn = 1000
+default_pool_size = 40
 auth_type = scram-sha-256
 auth_file = $folder/users.txt
 logfile = $folder/log

@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_network_and_a_site_of_ipv6_are_one_stranger() {
+    async fn check_98_a_network_and_a_site_of_ipv6_are_one_stranger() {
         let limits = LogInLimits::new(MEMORY);
         let mut passed = (0, 0);
         for n in 0..1_000 {

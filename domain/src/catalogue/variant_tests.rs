@@ -16,7 +16,7 @@ const ACCOUNTS: &str = "
     reports GET /v1/accounts/eod.csv";
 
 #[test]
-fn variants_of_a_literal_never_fall_to_the_parameter() {
+fn check_97_variants_of_a_literal_never_fall_to_the_parameter() {
     let catalogue = catalogue(ACCOUNTS);
     for variant in [
         "Positions",
@@ -456,7 +456,7 @@ proptest! {
     /// The tree agrees with comparing the call with each template, word for word and leniently: a
     /// parameter never has a value that leads, in its literal's place, to another template.
     #[test]
-    fn no_parameter_takes_what_folds_to_a_sibling_literal(
+    fn check_97_no_parameter_takes_what_folds_to_a_sibling_literal(
         templates in templates(),
         call in proptest::collection::vec(select(SPELLINGS.map(|(text, _)| text).to_vec()), 1..4),
     ) {

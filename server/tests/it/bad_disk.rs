@@ -53,7 +53,7 @@ fn limit(process: &Child, bytes: &str) {
 }
 
 #[test]
-fn a_disk_that_was_full_for_a_moment_stops_no_later_write() {
+fn check_102_a_disk_that_was_full_for_a_moment_stops_no_later_write() {
     let (host, [key_id, secret]) = Host::with_credential();
     let mut server = within(&host, "unlimited", &["serve"]);
     host.wait_until_ready();

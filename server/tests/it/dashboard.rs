@@ -26,7 +26,10 @@ pub struct Dashboard {
 
 impl Dashboard {
     pub async fn new() -> Self {
-        let app = TestApp::new().await;
+        Self::of(TestApp::new().await).await
+    }
+
+    pub async fn of(app: TestApp) -> Self {
         let key = app.issue("client_secret", "accounts=read").await;
         let user = app.owner.id.to_string();
         Self { app, key, user }

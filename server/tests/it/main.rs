@@ -10,6 +10,7 @@ mod alpaca_client;
 mod answer_times;
 mod app;
 mod audit_chain;
+mod away;
 mod bad_disk;
 mod canaries;
 mod catalogue;

@@ -65,7 +65,8 @@ pub fn end(mut server: Child) {
 }
 
 #[test]
-fn a_server_starts_and_serves_the_gate_on_a_read_only_database_and_comes_back_by_itself() {
+fn check_102_a_server_starts_and_serves_the_gate_on_a_read_only_database_and_comes_back_by_itself()
+{
     let database = Database::make();
     let host = Host::with_database(database.url());
     let [key_id, secret] = host.add_credential();

@@ -1337,7 +1337,7 @@ async fn check_72_a_provider_with_a_new_key_under_an_old_name_recovers_at_once()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn check_72_callers_who_break_off_do_not_keep_new_keys_from_coming() {
+async fn checks_72_and_101_callers_who_break_off_do_not_keep_new_keys_from_coming() {
     let scene = Scene::new().await;
     assert!(session(&scene.log_in(ada()).await).is_some());
     scene.provider.inner().key = SigningKey::new(Algorithm::ES256, "second");

@@ -115,7 +115,7 @@ impl Tried {
 }
 
 /// Forms that get as far as to write.
-fn writing() -> Vec<(&'static str, String)> {
+pub fn writing() -> Vec<(&'static str, String)> {
     let plain = |path, fields: &str| (path, fields.to_owned());
     let log_in = |password| {
         form(&[
@@ -183,8 +183,8 @@ async fn try_pages(dashboard: &Dashboard, cookie: &str, trouble: Trouble) -> Vec
     tried
 }
 
-/// What programs can ask for.
-async fn try_programs(dashboard: &Dashboard, trouble: Trouble) -> Vec<(Tried, Says)> {
+/// What programs can ask for, each with what it takes.
+pub async fn programs(dashboard: &Dashboard) -> Vec<(&'static str, String)> {
     let app = &dashboard.app;
     let signer = app.issue("private_key_jwt", "accounts=read").await;
     let token = app.token(&dashboard.key).await;
@@ -199,8 +199,7 @@ async fn try_programs(dashboard: &Dashboard, trouble: Trouble) -> Vec<(Tried, Sa
     let secret =
         |key: &Key, more: &str| format!("client_id={}&client_secret={}{more}", key.id, key.secret);
     let key = &dashboard.key;
-    let mut tried = Vec::new();
-    for (path, fields) in [
+    vec![
         ("/v1/oauth2/token", assertion),
         (
             "/v1/oauth2/token",
@@ -212,16 +211,22 @@ async fn try_programs(dashboard: &Dashboard, trouble: Trouble) -> Vec<(Tried, Sa
         ),
         ("/v1/oauth2/revoke", secret(key, &format!("&token={token}"))),
         ("/v1/oauth2/introspect", format!("token={token}")),
-    ] {
+    ]
+}
+
+async fn try_programs(dashboard: &Dashboard, trouble: Trouble) -> Vec<(Tried, Says)> {
+    let mut tried = Vec::new();
+    for (path, fields) in programs(dashboard).await {
         let what = format!("{trouble:?} POST {path}");
         let asked = dashboard.send(path, None, FORM, &fields, &[]);
-        tried.push((Tried::of(app, trouble, what, asked).await, Says::OAuth));
+        let asked = Tried::of(&dashboard.app, trouble, what, asked);
+        tried.push((asked.await, Says::OAuth));
     }
     tried
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_that_fails_for_the_database_says_503_and_when_to_try_again() {
+async fn check_102_everything_that_fails_for_the_database_says_503_and_when_to_try_again() {
     let mut problems = Vec::new();
     let mut reached = Vec::new();
     for trouble in [Trouble::NoWrites, Trouble::Away] {

@@ -264,7 +264,7 @@ fn lasting(issued: i64, ends: i64) -> Members {
 }
 
 #[test]
-fn no_token_is_for_longer_than_the_longest_life_nor_from_the_future() {
+fn check_99_no_token_is_for_longer_than_the_longest_life_nor_from_the_future() {
     let scene = Scene::new();
     let longest = MAX_TOKEN_LIFE.num_seconds();
     let table = [
@@ -284,7 +284,7 @@ fn no_token_is_for_longer_than_the_longest_life_nor_from_the_future() {
 }
 
 #[test]
-fn a_retired_key_counts_for_what_it_signed_in_its_time_and_nothing_newer() {
+fn check_99_a_retired_key_counts_for_what_it_signed_in_its_time_and_nothing_newer() {
     let mut scene = Scene::new();
     scene.ring.keys[0].signs_until = Some(at(1_000_001_000));
     let ended = Err(Cause::SigningKeyEnded);

@@ -46,7 +46,7 @@ async fn summary(team: &Team) -> Value {
 }
 
 #[tokio::test]
-async fn what_people_do_to_themselves_does_not_fill_the_log() {
+async fn check_98_what_people_do_to_themselves_does_not_fill_the_log() {
     let team = Team::new().await;
     let jonas = team.add("Jonas Lind", "jonas@example.com", "support").await;
     let mut here = team.log_in(jonas.id).await;
@@ -77,7 +77,7 @@ async fn what_people_do_to_themselves_does_not_fill_the_log() {
 }
 
 #[tokio::test]
-async fn strangers_with_any_number_of_addresses_do_not_fill_the_log() {
+async fn check_98_strangers_with_any_number_of_addresses_do_not_fill_the_log() {
     for url in ["sqlite::memory:", &postgres()] {
         let team = Team::at(url).await;
         let services = &team.services;
@@ -120,7 +120,7 @@ async fn strangers_with_any_number_of_addresses_do_not_fill_the_log() {
 }
 
 #[tokio::test]
-async fn a_low_role_that_tries_for_ever_does_not_fill_the_log_nor_use_up_others_budget() {
+async fn check_98_a_low_role_that_tries_for_ever_does_not_fill_the_log_nor_use_up_others_budget() {
     let team = Team::new().await;
     let services = &team.services;
     let issued = team.issue("client_secret", &[("accounts", "read")]).await;
@@ -144,7 +144,7 @@ async fn a_low_role_that_tries_for_ever_does_not_fill_the_log_nor_use_up_others_
 }
 
 #[tokio::test]
-async fn wrong_proofs_do_not_fill_the_log() {
+async fn check_98_wrong_proofs_do_not_fill_the_log() {
     let team = Team::new().await;
     let mara = team.log_in(team.mara.id).await;
     for _ in 0..100 {
@@ -155,7 +155,7 @@ async fn wrong_proofs_do_not_fill_the_log() {
 }
 
 #[tokio::test]
-async fn a_client_that_fetches_and_revokes_for_ever_fills_neither_log_nor_memory() {
+async fn check_98_a_client_that_fetches_and_revokes_for_ever_fills_neither_log_nor_memory() {
     let team = Team::new().await;
     let issued = team.issue("client_secret", &[("accounts", "read")]).await;
     let other = team.issue("client_secret", &[("accounts", "read")]).await;

@@ -117,7 +117,7 @@ async fn only_superusers_and_the_host_rotate() {
 }
 
 #[tokio::test]
-async fn a_key_that_no_longer_signs_has_no_private_half() {
+async fn check_99_a_key_that_no_longer_signs_has_no_private_half() {
     let team = Team::new().await;
     let services = &team.services;
     let replica = open(team.store.clone(), team.clock.clone()).await;
@@ -155,7 +155,7 @@ async fn a_key_that_no_longer_signs_has_no_private_half() {
 }
 
 #[tokio::test]
-async fn a_compromised_key_ends_at_once_everywhere_with_all_that_it_signed() {
+async fn check_99_a_compromised_key_ends_at_once_everywhere_with_all_that_it_signed() {
     let team = Team::new().await;
     let services = &team.services;
     let replica = open(team.store.clone(), team.clock.clone()).await;

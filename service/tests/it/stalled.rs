@@ -67,7 +67,7 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut deaths: watch
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_connection_is_given_up_and_nothing_old_is_believed_meanwhile() {
+async fn check_102_a_dead_connection_is_given_up_and_nothing_old_is_believed_meanwhile() {
     let url = postgres();
     let team = Team::at(&url).await;
     let network = Network::to(&url).await;

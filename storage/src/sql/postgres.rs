@@ -48,7 +48,7 @@ const CHANNEL: &str = "keyrack_changes";
 
 // Each purpose has connections of its own, so that nobody waits for a connection behind a crowd of
 // others: however long people's writes wait for the audit log, the gate and the feed can read. With the
-// one that listens these are all that a process takes.
+// one that listens, and the one that is asked for a sign of life, these are all that a process takes.
 
 /// For transactions.
 const WRITERS: u32 = 6;
@@ -73,6 +73,9 @@ const PING_TIME: Duration = Duration::from_millis(300);
 /// use has a time limit and would notice: that saves one way to the database and back. What is read for
 /// the gate is then read with another one.
 const ALIVE_FOR: Duration = Duration::from_secs(1);
+/// How long the database may take to say on the connection that is kept for it that it is there, before another
+/// one is tried.
+const WATCH_TIME: Duration = Duration::from_millis(500);
 /// How long the listener may take to connect.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
 // Startup parameters would be shorter than these statements, but PgBouncer refuses them.
@@ -142,6 +145,8 @@ struct Handle {
     /// What connects to PostgreSQL itself, for what needs a session.
     direct: PgConnectOptions,
     listener: Mutex<Option<PgListener>>,
+    /// What the database is asked for a sign of life with.
+    watch: Mutex<Option<PgConnection>>,
     trusted_since: Arc<TrustedSince>,
 }
 
@@ -240,10 +245,12 @@ async fn open(url: &str, direct: Option<&str>) -> StoreResult<Handle> {
                     .to_owned(),
             ));
         }
-        pooled.close().await?;
+        db.close().await?;
+        db = pooled;
     }
-    db.close().await?;
-    Ok(Handle::open(options, direct_options, direct.is_some()))
+    run(&mut db, KEEPALIVE).await?;
+    let is_pooled = direct.is_some();
+    Ok(Handle::open(db, options, direct_options, is_pooled))
 }
 
 /// Where it is, without what opens it.
@@ -255,7 +262,12 @@ fn place(options: &PgConnectOptions) -> String {
 
 impl Handle {
     /// Its pools connect when they are used.
-    fn open(options: PgConnectOptions, direct: PgConnectOptions, is_pooled: bool) -> Self {
+    fn open(
+        watch: PgConnection,
+        options: PgConnectOptions,
+        direct: PgConnectOptions,
+        is_pooled: bool,
+    ) -> Self {
         let trusted_since = Arc::new(TrustedSince::default());
         let options = if is_pooled {
             options.statement_cache_capacity(0)
@@ -290,22 +302,31 @@ impl Handle {
             begin: if is_pooled { BEGIN_POOLED } else { BEGIN },
             direct,
             listener: Mutex::default(),
+            watch: Mutex::new(Some(watch)),
             trusted_since,
         }
     }
 }
 
-/// A pool whose connections show that they are alive before they are used.
+/// A pool whose connections show that they are alive before they are used, and after.
 fn checked(trusted_since: Arc<TrustedSince>, alive_for: Duration) -> PgPoolOptions {
-    PgPoolOptions::new().before_acquire(move |db, known| {
-        let is_trusted = trusted_since.holds(known.age);
-        Box::pin(async move {
-            if is_trusted && known.idle_for >= alive_for {
-                in_ping_time(db.ping()).await?;
-            }
-            Ok(is_trusted)
+    PgPoolOptions::new()
+        .before_acquire(move |db, known| {
+            let is_trusted = trusted_since.holds(known.age);
+            Box::pin(async move {
+                if is_trusted && known.idle_for >= alive_for {
+                    in_ping_time(db.ping()).await?;
+                }
+                Ok(is_trusted)
+            })
         })
-    })
+        // The pool asks as well, but waits for ever, and a connection that waits takes the room of another.
+        .after_release(|db, _| {
+            Box::pin(async move {
+                in_ping_time(db.ping()).await?;
+                Ok(true)
+            })
+        })
 }
 
 /// A pool whose connections are sessions.
@@ -396,6 +417,9 @@ impl Handle {
         for pool in [&self.writer, &self.readers, &self.gate, &self.feed] {
             pool.close().await;
         }
+        if let Some(watch) = self.watch.lock().await.take() {
+            watch.close().await?;
+        }
         Ok(())
     }
 
@@ -410,6 +434,31 @@ impl Handle {
             .await;
         db.close().await?;
         done.map_err(migrations::schema_error)
+    }
+
+    /// Whether the server answers at all, and a pooler reaches it: one that is busy does so soon on a
+    /// connection that is there, and that it has no more of them is an answer.
+    async fn is_there(&self) -> bool {
+        let mut kept = self.watch.lock().await;
+        // It is back in its place only if it is sound.
+        if let Some(mut db) = kept.take()
+            && tokio::time::timeout(WATCH_TIME, run(&mut db, "SELECT 1"))
+                .await
+                .is_ok_and(|asked| asked.is_ok())
+        {
+            *kept = Some(db);
+            return true;
+        }
+        match self.writer.connect_options().connect().await {
+            Ok(mut db) => {
+                let is_there = run(&mut db, KEEPALIVE).await.is_ok();
+                *kept = is_there.then_some(db);
+                is_there
+            }
+            // SQLSTATE too_many_connections.
+            Err(sqlx::Error::Database(error)) => error.code().as_deref() == Some("53300"),
+            Err(_) => false,
+        }
     }
 
     /// Whether any migration has been run.

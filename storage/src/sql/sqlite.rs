@@ -261,6 +261,11 @@ impl Handle {
     #[expect(clippy::unused_self, reason = "the same call as for PostgreSQL")]
     const fn connect_anew(&self) {}
 
+    #[expect(clippy::unused_async, reason = "the same call as for PostgreSQL")]
+    async fn is_there(&self) -> bool {
+        true
+    }
+
     /// Refuses to go on with a file that is not the one at its path any more: nobody else sees what is
     /// in it, and what is written to it is lost.
     fn check(&self) -> StoreResult<()> {

@@ -323,7 +323,7 @@ impl Drop for SmallDisk {
     }
 }
 
-pub async fn a_disk_that_was_full_for_a_moment_stops_no_later_write(fixture: &Fixture) {
+pub async fn check_102_a_disk_that_was_full_for_a_moment_stops_no_later_write(fixture: &Fixture) {
     let Some(disk) = SmallDisk::mount(fixture.folder().join("small")) else {
         return;
     };

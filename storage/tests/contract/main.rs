@@ -110,7 +110,7 @@ mod every_database {
             what_is_beyond_a_limit_is_cleared_away
             what_tells_other_nodes_something_is_kept_longer
             all_sessions_of_a_person_are_gone_through
-            a_message_ends_its_sessions_once_and_whole
+            check_101_a_message_ends_its_sessions_once_and_whole
         }
         epochs {
             check_95_each_change_ends_what_began_before_it
@@ -264,7 +264,7 @@ mod sqlite {
             a_file_that_was_removed_or_replaced_is_noticed
             a_missing_file_is_made_only_where_that_is_wanted
             a_path_is_taken_by_the_letter
-            a_disk_that_was_full_for_a_moment_stops_no_later_write
+            check_102_a_disk_that_was_full_for_a_moment_stops_no_later_write
         }
     });
 }

@@ -246,7 +246,7 @@ pub async fn all_sessions_of_a_person_are_gone_through(fixture: &Fixture) {
     );
 }
 
-pub async fn a_message_ends_its_sessions_once_and_whole(fixture: &Fixture) {
+pub async fn check_101_a_message_ends_its_sessions_once_and_whole(fixture: &Fixture) {
     let store = &fixture.store;
     let (mara, jon) = (
         fixture.add_superuser(1).await,

@@ -109,7 +109,7 @@ fn server(code: &str, words: &str) -> Option<&'static str> {
             "make the database first: CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0"
         }
         "53300" => {
-            "the server has no connection left: raise its max_connections, a node of Keyrack takes up to 17"
+            "the server has no connection left: raise its max_connections, a node of Keyrack takes up to 18"
         }
         "42501" => {
             "the account lacks a right: GRANT CREATE ON SCHEMA public TO the account (PostgreSQL 15 and \
@@ -134,7 +134,7 @@ fn server(code: &str, words: &str) -> Option<&'static str> {
         "08P01" if says("max_client_conn") => "raise the pooler's max_client_conn",
         "08P01" if says("query_wait_timeout") => {
             "the pooler had no connection to PostgreSQL left: raise its default_pool_size, a node of \
-             Keyrack takes up to 17 in session mode"
+             Keyrack takes up to 18 in session mode"
         }
         "08P01" if says("SSL required") => {
             "the pooler takes connections over TLS alone: leave sslmode out of the URL"

@@ -84,7 +84,8 @@ impl Store for SqlStore {
     }
 
     async fn setting(&self, key: &str) -> StoreResult<Option<String>> {
-        set_up::setting(&mut *self.read().await?, key.to_owned()).await
+        self.read(move |db| Box::pin(set_up::setting(db, key.to_owned())))
+            .await
     }
 
     async fn setting_or_insert(&self, key: &str, value: &str) -> StoreResult<String> {
@@ -97,8 +98,10 @@ impl Store for SqlStore {
         let Some(statement) = DATABASE_TIME else {
             return Ok(None);
         };
-        let row = sqlx::query(statement)
-            .fetch_one(&mut *self.read().await?)
+        let row = self
+            .read(move |db| {
+                Box::pin(async move { Ok(sqlx::query(statement).fetch_one(db).await?) })
+            })
             .await?;
         Columns::of("the database's clock", &row)
             .instant("now")
@@ -106,7 +109,7 @@ impl Store for SqlStore {
     }
 
     async fn known_time(&self) -> StoreResult<KnownTime> {
-        set_up::known_time(&mut *self.read().await?).await
+        self.read(|db| Box::pin(set_up::known_time(db))).await
     }
 
     async fn note_time(&self, at: Instant, acceptances: i64) -> StoreResult<()> {
@@ -136,7 +139,7 @@ impl Store for SqlStore {
     }
 
     async fn has_users(&self) -> StoreResult<bool> {
-        set_up::has_users(&mut *self.read().await?).await
+        self.read(|db| Box::pin(set_up::has_users(db))).await
     }
 
     async fn offer_set_up(&self, token: OneTimeToken, audit: AuditEvent) -> StoreResult<()> {
@@ -145,7 +148,8 @@ impl Store for SqlStore {
     }
 
     async fn set_up_token_is_valid(&self, hash: TokenHash, now: Instant) -> StoreResult<bool> {
-        set_up::token_is_valid(&mut *self.read().await?, hash, now).await
+        self.read(move |db| Box::pin(set_up::token_is_valid(db, hash, now)))
+            .await
     }
 
     async fn complete_set_up(
@@ -176,11 +180,12 @@ impl Store for SqlStore {
     }
 
     async fn find_user(&self, id: UserId) -> StoreResult<Option<User>> {
-        users::find(&mut *self.read().await?, id).await
+        self.read(move |db| Box::pin(users::find(db, id))).await
     }
 
     async fn find_login(&self, email: EmailAddress) -> StoreResult<Option<Login>> {
-        users::find_login(&mut *self.read().await?, email).await
+        self.read(move |db| Box::pin(users::find_login(db, email)))
+            .await
     }
 
     async fn password_was_wrong(
@@ -212,23 +217,27 @@ impl Store for SqlStore {
     }
 
     async fn find_password_hash(&self, id: UserId) -> StoreResult<Option<String>> {
-        users::find_password_hash(&mut *self.read().await?, id).await
+        self.read(move |db| Box::pin(users::find_password_hash(db, id)))
+            .await
     }
 
     async fn list_users(&self, query: UserQuery) -> StoreResult<Vec<User>> {
-        users::list(&mut *self.read().await?, query).await
+        self.read(move |db| Box::pin(users::list(db, query))).await
     }
 
     async fn list_people(&self, query: PeopleQuery) -> StoreResult<PeoplePage> {
-        people::page(&mut *self.read().await?, &query).await
+        self.read(move |db| Box::pin(async move { people::page(db, &query).await }))
+            .await
     }
 
     async fn find_person(&self, id: UserId, now: Instant) -> StoreResult<Option<PersonRecord>> {
-        people::find(&mut *self.read().await?, id, now).await
+        self.read(move |db| Box::pin(people::find(db, id, now)))
+            .await
     }
 
     async fn find_user_at(&self, epoch: Epoch) -> StoreResult<Option<User>> {
-        users::find_at(&mut *self.read().await?, epoch).await
+        self.read(move |db| Box::pin(users::find_at(db, epoch)))
+            .await
     }
 
     async fn set_role(&self, id: UserId, role: Role, audit: AuditEvent) -> StoreResult<()> {
@@ -307,7 +316,8 @@ impl Store for SqlStore {
     }
 
     async fn find_password_link(&self, hash: TokenHash, now: Instant) -> StoreResult<Option<User>> {
-        users::find_password_link(&mut *self.read().await?, hash, now).await
+        self.read(move |db| Box::pin(users::find_password_link(db, hash, now)))
+            .await
     }
 
     async fn redeem_password_link(
@@ -334,7 +344,8 @@ impl Store for SqlStore {
         &self,
         identity: Identity,
     ) -> StoreResult<Option<(User, Epoch)>> {
-        identities::find_user(&mut *self.read().await?, identity).await
+        self.read(move |db| Box::pin(identities::find_user(db, identity)))
+            .await
     }
 
     async fn add_user_with_identity(
@@ -376,7 +387,7 @@ impl Store for SqlStore {
     }
 
     async fn find_second_factors(&self, id: UserId) -> StoreResult<SecondFactors> {
-        factors::find(&mut *self.read().await?, id).await
+        self.read(move |db| Box::pin(factors::find(db, id))).await
     }
 
     async fn add_second_factor(
@@ -467,7 +478,8 @@ impl Store for SqlStore {
     }
 
     async fn find_session(&self, id: TokenHash, now: Instant) -> StoreResult<Option<SessionRow>> {
-        sessions::find(&mut *self.read().await?, id, now).await
+        self.read(move |db| Box::pin(sessions::find(db, id, now)))
+            .await
     }
 
     async fn find_session_owner(
@@ -475,7 +487,8 @@ impl Store for SqlStore {
         id: TokenHash,
         now: Instant,
     ) -> StoreResult<Option<SessionOwner>> {
-        sessions::find_owner(&mut *self.read().await?, id, now).await
+        self.read(move |db| Box::pin(sessions::find_owner(db, id, now)))
+            .await
     }
 
     async fn take_session(&self, id: TokenHash, now: Instant) -> StoreResult<Option<SessionRow>> {
@@ -489,7 +502,8 @@ impl Store for SqlStore {
     }
 
     async fn list_sessions_of(&self, user: UserId, now: Instant) -> StoreResult<Vec<SessionRow>> {
-        sessions::list_of(&mut *self.read().await?, user, now).await
+        self.read(move |db| Box::pin(sessions::list_of(db, user, now)))
+            .await
     }
 
     async fn page_sessions_of(
@@ -499,7 +513,8 @@ impl Store for SqlStore {
         after: Option<TokenHash>,
         limit: u32,
     ) -> StoreResult<Vec<SessionRow>> {
-        sessions::page_of(&mut *self.read().await?, user, now, after, limit).await
+        self.read(move |db| Box::pin(sessions::page_of(db, user, now, after, limit)))
+            .await
     }
 
     async fn end_sessions_by_message(
@@ -557,7 +572,8 @@ impl Store for SqlStore {
     }
 
     async fn find_credential(&self, key_id: KeyId) -> StoreResult<Option<CredentialRecord>> {
-        credentials::find(&mut *self.read().await?, key_id).await
+        self.read(move |db| Box::pin(credentials::find(db, key_id)))
+            .await
     }
 
     async fn list_key_ids(&self, after: Option<KeyId>, limit: u32) -> StoreResult<Vec<KeyId>> {
@@ -571,11 +587,12 @@ impl Store for SqlStore {
     }
 
     async fn list_credentials(&self, query: CredentialQuery) -> StoreResult<CredentialPage> {
-        list::page(&mut *self.read().await?, &query).await
+        self.read(move |db| Box::pin(async move { list::page(db, &query).await }))
+            .await
     }
 
     async fn count_credentials(&self, now: Instant) -> StoreResult<CredentialCounts> {
-        counts::count(&mut *self.read().await?, now).await
+        self.read(move |db| Box::pin(counts::count(db, now))).await
     }
 
     async fn count_in_use_with(
@@ -583,7 +600,10 @@ impl Store for SqlStore {
         scopes: Vec<WireScope>,
         now: Instant,
     ) -> StoreResult<Vec<u64>> {
-        counts::count_in_use_with(&mut *self.read().await?, &scopes, now).await
+        self.read(move |db| {
+            Box::pin(async move { counts::count_in_use_with(db, &scopes, now).await })
+        })
+        .await
     }
 
     async fn update_credential(
@@ -779,7 +799,8 @@ impl Store for SqlStore {
         before: i64,
         limit: u32,
     ) -> StoreResult<Vec<(i64, CatalogueVersion)>> {
-        catalogue::list(&mut *self.read().await?, before, limit).await
+        self.read(move |db| Box::pin(catalogue::list(db, before, limit)))
+            .await
     }
 
     async fn record_decisions(&self, mut decisions: Vec<DecisionRow>) -> StoreResult<()> {
@@ -789,11 +810,13 @@ impl Store for SqlStore {
     }
 
     async fn find_decision(&self, request_id: String) -> StoreResult<Option<DecisionRow>> {
-        decisions::find(&mut *self.read().await?, request_id).await
+        self.read(move |db| Box::pin(decisions::find(db, request_id)))
+            .await
     }
 
     async fn list_decisions_of(&self, key_id: KeyId, limit: u32) -> StoreResult<Vec<DecisionRow>> {
-        decisions::list_of(&mut *self.read().await?, key_id, limit).await
+        self.read(move |db| Box::pin(decisions::list_of(db, key_id, limit)))
+            .await
     }
 
     async fn trim_decisions(
@@ -805,7 +828,9 @@ impl Store for SqlStore {
         let mut trimmed = 0;
         for (whose, keep) in [(Whose::All, keep), (Whose::Strangers, keep_strangers)] {
             // Finding it takes a walk over all that are kept: nobody waits for a reader.
-            let beyond = decisions::first_beyond(&mut *self.read().await?, whose, keep).await?;
+            let beyond = self
+                .read(move |db| Box::pin(decisions::first_beyond(db, whose, keep)))
+                .await?;
             trimmed += self
                 .write_at_once(move |db| Box::pin(decisions::trim(db, whose, before, beyond)))
                 .await?;
@@ -834,7 +859,8 @@ impl Store for SqlStore {
     }
 
     async fn usage_of(&self, key_id: KeyId, since: Instant) -> StoreResult<Vec<UsageRow>> {
-        usage::list_of(&mut *self.read().await?, key_id, since).await
+        self.read(move |db| Box::pin(usage::list_of(db, key_id, since)))
+            .await
     }
 
     async fn trim_usage(&self, before: Instant) -> StoreResult<u64> {
@@ -843,7 +869,8 @@ impl Store for SqlStore {
     }
 
     async fn search_audit(&self, query: AuditQuery) -> StoreResult<Vec<AuditEntry>> {
-        audit::search(&mut *self.read().await?, query).await
+        self.read(move |db| Box::pin(audit::search(db, query)))
+            .await
     }
 
     async fn audit_base(&self) -> StoreResult<(i64, ChainHash)> {
@@ -861,7 +888,8 @@ impl Store for SqlStore {
     }
 
     async fn list_audit(&self, after: i64, limit: u32) -> StoreResult<Vec<AuditEntry>> {
-        audit::list(&mut *self.read().await?, after, limit).await
+        self.read(move |db| Box::pin(audit::list(db, after, limit)))
+            .await
     }
 
     async fn list_audit_of(
@@ -870,11 +898,12 @@ impl Store for SqlStore {
         id: String,
         limit: u32,
     ) -> StoreResult<Vec<AuditEntry>> {
-        audit::list_of(&mut *self.read().await?, kind, id, limit).await
+        self.read(move |db| Box::pin(audit::list_of(db, kind, id, limit)))
+            .await
     }
 
     async fn last_audit_time(&self) -> StoreResult<Option<Instant>> {
-        audit::last_time(&mut *self.read().await?).await
+        self.read(|db| Box::pin(audit::last_time(db))).await
     }
 
     async fn audit_head(&self) -> StoreResult<(i64, ChainHash)> {

@@ -4,6 +4,7 @@
 mod audit;
 mod catalogue;
 mod columns;
+mod contact;
 mod counts;
 mod credential_row;
 mod credentials;
@@ -35,6 +36,7 @@ use sqlx::{Connection as _, Pool};
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
+use self::contact::Contact;
 use super::super::{OrIfTaken, Work, text, unavailable};
 use super::{
     Connection, DATABASE_TIME, Db, Handle, IS_REMOTE, LOCK_AUDIT_HEAD, LOCK_ROWS, LOOK_TIME,
@@ -65,6 +67,7 @@ const fn found(rows: u64, what: &'static str) -> StoreResult<()> {
 #[derive(Debug, Clone)]
 pub(super) struct SqlStore {
     handle: Arc<Handle>,
+    contact: Arc<Contact>,
     last_write: Arc<LastWrite>,
     /// The turns of writes for people. Those wait for each other at the audit log, and anybody who
     /// reaches the sign-in page can make them; in the order in which they came, and never with all
@@ -97,14 +100,22 @@ impl SqlStore {
     pub(super) fn new(handle: Handle) -> Self {
         Self {
             handle: Arc::new(handle),
+            contact: Arc::new(Contact::new()),
             last_write: Arc::default(),
             people: Arc::new(Semaphore::new(PEOPLE_AT_ONCE)),
         }
     }
 
-    /// For what people read.
-    async fn read(&self) -> StoreResult<PoolConnection<Db>> {
-        self.connection(self.handle.readers()).await
+    /// Reads something for people.
+    async fn read<T, W>(&self, work: W) -> StoreResult<T>
+    where
+        W: for<'c> FnOnce(&'c mut Connection) -> Work<'c, T>,
+    {
+        self.unless_away(async {
+            let mut db = self.connection(self.handle.readers()).await?;
+            work(&mut db).await
+        })
+        .await
     }
 
     /// Reads something for the gate or the issuer, on connections that are there however many people come.
@@ -130,8 +141,11 @@ impl SqlStore {
     where
         W: for<'c> FnOnce(&'c mut Connection) -> Work<'c, T>,
     {
-        self.read_within(LOOK_TIME, self.handle.feed(), work)
-            .await?
+        self.unless_away(async {
+            self.read_within(LOOK_TIME, self.handle.feed(), work)
+                .await?
+        })
+        .await
     }
 
     /// Reads something, with another connection if the first ones turn out to have died.
@@ -140,12 +154,15 @@ impl SqlStore {
         W: for<'c> Fn(&'c mut Connection) -> Work<'c, T>,
     {
         let mut others = pool.options().get_max_connections();
-        loop {
-            match self.read_within(READ_TIME, pool, &work).await? {
-                Err(StoreError::Unavailable(_)) if IS_REMOTE && others > 0 => others -= 1,
-                read => return read,
+        self.unless_away(async {
+            loop {
+                match self.read_within(READ_TIME, pool, &work).await? {
+                    Err(StoreError::Unavailable(_)) if IS_REMOTE && others > 0 => others -= 1,
+                    read => return read,
+                }
             }
-        }
+        })
+        .await
     }
 
     /// Reads something with a connection, which is given up if that fails: on one that is dead nothing comes
@@ -185,9 +202,12 @@ impl SqlStore {
     {
         let store = self.clone();
         finish(async move {
-            let turn = tokio::time::timeout(PATIENCE, store.people.acquire()).await;
-            let _turn = turn.map_err(unavailable)?.map_err(unavailable)?;
-            store.transaction(work).await
+            let in_turn = async {
+                let turn = tokio::time::timeout(PATIENCE, store.people.acquire()).await;
+                let _turn = turn.map_err(unavailable)?.map_err(unavailable)?;
+                store.transaction(work).await
+            };
+            store.unless_away(in_turn).await
         })
         .await
     }
@@ -200,7 +220,7 @@ impl SqlStore {
         W: for<'c> FnOnce(&'c mut Connection) -> Work<'c, T> + Send + 'static,
     {
         let store = self.clone();
-        finish(async move { store.transaction(work).await }).await
+        finish(async move { store.unless_away(store.transaction(work)).await }).await
     }
 
     /// Does work in a transaction together with its audit event.
@@ -253,7 +273,8 @@ impl SqlStore {
         finish(async move {
             for some in facts.chunks(FACTS_AT_ONCE) {
                 let some = some.to_vec();
-                store.transaction(move |db| work(db, some)).await?;
+                let written = store.transaction(move |db| work(db, some));
+                store.unless_away(written).await?;
             }
             Ok(())
         })
