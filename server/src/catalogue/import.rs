@@ -16,8 +16,6 @@ use super::openapi::{Document, Lenient, Operation, PathItem, Server};
 const OTHER: &str = "other";
 /// The scope of tags that there is no room for.
 const REST: &str = "rest";
-/// The most reasons in the words of an error.
-const MAX_REASONS: usize = 20;
 /// The longest summary or description, in characters.
 const MAX_TEXT: usize = 200;
 
@@ -49,15 +47,14 @@ pub fn draft(document: &Document) -> anyhow::Result<String> {
     };
     leave_out(&mut file, &mut notes)?;
     if file.scopes.is_empty() {
-        let mut reasons: String = "it has no operation that a catalogue can list".to_owned();
-        for note in notes.iter().take(MAX_REASONS) {
-            reasons = reasons + "\n- " + &one_line(note, "");
+        if notes.is_empty() {
+            bail!("it has no operations");
         }
-        if notes.len() > MAX_REASONS {
-            let more = notes.len() - MAX_REASONS;
-            reasons.push_str(&format!("\n- and {more} more"));
-        }
-        bail!(reasons);
+        let notes: String = notes
+            .iter()
+            .map(|note| format!("\n- {}", words(note)))
+            .collect();
+        bail!("it has no operation that a catalogue can list{notes}");
     }
     Ok(written(&file, &notes))
 }
@@ -66,6 +63,7 @@ pub fn draft(document: &Document) -> anyhow::Result<String> {
 fn scopes(document: &Document, notes: &mut Vec<String>) -> Vec<ScopeEntry> {
     let naming = Naming::of(document, notes);
     let mixed = mixed_places(document, notes);
+    let calls = calls(document);
     let mut scopes = BTreeMap::new();
     for (template, item) in &document.paths.0 {
         let Some(item) = document.item(item) else {
@@ -76,15 +74,22 @@ fn scopes(document: &Document, notes: &mut Vec<String>) -> Vec<ScopeEntry> {
             continue;
         };
         for (method, operation) in item.operations() {
-            let path = full_path(document, item, operation, template);
+            let (plain, behind) = split_path(template);
+            let path = full_path(document, item, operation, plain);
+            let alike = calls[&(method, without_parameters(&path))];
             let path = without_mixed_kinds(&path, &mixed);
             let call = format!("{method} {path}");
-            if let Some(at) = template.find(['?', '#']) {
-                let behind = &template[at..];
+            if !behind.is_empty() && alike > 1 {
                 notes.push(format!(
-                    "left out: {call}: {behind} is no part of a path, so Keyrack can't tell this call from others of its path"
+                    "left out: {call}{behind}: {behind} is no part of a path, so this is the same call as other \
+                     operations; add {call} yourself, if one scope may have them all"
                 ));
                 continue;
+            }
+            if !behind.is_empty() {
+                notes.push(format!(
+                    "{call}: without {behind}, which is no part of a path"
+                ));
             }
             let tag = naming.tag(template, operation);
             match operation.tags.as_slice() {
@@ -190,9 +195,10 @@ impl<'d> Naming<'d> {
         if self.has_tags {
             return operation.tags.first().map(|tag| tag.0.as_str());
         }
+        let (path, _) = split_path(path);
         path.split('/')
             .find(|segment| !segment.is_empty() && !is_version(segment))
-            .filter(|segment| !segment.contains(['{', '?', '#']))
+            .filter(|segment| !segment.contains('{'))
     }
 
     /// Place, wire name and title.
@@ -219,7 +225,7 @@ fn mixed_places(document: &Document, notes: &mut Vec<String>) -> BTreeSet<String
     for (path, item) in &document.paths.0 {
         let item = document.item(item).unwrap_or(item);
         for (_, operation) in item.operations() {
-            let path = full_path(document, item, operation, path);
+            let path = full_path(document, item, operation, split_path(path).0);
             for (place, segment) in places(&path) {
                 if let Some((_, parameter)) = segment.split_once('{') {
                     let inside = parameter.split_once('}').map_or("", |(inside, _)| inside);
@@ -246,7 +252,7 @@ fn places(path: &str) -> Vec<(String, &str)> {
     let mut places = Vec::new();
     for segment in path.split('/').skip(1) {
         place.push('/');
-        place.push_str(&with_parameters(segment, |_| "{}".to_owned()));
+        place.push_str(&without_parameters(segment));
         places.push((place.clone(), segment));
     }
     places
@@ -282,6 +288,31 @@ fn with_parameters(path: &str, parameter: impl Fn(&str) -> String) -> String {
         rest = after;
     }
     plain + rest
+}
+
+/// A path in which no parameter's name or kind counts.
+fn without_parameters(path: &str) -> String {
+    with_parameters(path, |_| "{}".to_owned())
+}
+
+/// How many operations are the same call to a gateway, which decides by method and path alone.
+fn calls(document: &Document) -> BTreeMap<(&'static str, String), usize> {
+    let mut calls = BTreeMap::new();
+    for (template, item) in &document.paths.0 {
+        let item = document.item(item).unwrap_or(item);
+        for (method, operation) in item.operations() {
+            let path = full_path(document, item, operation, split_path(template).0);
+            *calls
+                .entry((method, without_parameters(&path)))
+                .or_default() += 1;
+        }
+    }
+    calls
+}
+
+/// A path, and the query or fragment that some documents write behind it.
+fn split_path(template: &str) -> (&str, &str) {
+    template.split_at(template.find(['?', '#']).unwrap_or(template.len()))
 }
 
 /// Takes out what the catalogue's own check refuses, and what is too much for it.
@@ -322,7 +353,7 @@ fn written(file: &CatalogueFile, notes: &[String]) -> String {
         text.push_str("#\n# Look at these first:\n");
     }
     for note in notes {
-        text.push_str(&format!("# - {}\n", one_line(note, "")));
+        text.push_str(&format!("# - {}\n", words(note)));
     }
     let quoted = |text: &str| Value::from(text);
     text.push_str(&format!(
@@ -496,11 +527,16 @@ fn base_path(server: &Server) -> String {
     .to_owned()
 }
 
-/// A text in one line of plain characters, cut to [`MAX_TEXT`], or something else for an empty one.
-fn one_line(text: &str, otherwise: &str) -> String {
+/// A text in one line of plain characters.
+fn words(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-    let text = words.join(" ");
+    words.join(" ")
+}
+
+/// The same, cut to [`MAX_TEXT`], or something else for an empty one.
+fn one_line(text: &str, otherwise: &str) -> String {
+    let text = words(text);
     if text.is_empty() {
         return otherwise.to_owned();
     }
