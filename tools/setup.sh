@@ -145,7 +145,7 @@ python_signs() {
 }
 
 # What the tests run Keyrack with: a browser, both gateways, a database server and a pooler, what signs in Python and in
-# Go, a clock that jumps.
+# Go and Go's OAuth client, a clock that jumps.
 peers() {
   local missing=() services=()
   have chromium || [[ -x ${KEYRACK_CHROMIUM:-} ]] || missing+=(chromium)
@@ -158,6 +158,7 @@ peers() {
   python_signs || missing+=(python3-jwt python3-cryptography)
   have faketime || missing+=(faketime)
   have go || missing+=(golang-go)
+  [[ -d /usr/share/gocode/src/golang.org/x/oauth2 ]] || missing+=(golang-golang-x-oauth2-dev)
   [[ ${#missing[@]} = 0 ]] && return
   debian "${missing[@]}"
   # The tests start their own: the packages' services are not wanted, now or after a reboot.

@@ -1,9 +1,14 @@
 //! Each method of Alpaca's own client library makes a call that the shipped catalogue lists: none is
-//! refused for its path, and none goes to the scope of another.
+//! refused for its path, and none goes to the scope of another. Through a gateway its calls are let through
+//! or refused as the credential's access says, and it understands the refusals.
 
 use std::process::Command;
 
 use domain::catalogue::Catalogue;
+use server::state::GateMode;
+
+use crate::foreign_client::printed_by;
+use crate::gateways::Gateway;
 
 const SHIPPED: &str = include_str!("../../../catalogue/alpaca-broker.toml");
 
@@ -81,4 +86,31 @@ fn every_call_of_alpacas_client_goes_where_its_documents_say() {
     ];
     assert_eq!(silent, empty);
     assert_eq!(calls, 74);
+}
+
+/// What the library prints of its calls, [`alpaca_calls.py`], with the credential's pair as the legacy one.
+#[tokio::test]
+async fn alpacas_client_goes_through_each_gateway_as_its_access_says() {
+    for mode in [GateMode::Nginx, GateMode::Caddy] {
+        let gateway = Gateway::start(mode).await;
+        let access = "accounts=read data=read trading=write";
+        let key = gateway.app.issue("legacy", access).await;
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/alpaca_calls.py");
+        let mut client = Command::new("python-alpaca");
+        client
+            .arg(script)
+            .args([&format!("http://{}", gateway.address), &key.id, &key.secret]);
+        let printed = printed_by(client).await;
+        let id = "0c6b1f3e-7a55-4b0e-9d8e-6f2d3c4b5a69";
+        let expected = [
+            format!("account GET /v1/trading/accounts/{id}/account"),
+            "asset GET /v1/assets/BTC%2FUSD".to_owned(),
+            format!("position DELETE /v1/trading/accounts/{id}/positions/AAPL"),
+            "journal 403 insufficient_scope".to_owned(),
+            "stranger 401 invalid_credentials".to_owned(),
+            "headers GET /v1/clock".to_owned(),
+            "other_version 403 path_not_allowed".to_owned(),
+        ];
+        assert_eq!(printed.lines().collect::<Vec<_>>(), expected, "{mode:?}");
+    }
 }

@@ -1,6 +1,7 @@
-//! An OAuth client that others wrote, the crate `oauth2`, against our endpoints.
+//! OAuth clients that others wrote, the crate `oauth2` and Go's `golang.org/x/oauth2`, against our endpoints.
 
 use std::convert::Infallible;
+use std::process::Command;
 
 use axum::body::Body;
 use axum::http::{Request, Response};
@@ -10,9 +11,11 @@ use oauth2::{
     RequestTokenError, RevocationUrl, Scope, StandardRevocableToken,
     TokenIntrospectionResponse as _, TokenResponse as _, TokenUrl,
 };
+use server::state::GateMode;
 use service::GatewayDraft;
 
 use crate::app::{PUBLIC_URL, READ, TestApp};
+use crate::gateways::Gateway;
 
 /// What the crate sends, carried to the router.
 async fn send(app: &TestApp, request: HttpRequest) -> Result<Response<Vec<u8>>, Infallible> {
@@ -105,4 +108,46 @@ async fn the_crate_oauth2_gets_asks_about_and_ends_tokens() {
         panic!("{wrong:?}");
     };
     assert_eq!(*error.error(), BasicErrorResponseType::InvalidClient);
+}
+
+/// What a client's program prints, while this test serves what it calls.
+pub async fn printed_by(mut client: Command) -> String {
+    let output = tokio::task::spawn_blocking(move || client.output());
+    let output = output.await.unwrap();
+    let output = output.expect("tools/setup.sh test installs the clients");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// It asks for tokens in each way that it knows, and calls the API with them through a gateway.
+#[tokio::test]
+async fn gos_oauth2_gets_tokens_that_a_gateway_takes() {
+    let gateway = Gateway::start(GateMode::Nginx).await;
+    let keyrack = gateway.app.serve().await;
+    let access = "accounts=read data=read";
+    let key = gateway.app.issue("client_secret", access).await;
+    let signer = gateway.app.issue("private_key_jwt", access).await;
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/foreign_client.go");
+    let mut client = Command::new("go");
+    client
+        .args(["run", program])
+        .arg(format!("http://{keyrack}/v1/oauth2/token"))
+        .arg(format!("http://{}/v1/accounts", gateway.address))
+        .args([&key.id, &key.secret, &signer.id])
+        .arg(gateway.app.assertion(&signer))
+        // Where Debian's packages of libraries are.
+        .env("GOPATH", "/usr/share/gocode")
+        .env("GO111MODULE", "off")
+        .env_remove("GOFLAGS");
+    let printed = printed_by(client).await;
+    let expected = [
+        "basic 200",
+        "post 200",
+        "detected 200",
+        "jwt 200",
+        "other_scope 403",
+        "not_granted 400 invalid_scope",
+        "wrong_secret 401 invalid_client",
+    ];
+    assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
 }

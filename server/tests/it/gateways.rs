@@ -23,9 +23,9 @@ const NGINX: &str = include_str!("../../../docs/gateways/nginx.conf");
 const CADDYFILE: &str = include_str!("../../../docs/gateways/Caddyfile");
 
 /// A gateway with what is behind it.
-struct Gateway {
-    app: TestApp,
-    address: SocketAddr,
+pub struct Gateway {
+    pub app: TestApp,
+    pub address: SocketAddr,
     /// How many calls the API got.
     calls: Arc<AtomicU32>,
     _proxy: Proxy,
@@ -33,7 +33,7 @@ struct Gateway {
 
 impl Gateway {
     /// One that is trusted for its address.
-    async fn start(mode: GateMode) -> Self {
+    pub async fn start(mode: GateMode) -> Self {
         let app = TestApp::with(mode, default_catalogue()).await;
         let keyrack = app.serve().await;
         let site = match mode {
