@@ -52,6 +52,12 @@ pub enum StoreError {
     /// The database can be read, but there is no room for what was written.
     #[error("the disk of the database is full")]
     Full(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database can be read, but the operating system does not let its files be written.
+    #[error(
+        "the files of the database can't be written: look at the limit on the size of files (ulimit -f), \
+         at quotas, and at the disk"
+    )]
+    Unwritable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database did not answer, or answered with an error.
     #[error("the database is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),

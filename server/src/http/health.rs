@@ -111,6 +111,10 @@ async fn look(services: &Services) -> Readiness {
     Readiness::ReadsOnly(match problem {
         ServiceError::Unavailable(StoreError::ReadOnly(_)) => "the database is read-only",
         ServiceError::Unavailable(StoreError::Full(_)) => "the disk of the database is full",
+        ServiceError::Unavailable(StoreError::Unwritable(_)) => {
+            "the files of the database can't be written: look at the limit on the size of files (ulimit -f), \
+             at quotas, and at the disk"
+        }
         _ => "the database takes no writes",
     })
 }

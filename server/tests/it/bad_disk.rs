@@ -65,7 +65,8 @@ fn check_102_a_disk_that_was_full_for_a_moment_stops_no_later_write() {
         assert!(refused >= 500, "{refused}");
         let (status, text) = host.get("/readyz");
         assert_eq!(status, 200);
-        assert!(text.contains("nothing can be changed"), "{text}");
+        let told = "nothing can be changed: the files of the database can't be written";
+        assert!(text.contains(told), "{text}");
         assert_eq!(host.ask_gate(&basic(&key_id, &secret)), 200);
         limit(&server, "unlimited");
         assert_eq!(host.get("/readyz"), (200, "ready\n".to_owned()));

@@ -142,6 +142,7 @@ async fn a_node_that_can_only_read_is_ready_for_the_gate_and_says_what_is_not_po
     let app = TestApp::new().await;
     let full = || StoreError::Full("SECRET-CAUSE".into());
     let read_only = || StoreError::ReadOnly("SECRET-CAUSE".into());
+    let unwritable = || StoreError::Unwritable("SECRET-CAUSE".into());
     let other = || StoreError::Unavailable("SECRET-CAUSE".into());
     for (problem, words) in [
         (
@@ -149,6 +150,11 @@ async fn a_node_that_can_only_read_is_ready_for_the_gate_and_says_what_is_not_po
             "the disk of the database is full",
         ),
         (read_only, "the database is read-only"),
+        (
+            unwritable,
+            "the files of the database can't be written: look at the limit on the size of files (ulimit -f), \
+             at quotas, and at the disk",
+        ),
         (other, "the database takes no writes"),
     ] {
         app.store.refuse_writes(Some(problem));

@@ -48,10 +48,13 @@ impl From<sqlx::Error> for StoreError {
             // SQLSTATE read_only_sql_transaction, disk_full.
             Some("25006") => Self::ReadOnly(error.into()),
             Some("53100") => Self::Full(error.into()),
-            // A result code of SQLite, whose last byte tells the kind: SQLITE_READONLY, SQLITE_FULL.
-            Some(code) if code.len() < 5 => match code.parse().map(|code: u16| code & 0xff) {
-                Ok(8) => Self::ReadOnly(error.into()),
-                Ok(13) => Self::Full(error.into()),
+            // A result code of SQLite, whose last byte tells the kind: SQLITE_READONLY, SQLITE_FULL, and
+            // SQLITE_IOERR_WRITE, which tells of a size limit or a quota as well.
+            Some(code) if code.len() < 5 => match code.parse().map(|code: u16| (code & 0xff, code))
+            {
+                Ok((8, _)) => Self::ReadOnly(error.into()),
+                Ok((13, _)) => Self::Full(error.into()),
+                Ok((_, 778)) => Self::Unwritable(error.into()),
                 _ => unavailable(error),
             },
             _ => unavailable(postgres::explain(error)),
