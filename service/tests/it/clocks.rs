@@ -10,8 +10,8 @@ use domain::expiry::rfc3339;
 use jsonwebtoken::Algorithm;
 use service::{
     AddPerson, AuditQuery, Clock as _, ClockProblem, CredentialChange, IssuedCredential,
-    ManualClock, PublicKeyDraft, RequestFacts, ServiceError, Services, SessionRow, Settings,
-    SystemClock, Token, TokenError,
+    MAX_TOKEN_LIFE, ManualClock, PublicKeyDraft, RequestFacts, ServiceError, Services, SessionRow,
+    Settings, SystemClock, Token, TokenError,
 };
 
 use crate::gateways::revoke;
@@ -73,6 +73,40 @@ async fn check_105_a_node_that_is_behind_remembers_what_it_hears_of_until_it_end
         called.unwrap_err();
         clock.advance(TimeDelta::seconds(30));
         behind.sweep().await.unwrap();
+    }
+}
+
+/// It hears of a revocation whose end is cleared away by then, so it reckons with the last that there can be.
+#[tokio::test]
+async fn check_105_a_node_that_stood_still_for_a_day_remembers_what_others_have_cleared_away() {
+    let team = Team::new().await;
+    let longest = Settings {
+        token_life: MAX_TOKEN_LIFE,
+        ..settings()
+    };
+    let (still, clock) = node_off_by(&team, TimeDelta::zero()).await;
+    let other = open_with(team.store.clone(), team.clock.clone(), longest).await;
+    let day = TimeDelta::days(1);
+    team.clock.advance(day);
+    let issued = team.issue("client_secret", &[("data", "read")]).await;
+    let revoked = token(&other, &issued).await.unwrap();
+    let good = token(&other, &issued).await.unwrap();
+    revoke(&other, &issued, &revoked).await.unwrap();
+    let now = other.now();
+    team.clock.advance(MAX_TOKEN_LIFE + day);
+    assert!(other.sweep().await.unwrap() > 0, "nothing was cleared away");
+    let stored = team.store.list_revoked_tokens(now).await.unwrap();
+    assert!(stored.is_empty(), "{stored:?}");
+
+    still.catch_up().await.unwrap();
+    clock.advance(day);
+    let minutes = MAX_TOKEN_LIFE.num_minutes();
+    for minute in 0..minutes {
+        still.sweep().await.unwrap();
+        let call = async |token| call_with_token(&still, token, "GET", "/v1/assets").await;
+        call(&good).await.unwrap();
+        assert!(call(&revoked).await.is_err(), "after {minute} minutes");
+        clock.advance(TimeDelta::minutes(1));
     }
 }
 
