@@ -17,9 +17,9 @@ const PASSWORD: &str = "mice juggle seven lamps";
 const EMAIL: &str = "amina@example.com";
 
 /// Somebody at a browser.
-struct Browser {
-    app: TestApp,
-    cookie: String,
+pub struct Browser {
+    pub app: TestApp,
+    pub cookie: String,
 }
 
 fn form(fields: &[(&str, &str)]) -> String {
@@ -42,7 +42,7 @@ fn between<'p>(page: &'p str, before: &str, after: &str) -> &'p str {
 
 impl Browser {
     /// A superuser who has just logged in.
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let app = TestApp::new().await;
         let person = AddPerson {
             name: "Amina Said".into(),
@@ -62,17 +62,17 @@ impl Browser {
         browser
     }
 
-    async fn log_in(&mut self) -> Answer {
+    pub async fn log_in(&mut self) -> Answer {
         let fields = [("email", EMAIL), ("password", PASSWORD), ("next", "")];
         self.post("/login", &form(&fields)).await
     }
 
-    async fn get(&mut self, path: &str) -> Answer {
+    pub async fn get(&mut self, path: &str) -> Answer {
         let request = Request::get(path).header(header::ACCEPT, "text/html");
         self.send(request, Body::empty()).await
     }
 
-    async fn post(&mut self, path: &str, body: &str) -> Answer {
+    pub async fn post(&mut self, path: &str, body: &str) -> Answer {
         let kind = "application/x-www-form-urlencoded";
         let request = Request::post(path)
             .header(header::CONTENT_TYPE, kind)
@@ -90,7 +90,7 @@ impl Browser {
         answer
     }
 
-    fn code(&self, secret: &str) -> String {
+    pub fn code(&self, secret: &str) -> String {
         let secret = Secret::try_from_base32(secret).unwrap();
         let totp = Builder::new().with_secret(secret).build().unwrap();
         let now = u64::try_from(self.app.services.now().timestamp()).unwrap();
@@ -98,7 +98,7 @@ impl Browser {
     }
 
     /// Makes a second factor on the account page: its secret.
-    async fn set_up(&mut self) -> String {
+    pub async fn set_up(&mut self) -> String {
         let page = text(&self.post("/account/totp", "").await.ok());
         let secret = between(&page, "?secret=", "&").to_owned();
         let draft = between(&page, "name=\"draft\" value=\"", "\"").to_owned();

@@ -11,6 +11,7 @@ use crate::app::{Answer, Key, PASSWORD, TestApp};
 use crate::dashboard::{Dashboard, FORM, form, text};
 use crate::faulty::Health;
 use crate::role_matrix::{FORMS, FUNCTIONS, PAGES};
+use crate::second_factors::Browser;
 
 /// What is tried beside a request, or after it, and whose failure is in the log alone.
 const BESIDE: [&str; 3] = ["can_write", "record_decisions", "record_uses"];
@@ -306,4 +307,78 @@ async fn a_session_that_can_not_be_kept_is_a_503() {
     app.store.fail_next("save_session");
     is_503(dashboard.get("/users", Some(&cookie)).await, "save_session");
     dashboard.get("/users", Some(&cookie)).await.ok();
+}
+
+/// Somebody whose password was right, and whose second factor is asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_log_in_says_503_and_goes_on_when_the_database_does() {
+    let mut browser = Browser::new().await;
+    let secret = browser.set_up().await;
+    let (mut problems, mut reached) = (Vec::new(), Vec::new());
+    let step = "/login/second-factor";
+    for trouble in [Trouble::NoWrites, Trouble::Away] {
+        browser.log_in().await;
+        let code = form(&[("proof", &browser.code(&secret))]);
+        for (path, fields) in [
+            (step, code.as_str()),
+            (step, "proof=000000"),
+            (step, "proof=AAAA-AAAA-AAAA-AAAA"),
+            ("/login/second-factor/passkey", ""),
+        ] {
+            trouble.begin(&browser.app);
+            let answer = browser.post(path, fields).await;
+            let tried = Tried {
+                what: format!("{trouble:?} POST {path} {fields}"),
+                failed: Trouble::end(&browser.app),
+                answer,
+            };
+            problems.extend(tried.problem(Says::Words));
+            reached.extend(tried.failed);
+        }
+        let whole = browser.post(step, &code).await;
+        assert_eq!(whole.header("location"), Some("/"), "{}", text(&whole));
+        browser.app.clock.advance(TimeDelta::seconds(30));
+    }
+    assert!(problems.is_empty(), "{problems:#?}");
+    for call in [
+        "use_totp_step",
+        "use_recovery_code",
+        "append_audit",
+        "find_session",
+    ] {
+        assert!(reached.contains(&call), "{call} was not tried: {reached:?}");
+    }
+}
+
+/// One call fails, and all before it went well.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_step_of_a_log_in_that_fails_is_a_503_and_lets_nobody_in() {
+    let mut browser = Browser::new().await;
+    let secret = browser.set_up().await;
+    browser.cookie.clear();
+    for call in ["find_second_factors", "create_session"] {
+        browser.app.store.fail_next(call);
+        let answer = browser.log_in().await;
+        assert!(browser.app.store.take_failed().contains(&call), "{call}");
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{call}");
+        assert!(answer.cookie().is_none(), "{call}");
+    }
+    for call in [
+        "find_session",
+        "find_second_factors",
+        "use_totp_step",
+        "record_login",
+        "create_session",
+    ] {
+        browser.log_in().await;
+        let code = form(&[("proof", &browser.code(&secret))]);
+        browser.app.store.fail_next(call);
+        let answer = browser.post("/login/second-factor", &code).await;
+        assert!(browser.app.store.take_failed().contains(&call), "{call}");
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{call}");
+        assert_eq!(answer.header("retry-after"), Some("5"), "{call}");
+        let page = browser.get("/credentials").await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{call}");
+        browser.app.clock.advance(TimeDelta::seconds(30));
+    }
 }
