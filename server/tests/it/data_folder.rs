@@ -5,7 +5,9 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::app::basic;
+use server::serve::Background;
+
+use crate::app::{TestApp, basic};
 use crate::commands::{Host, KEYRACK, refs};
 use crate::read_only::{Database, end};
 
@@ -135,6 +137,14 @@ fn a_data_folder_may_have_any_name() {
     }
 }
 
+/// SQLite takes such a name for a URL.
+#[test]
+fn a_relative_path_is_taken_by_the_letter() {
+    let host = Host::with_database("sqlite:file:x.db".to_owned());
+    host.add_credential();
+    assert_eq!(host.files(), ["file:x.db", "master.key"]);
+}
+
 #[test]
 fn a_command_leaves_everything_in_the_database_itself() {
     let host = Host::new();
@@ -171,4 +181,18 @@ fn a_server_whose_database_is_removed_stops_letting_calls_through_and_says_so() 
     assert_eq!((ask(), host.log_in()), (200, 303));
     server.kill().unwrap();
     server.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_clears_away_and_puts_its_files_in_order_by_itself() {
+    let app = TestApp::new().await;
+    let _background = Background::start(&app.services);
+    let mut wanted = vec!["tidy", "note_time", "delete_expired", "trim_decisions"];
+    let began = Instant::now();
+    while !wanted.is_empty() {
+        let calls = app.store.take_calls();
+        wanted.retain(|call| !calls.contains(call));
+        assert!(began.elapsed() < Duration::from_secs(30), "{wanted:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

@@ -1,10 +1,12 @@
 //! A PostgreSQL that takes no writes for a while: the gate goes on, and all else comes back by itself.
 
+use std::fs;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::app::basic;
 use crate::commands::Host;
+use crate::signals::{lines, wait_for};
 
 /// A database of its own on the server that `tools/postgres.sh start` started.
 pub struct Database {
@@ -77,6 +79,15 @@ fn check_102_a_server_starts_and_serves_the_gate_on_a_read_only_database_and_com
     end(server);
 
     database.turn("SET default_transaction_read_only = on");
+    // Another catalogue, which can't be noted among its versions now.
+    let catalogue = include_str!("../../../catalogue/alpaca-broker.toml");
+    let other = catalogue.replacen("version = \"", "version = \"other-", 1);
+    fs::write(host.path().join("other.toml"), other).unwrap();
+    fs::write(
+        host.path().join("keyrack.toml"),
+        "catalogue = \"other.toml\"",
+    )
+    .unwrap();
     let server = host.start(&["serve"]);
     host.wait_until_ready();
     assert_eq!(ask(), 200);
@@ -94,6 +105,23 @@ fn check_102_a_server_starts_and_serves_the_gate_on_a_read_only_database_and_com
     }
     assert_eq!(host.get("/readyz"), (200, "ready\n".to_owned()));
     assert_eq!(ask(), 200);
+    end(server);
+    database.remove();
+}
+
+#[test]
+fn a_server_starts_on_a_read_only_database_where_nobody_is_yet() {
+    let database = Database::make();
+    let host = Host::with_database(database.url());
+    let server = host.start(&["serve"]);
+    host.wait_until_ready();
+    end(server);
+    database.turn("SET default_transaction_read_only = on");
+    let mut server = host.start(&["serve"]);
+    wait_for(&lines(&mut server), "no link for setting up Keyrack");
+    let (status, text) = host.get("/readyz");
+    assert_eq!(status, 200);
+    assert!(text.contains("the database is read-only"), "{text}");
     end(server);
     database.remove();
 }

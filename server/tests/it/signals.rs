@@ -29,7 +29,7 @@ fn log(process: Child) -> String {
 }
 
 /// What a process logs, line by line.
-fn lines(process: &mut Child) -> Receiver<String> {
+pub fn lines(process: &mut Child) -> Receiver<String> {
     let (lines, logged) = mpsc::channel();
     let stderr = process.stderr.take().unwrap();
     thread::spawn(move || {
@@ -42,7 +42,7 @@ fn lines(process: &mut Child) -> Receiver<String> {
 
 /// Waits for a line with these words.
 #[track_caller]
-fn wait_for(log: &Receiver<String>, words: &str) {
+pub fn wait_for(log: &Receiver<String>, words: &str) {
     let patience = Duration::from_secs(30);
     while !log.recv_timeout(patience).expect(words).contains(words) {}
 }
@@ -136,10 +136,19 @@ async fn a_server_that_is_still_starting_ends_when_it_is_asked_to() {
 
 #[test]
 fn a_server_goes_on_when_nobody_reads_what_it_says() {
+    let start = |host: &Host| {
+        let mut server = host.start(&["serve"]);
+        drop((server.stdout.take(), server.stderr.take()));
+        host.wait_until_ready();
+        server
+    };
+    // The link for setting it up goes to standard output.
+    let nobody = Host::new();
+    let mut server = start(&nobody);
+    send(&server, "TERM");
+    assert!(server.wait().unwrap().success());
     let (host, [key_id, secret]) = Host::with_credential();
-    let mut server = host.start(&["serve"]);
-    drop((server.stdout.take(), server.stderr.take()));
-    host.wait_until_ready();
+    let mut server = start(&host);
     // Each is logged.
     for signal in ["HUP", "USR1"] {
         send(&server, signal);

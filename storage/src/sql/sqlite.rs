@@ -497,9 +497,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_in_a_transaction_stops_no_later_write() {
+    async fn a_panic_in_a_transaction_ends_its_connection_and_stops_no_later_write() {
         let folder = tempfile::tempdir().unwrap();
         let handle = handle(folder.path()).await;
+        // By this the connection would be known again.
+        let mark = "PRAGMA cache_size = 7";
+        sqlx::query(mark).execute(&handle.writer).await.unwrap();
         let writer = handle.writer.clone();
         let panicked = tokio::spawn(async move {
             store::transaction(&writer, BEGIN, |db| {
@@ -519,6 +522,9 @@ mod tests {
             })
         });
         again.await.unwrap();
+        let size = sqlx::query_scalar("PRAGMA cache_size").fetch_one(&handle.writer);
+        let size: i64 = size.await.unwrap();
+        assert_ne!(size, 7, "the connection is the same");
     }
 
     #[tokio::test]
