@@ -1,9 +1,5 @@
 //! What commands print: results to standard output, problems to standard error.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "commands print; nothing else does"
-)]
+#![expect(clippy::print_stdout, reason = "commands print; nothing else does")]
 
 use std::fs::File;
 use std::io::Write as _;
@@ -25,21 +21,21 @@ pub fn json(value: &serde_json::Value) {
     println!("{value}");
 }
 
-/// Something for the person at the terminal that is not the result.
+/// Something for the person at the terminal that is not the result; lost if there is nobody any more.
 pub fn note(text: impl std::fmt::Display) {
-    eprintln!("{text}");
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Tells why the command failed, cause by cause.
 pub fn failure(error: &anyhow::Error) -> ExitCode {
-    eprintln!("keyrack: {error:#}");
+    note(format_args!("keyrack: {error:#}"));
     for problem in error
         .chain()
         .filter_map(|e| e.downcast_ref::<service::ServiceError>())
     {
         if let service::ServiceError::Invalid(fields) = problem {
             for field in fields {
-                eprintln!("  {}: {}", field.field, field.message);
+                note(format_args!("  {}: {}", field.field, field.message));
             }
         }
     }
