@@ -151,13 +151,11 @@ impl Time {
     pub(crate) fn now(&self) -> Instant {
         let told = self.told.load();
         let (wall, steady) = self.clocks();
-        let lead = told.lead.fetch_max(wall - steady, Ordering::Relaxed);
-        let lead = lead.max(wall - steady);
+        let lead = raise(&told.lead, wall - steady);
         let latest = told.latest.load(Ordering::Relaxed);
         let is_far_behind = latest - wall > SKEW.num_milliseconds();
         let now = if is_far_behind { steady + lead } else { wall };
-        let latest = told.latest.fetch_max(now, Ordering::Relaxed);
-        DateTime::from_timestamp_millis(latest.max(now)).unwrap_or_default()
+        DateTime::from_timestamp_millis(raise(&told.latest, now)).unwrap_or_default()
     }
 
     /// Takes in when something was done on another node: what has ended there has ended here. A node that
@@ -167,8 +165,8 @@ impl Time {
         let (wall, steady) = self.clocks();
         if at - wall <= SKEW.num_milliseconds() {
             let told = self.told.load();
-            told.latest.fetch_max(at, Ordering::Relaxed);
-            told.lead.fetch_max(at - steady, Ordering::Relaxed);
+            raise(&told.latest, at);
+            raise(&told.lead, at - steady);
             return;
         }
         let said_at = self.said_at.load(Ordering::Relaxed);
@@ -310,6 +308,16 @@ impl Agreement {
 /// last too long here. Whatever is stored with its begin is asked so, wherever it was made.
 pub(crate) fn lasts(since: Instant, long: TimeDelta, now: Instant) -> bool {
     since <= now + SKEW && now < since + long
+}
+
+/// Raises a number if it is lower; the number then. Each call at the gate comes here and mostly finds nothing to
+/// raise: a write even then would have the processors wait for each other.
+fn raise(number: &AtomicI64, to: i64) -> i64 {
+    let current = number.load(Ordering::Relaxed);
+    if current >= to {
+        return current;
+    }
+    number.fetch_max(to, Ordering::Relaxed).max(to)
 }
 
 fn millis(steady: std::time::Duration) -> i64 {

@@ -30,7 +30,7 @@ use service::{
 use self::credentials::Credentials;
 use self::original::Original;
 use self::refusal::{GateRefusal, Reason};
-use crate::http::authorization::single;
+use crate::http::authorization::{Ambiguous, single};
 use crate::http::layers::forwarded::is_in;
 use crate::http::layers::request::describe_around;
 use crate::http::{log_panic, rate_limit};
@@ -159,9 +159,11 @@ async fn decide(
     } = question;
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map(|peer| peer.0.ip().to_canonical());
+    let token = single(&parts.headers, &GATEWAY);
+    let has_token = token != Ok(None);
     let hops = http.forwarded_header.hops(&parts.headers);
-    let (asker, caller) = addresses(&parts.headers, hops, peer, &http.trusted_proxies);
-    let asking = asking(services, settings, &parts.headers, asker).await;
+    let (asker, caller) = addresses(has_token, hops, peer, &http.trusted_proxies);
+    let asking = asking(services, settings, token, asker).await;
     let gateway = match asking {
         Ok(Some((asked_in, gateway))) => {
             *mode = asked_in;
@@ -218,10 +220,10 @@ fn keep(services: &Services, question: &Question, reason: &Reason) {
 async fn asking(
     services: &Services,
     settings: &GateSettings,
-    headers: &HeaderMap,
+    token: Result<Option<&str>, Ambiguous>,
     asker: Option<IpAddr>,
 ) -> ServiceResult<Option<(GateMode, Option<KnownGateway>)>> {
-    match single(headers, &GATEWAY) {
+    match token {
         Err(_) => Ok(None),
         Ok(Some(token)) => {
             let gateway = services.authenticate_gateway(token, asker).await?;
@@ -245,12 +247,12 @@ async fn asking(
 /// machine, and to go on would take what the caller invented. One without a token is trusted for
 /// its address, so it must be the peer itself.
 fn addresses(
-    headers: &HeaderMap,
+    has_token: bool,
     mut hops: impl Iterator<Item = Option<IpAddr>>,
     peer: Option<IpAddr>,
     proxies: &[IpNet],
 ) -> (Option<IpAddr>, Option<IpAddr>) {
-    let by_proxy = peer.is_some_and(|peer| is_in(proxies, peer)) && headers.contains_key(&GATEWAY);
+    let by_proxy = has_token && peer.is_some_and(|peer| is_in(proxies, peer));
     let gateway = by_proxy.then(|| hops.next().flatten()).flatten();
     (gateway.or(peer), hops.next().flatten())
 }
@@ -397,14 +399,11 @@ mod tests {
             for value in values {
                 headers.append("x-forwarded-for", HeaderValue::from_static(value));
             }
-            if has_token {
-                headers.insert(GATEWAY, HeaderValue::from_static("krg_token"));
-            }
             let peer: IpAddr = peer.parse().unwrap();
             let proxies = ["10.0.0.0/24".parse().unwrap()];
             let hops = ForwardedHeader::XForwardedFor.hops(&headers);
             let peer = Some(peer.to_canonical());
-            let (asker, called) = addresses(&headers, hops, peer, &proxies);
+            let (asker, called) = addresses(has_token, hops, peer, &proxies);
             let texts = (asker.map(|a| a.to_string()), called.map(|a| a.to_string()));
             assert_eq!(
                 (texts.0.as_deref(), texts.1.as_deref()),
