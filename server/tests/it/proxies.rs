@@ -1,4 +1,4 @@
-//! Real nginx and real Caddy with files of `docs`, and a server behind that says what reached it.
+//! Real nginx, Caddy, Traefik and Envoy with files of `docs`, and a server behind that says what reached it.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,11 +13,15 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::wire;
+
+const ENTRY_POINT: &str = include_str!("../../../docs/gateways/traefik-entry-point.yaml");
+
 /// A process that passes requests on.
 pub struct Proxy {
     pub address: SocketAddr,
     process: Child,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Drop for Proxy {
@@ -38,6 +42,32 @@ impl Proxy {
         Self::start(site, start_caddy).await
     }
 
+    /// Traefik with a documented file behind the documented entry point, here and without TLS.
+    pub async fn traefik(site: &str) -> Self {
+        let proxy = Self::start(site, start_traefik).await;
+        // It listens before it has read its routes.
+        for _ in 0..200 {
+            let answer = wire::send(proxy.address, "GET /", &[], "").await;
+            if answer.status != StatusCode::NOT_FOUND {
+                return proxy;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("Traefik takes no routes from this: {site}");
+    }
+
+    /// Envoy with the documented parts of a connection manager, in front of `api`.
+    pub async fn envoy(site: &str, api: SocketAddr) -> Self {
+        let clusters = [("keyrack", envoy_keyrack(site)), ("api", api)];
+        let site = envoy_site(site, &clusters);
+        Self::start(&site, start_envoy).await
+    }
+
+    /// What it has written so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
     async fn start(site: &str, start: fn(&Path, SocketAddr, &str) -> Child) -> Self {
         // Another process may take the free port before the proxy does.
         for _ in 0..5 {
@@ -48,7 +78,7 @@ impl Proxy {
             let proxy = Self {
                 address,
                 process,
-                _folder: folder,
+                folder,
             };
             if is_up {
                 return proxy;
@@ -157,7 +187,7 @@ fn start_nginx(folder: &Path, listen: SocketAddr, site: &str) -> Child {
         .arg(folder)
         .arg("-c")
         .arg(path);
-    spawn(command, "nginx")
+    spawn(command, folder, "nginx")
 }
 
 fn start_caddy(folder: &Path, listen: SocketAddr, site: &str) -> Child {
@@ -174,16 +204,97 @@ fn start_caddy(folder: &Path, listen: SocketAddr, site: &str) -> Child {
         .env("XDG_DATA_HOME", folder)
         .env("XDG_CONFIG_HOME", folder)
         .env("HOME", folder);
-    spawn(command, "caddy")
+    spawn(command, folder, "caddy")
 }
 
-fn spawn(mut command: Command, package: &str) -> Child {
+fn start_traefik(folder: &Path, listen: SocketAddr, site: &str) -> Child {
+    let site = fill(site, &[("      tls: {}\n", "")]);
+    let routes = folder.join("traefik.yaml");
+    std::fs::write(&routes, site).unwrap();
+    let entry_point = fill(
+        ENTRY_POINT,
+        &[
+            ("\":443\"", &format!("\"{listen}\"")),
+            (
+                "filename: traefik.yaml",
+                &format!("filename: {}", routes.display()),
+            ),
+        ],
+    );
+    // It would ask the internet for a newer version.
+    let main = format!("{entry_point}\nlog: {{level: WARN}}\nglobal: {{checkNewVersion: false}}\n");
+    let path = folder.join("main.yaml");
+    std::fs::write(&path, main).unwrap();
+    let mut command = Command::new("traefik");
+    command.arg("--configFile").arg(path);
+    spawn(command, folder, "traefik")
+}
+
+fn start_envoy(folder: &Path, listen: SocketAddr, site: &str) -> Child {
+    let port = format!("port_value: {}", listen.port());
+    let path = folder.join("envoy.yaml");
+    std::fs::write(&path, fill(site, &[("port_value: LISTEN", &port)])).unwrap();
+    let mut command = Command::new("envoy");
+    command.args([
+        "--disable-hot-restart",
+        "--concurrency",
+        "2",
+        "-l",
+        "warning",
+        "-c",
+    ]);
+    command.arg(path);
+    spawn(command, folder, "envoy")
+}
+
+/// Where the documented parts have Keyrack: a bootstrap file repeats it as the address of a cluster.
+fn envoy_keyrack(site: &str) -> SocketAddr {
+    let (_, uri) = site.split_once("uri: http://").unwrap();
+    uri.lines().next().unwrap().parse().unwrap()
+}
+
+/// A bootstrap file around the documented parts of a connection manager.
+fn envoy_site(manager: &str, clusters: &[(&str, SocketAddr)]) -> String {
+    let manager = manager.replace('\n', "\n          ");
+    let clusters: Vec<_> = clusters
+        .iter()
+        .map(|(name, address)| {
+            let (ip, port) = (address.ip(), address.port());
+            let endpoint = json!({
+                "endpoint": { "address": { "socket_address": { "address": ip, "port_value": port } } }
+            });
+            json!({
+                "name": name,
+                "connect_timeout": "1s",
+                "load_assignment": { "cluster_name": name, "endpoints": [{ "lb_endpoints": [endpoint] }] },
+            })
+        })
+        .collect();
+    let clusters = Value::from(clusters);
+    format!(
+        r#"static_resources:
+  listeners:
+  - address: {{socket_address: {{address: 127.0.0.1, port_value: LISTEN}}}}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: api
+          {manager}
+  clusters: {clusters}
+"#
+    )
+}
+
+fn spawn(mut command: Command, folder: &Path, program: &str) -> Child {
+    let log = std::fs::File::create(folder.join("log")).unwrap();
     command
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+        .stdout(log.try_clone().unwrap())
+        .stderr(log);
     command.spawn().unwrap_or_else(|error| {
-        panic!("{package} can't be started ({error}): install Debian's package {package}")
+        panic!("{program} can't be started ({error}): tools/setup.sh test installs it")
     })
 }
 

@@ -1,5 +1,5 @@
-//! Traefik and Envoy, which the tests can't run: what each sends for a call, header by header as
-//! its documentation says, and what the gate makes of it.
+//! Traefik and Envoy as people may configure them otherwise than `docs/gateways` does: what each sends for a
+//! call, header by header as its documentation says, and what the gate makes of it.
 
 use axum::body::Body;
 use axum::http::{Request, header};
