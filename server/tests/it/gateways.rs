@@ -279,12 +279,14 @@ async fn hands_on_what_the_gate_says(gateway: &Gateway) {
     let key = gateway.app.issue("legacy", "accounts=read").await;
     let basic = key.basic();
     for trick in TRICKS {
-        let is_tunnel = |(name, value): &(&str, &str)| *name == "Upgrade" && *value != "h2c";
-        if gateway.mode == GateMode::Envoy && trick.iter().any(is_tunnel) {
-            // Envoy opens no tunnel that its configuration does not name, and asks nobody.
+        // Envoy asks nobody about tunnels, nor where a client names X-Forwarded-… in Connection.
+        let is_refused_by_envoy = |(name, value): &(&str, &str)| {
+            (*name == "Upgrade" && *value != "h2c") || value.contains("X-Forwarded-")
+        };
+        if gateway.mode == GateMode::Envoy && trick.iter().any(is_refused_by_envoy) {
             let headers = [&[("Authorization", &*basic)], trick].concat();
             let answer = gateway.refused("GET /v1/accounts", &headers).await;
-            assert_eq!(answer.status, 403, "{trick:?}");
+            assert!([400, 403].contains(&answer.status.as_u16()), "{trick:?}");
             continue;
         }
         for spoofed in [&[][..], &SPOOFED, &TOKENS] {
