@@ -72,12 +72,12 @@ fn scope(label: &str, level: Level, chosen: AccessLevel) -> ScopeRow {
             Endpoint {
                 method: "GET".to_owned(),
                 path: label.to_owned(),
-                level: Level::Read,
+                level: Some(Level::Read),
             },
             Endpoint {
                 method: "POST".to_owned(),
                 path: label.to_owned(),
-                level,
+                level: Some(level),
             },
         ],
         level: chosen,

@@ -99,6 +99,7 @@ impl InUse {
 async fn decide(services: &Services, issued: &IssuedCredential) -> anyhow::Result<()> {
     let (key_id, secret) = proof(issued);
     let request = GateRequest {
+        preflight_for: None,
         gateway: None,
         method: GATE[0].1,
         path: GATE[1].1,

@@ -14,7 +14,7 @@ use server::http::Front;
 use server::http::layers::forwarded::ForwardedHeader;
 use server::metrics::Metrics;
 use server::outbound::HttpOutbound;
-use server::state::{AppState, GateMode, GateSettings, HttpSettings, Shared};
+use server::state::{AppState, GateMode, GateSettings, HttpSettings, Preflights, Shared};
 use service::{
     Actor, AddPerson, ClientProof, IssuedCredential, MasterKey, RequestFacts, Services, SessionRow,
     Settings, SystemClock, TokenRequest,
@@ -133,6 +133,7 @@ pub async fn start(services: &Services, bare: Router) -> anyhow::Result<SocketAd
             gate: GateSettings {
                 mode: GateMode::Nginx,
                 trusted: loopback,
+                preflights: Preflights::Refuse,
                 key_id_header: "APCA-API-KEY-ID".parse()?,
                 secret_header: "APCA-API-SECRET-KEY".parse()?,
             },

@@ -118,10 +118,22 @@ pub struct GateSettings {
     pub mode: GateMode,
     /// Peers that may ask.
     pub trusted: Vec<IpNet>,
+    /// What becomes of browsers' preflights.
+    pub preflights: Preflights,
     /// The header with the key id in the legacy pair.
     pub key_id_header: ::http::HeaderName,
     /// The header with the secret in the legacy pair.
     pub secret_header: ::http::HeaderName,
+}
+
+/// What becomes of a browser's preflight (CORS), which never carries credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preflights {
+    /// It is refused like every call without credentials.
+    Refuse,
+    /// It goes through if the catalogue has the call that it asks leave for.
+    Allow,
 }
 
 /// The kind of gateway that asks the gate.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::Instant;
 use domain::audience::AudienceList;
-use domain::catalogue;
+use domain::catalogue::{self, Method};
 use domain::credential::Flow;
 use domain::limits::{LimitKind, Limits};
 use domain::scope::{AccessLevel, WireScope};
@@ -44,6 +44,9 @@ pub struct GateRequest<'a> {
     pub method: &'a str,
     /// Path and query, raw, as the gateway got them.
     pub path: &'a str,
+    /// The method that a browser asks leave for by this call, if such questions are let through: a
+    /// preflight of CORS, which carries no credentials.
+    pub preflight_for: Option<&'a str>,
     /// What the caller presented.
     pub presented: Presented<'a>,
     /// The gateway that asks, if it has shown a token. The audiences of those that are trusted for their
@@ -56,7 +59,8 @@ pub struct GateRequest<'a> {
 /// A call that goes through, with what the gateway tells the API about the caller.
 #[derive(Debug)]
 pub struct Allowed {
-    caller: Caller,
+    /// Nothing for one without credentials, where none are needed.
+    caller: Option<Caller>,
     quota: Option<Quota>,
 }
 
@@ -86,12 +90,20 @@ impl Caller {
 }
 
 impl Allowed {
+    /// Whether nobody stands behind it, and nothing is to be said of the caller.
+    #[must_use]
+    pub const fn is_anonymous(&self) -> bool {
+        self.caller.is_none()
+    }
+
     /// Whose call it is, the credential's name in ASCII, and everything that the caller may do as a scope
-    /// string: values of headers. Nothing if one of them can't be one, which is not to be let through.
+    /// string: values of headers. Nothing for a call of nobody's, and if one of them can't be one, which is
+    /// not to be let through.
     #[must_use]
     pub fn headers(&self) -> Option<[&HeaderValue; 3]> {
-        let introduction = self.caller.live().headers.as_ref()?;
-        let scope = self.caller.grant().header.as_ref()?;
+        let caller = self.caller.as_ref()?;
+        let introduction = caller.live().headers.as_ref()?;
+        let scope = caller.grant().header.as_ref()?;
         Some([&introduction.key_id, &introduction.name, scope])
     }
 
@@ -104,7 +116,8 @@ impl Allowed {
     /// Everything that the caller may do.
     #[must_use]
     pub fn scope(&self) -> &str {
-        &self.caller.grant().text
+        let caller = self.caller.as_ref();
+        caller.map_or("", |caller| &caller.grant().text)
     }
 }
 
@@ -256,6 +269,17 @@ impl Services {
             is_repeat,
             ..Trace::default()
         };
+        if matches!(request.presented, Presented::Nothing) && self.is_open(request) {
+            // Kept nowhere: strangers could make as many as they like.
+            return if is_repeat {
+                Err(Refusal::AskedAgain)
+            } else {
+                Ok(Allowed {
+                    caller: None,
+                    quota: None,
+                })
+            };
+        }
         let now = self.now();
         let caller = match self.authenticate(request, now).await {
             Ok(caller) => caller,
@@ -266,7 +290,25 @@ impl Services {
         };
         let decided = Self::weigh(request, &caller, &mut trace);
         self.note(request, &trace, decided.as_ref().err(), now);
-        decided.map(|quota| Allowed { caller, quota })
+        decided.map(|quota| Allowed {
+            caller: Some(caller),
+            quota,
+        })
+    }
+
+    /// Whether anybody may make the call: one that the catalogue says so of, or a browser's preflight of
+    /// one that it has. Where it lists `OPTIONS` itself, that is a call like any other, and no preflight.
+    fn is_open(&self, request: GateRequest<'_>) -> bool {
+        let catalogue = self.catalogue();
+        let find = |method| catalogue.find(method, request.path);
+        let Ok(needed) = find(request.method) else {
+            return false;
+        };
+        let is_preflight = || {
+            let is_known = request.preflight_for.map(|method| find(method).is_ok());
+            needed.listed != Method::Options && is_known.unwrap_or_default()
+        };
+        needed.public || is_preflight()
     }
 
     /// Decides about the call of a caller who is known, by the catalogue that the caller was seen under.
@@ -289,7 +331,7 @@ impl Services {
         let level = needed.level;
         trace.needed = Some(needed);
         let scopes = &caller.grant().scopes;
-        if !scopes.allows(scope, level) {
+        if !needed.public && !scopes.allows(scope, level) {
             let (required, have) = (scope.at(level), scopes.level_of(scope));
             return Err(Refusal::InsufficientScope { required, have });
         }

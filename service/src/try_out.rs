@@ -77,6 +77,7 @@ impl Services {
                 continue;
             };
             let request = GateRequest {
+                preflight_for: None,
                 gateway: None,
                 method: method.as_str(),
                 path: &path,

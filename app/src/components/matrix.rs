@@ -13,8 +13,8 @@ pub struct Endpoint {
     pub method: String,
     /// The path pattern.
     pub path: String,
-    /// What a call needs.
-    pub level: Level,
+    /// What a call needs; nothing for one that anybody may make.
+    pub level: Option<Level>,
 }
 
 /// One scope of the matrix.
@@ -34,7 +34,7 @@ impl ScopeRow {
     fn all_reads(&self) -> bool {
         self.endpoints
             .iter()
-            .all(|endpoint| endpoint.level == Level::Read)
+            .all(|endpoint| endpoint.level != Some(Level::Write))
     }
 
     /// `23 endpoints`, `8 endpoints, all reads`.
@@ -175,7 +175,7 @@ pub fn Endpoints(
     let items = endpoints
         .into_iter()
         .map(|endpoint| {
-            let class = if endpoint.level == Level::Write {
+            let class = if endpoint.level == Some(Level::Write) {
                 "write"
             } else {
                 ""
@@ -184,7 +184,7 @@ pub fn Endpoints(
                 <li>
                     <span class=class>{endpoint.method}</span>
                     <span class="path">{endpoint.path}</span>
-                    <span class=class>{endpoint.level.as_str()}</span>
+                    <span class=class>{endpoint.level.map_or("public", Level::as_str)}</span>
                 </li>
             }
         })

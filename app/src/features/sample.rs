@@ -19,6 +19,7 @@ pub fn catalogue() -> Catalogue {
         path: path.to_owned(),
         summary: summary.to_owned(),
         level: None,
+        access: None,
         reserved: false,
     };
     let scope = |name: &str, title: &str, endpoints: &[(&str, &str, &str)]| ScopeEntry {

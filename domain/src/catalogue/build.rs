@@ -1,7 +1,7 @@
 //! From a file's content to a checked catalogue. It looks at everything before it complains, so that
 //! one round of corrections is enough.
 
-use super::file::CatalogueFile;
+use super::file::{CatalogueFile, EndpointAccess};
 use super::method::Method;
 use super::path;
 use super::problem::{
@@ -148,6 +148,10 @@ fn add_endpoint(
         .map_err(|fault| problem("path", fault.into()))
         .ok();
     let (method, segments) = (method?, segments?);
+    let public = line.access == Some(EndpointAccess::Public);
+    if public && line.level.is_some() {
+        problem("access", EndpointFault::LevelOfPublic);
+    }
     let rule = Rule {
         method,
         scope,
@@ -162,6 +166,7 @@ fn add_endpoint(
         path: line.path.clone(),
         summary: line.summary.clone(),
         level: line.level.unwrap_or(method.usual_level()),
+        public,
     })
 }
 

@@ -42,32 +42,32 @@ pub enum Change {
     CallsAdded {
         /// The calls, in the file's order.
         calls: Vec<Call>,
-        /// What they need.
-        to: Right,
+        /// What they need; nothing for calls that anybody may make.
+        to: Option<Right>,
     },
     /// Calls that are refused for every key from now on.
     CallsRemoved {
         /// The calls, in the file's order.
         calls: Vec<Call>,
-        /// What they needed.
-        from: Right,
+        /// What they needed; nothing for calls that anybody could make.
+        from: Option<Right>,
     },
     /// Calls that need something else than before.
     CallsMoved {
         /// The calls, in the file's order.
         calls: Vec<Call>,
-        /// What they needed.
-        from: Right,
-        /// What they need.
-        to: Right,
+        /// What they needed; nothing for calls that anybody could make.
+        from: Option<Right>,
+        /// What they need; nothing for calls that anybody may make.
+        to: Option<Right>,
     },
     /// Calls that need what they needed, but take other values in their path: a parameter has another
     /// kind, or has one now, or none any more.
     ValuesChanged {
         /// The calls as they are now, in the file's order.
         calls: Vec<Call>,
-        /// What they need.
-        to: Right,
+        /// What they need; nothing for calls that anybody may make.
+        to: Option<Right>,
     },
 }
 
@@ -126,9 +126,11 @@ impl Change {
                 }]
             }
             Self::ScopeRetitled { .. } => Vec::new(),
-            Self::CallsAdded { to, .. } | Self::ValuesChanged { to, .. } => vec![to.clone()],
-            Self::CallsRemoved { from, .. } => vec![from.clone()],
-            Self::CallsMoved { from, to, .. } => vec![from.clone(), to.clone()],
+            Self::CallsAdded { to, .. } | Self::ValuesChanged { to, .. } => {
+                to.iter().cloned().collect()
+            }
+            Self::CallsRemoved { from, .. } => from.iter().cloned().collect(),
+            Self::CallsMoved { from, to, .. } => from.iter().chain(to).cloned().collect(),
         }
     }
 }
@@ -144,14 +146,20 @@ impl fmt::Display for Change {
             Self::ScopeRetitled { scope, from, to } => {
                 write!(f, "the scope {from} ({scope}) is now called {to}")
             }
-            Self::CallsAdded { to, .. } => write!(f, "{to} now includes"),
+            Self::CallsAdded { to, .. } => write!(f, "{} now includes", access(to.as_ref())),
             Self::CallsRemoved { from, .. } => {
-                write!(f, "{from} no longer includes, nor does any other")
+                write!(
+                    f,
+                    "{} no longer includes, nor does any other",
+                    access(from.as_ref())
+                )
             }
             // A scope that was renamed and kept its title.
-            Self::CallsMoved { from, to, .. }
-                if from.title == to.title && from.scope.scope != to.scope.scope =>
-            {
+            Self::CallsMoved {
+                from: Some(from),
+                to: Some(to),
+                ..
+            } if from.title == to.title && from.scope.scope != to.scope.scope => {
                 let (new, old) = (&to.scope.scope, &from.scope.scope);
                 write!(
                     f,
@@ -159,13 +167,23 @@ impl fmt::Display for Change {
                 )
             }
             Self::CallsMoved { from, to, .. } => {
+                let (to, from) = (access(to.as_ref()), access(from.as_ref()));
                 write!(f, "{to} now includes, in the place of {from}")
             }
             Self::ValuesChanged { to, .. } => {
-                write!(f, "{to} takes other values than before in")
+                write!(
+                    f,
+                    "{} takes other values than before in",
+                    access(to.as_ref())
+                )
             }
         }
     }
+}
+
+/// What it takes to make calls, in words.
+fn access(right: Option<&Right>) -> String {
+    right.map_or_else(|| "public access".to_owned(), Right::to_string)
 }
 
 impl Catalogue {
@@ -181,7 +199,9 @@ impl Catalogue {
             let was = before.get(&same_call(endpoint)).copied();
             let takes_the_same = was.is_some_and(|(_, was)| kinds(was).eq(kinds(endpoint)));
             let was = was.map(|(place, _)| place);
-            let stays = was.is_some_and(|was| earlier.right(was).scope == self.right(place).scope);
+            let stays = was.is_some_and(|was| {
+                scope(earlier.right(was).as_ref()) == scope(self.right(place).as_ref())
+            });
             if !stays || !takes_the_same {
                 arrived
                     .entry((place, was))
@@ -199,7 +219,9 @@ impl Catalogue {
             let to = self.right(place);
             match was.map(|was| earlier.right(was)) {
                 None => Change::CallsAdded { calls, to },
-                Some(from) if from.scope == to.scope => Change::ValuesChanged { calls, to },
+                Some(from) if scope(from.as_ref()) == scope(to.as_ref()) => {
+                    Change::ValuesChanged { calls, to }
+                }
                 Some(from) => Change::CallsMoved { calls, from, to },
             }
         }));
@@ -240,7 +262,10 @@ impl Catalogue {
     fn calls(&self) -> impl Iterator<Item = (Place, &Endpoint)> {
         self.scopes().iter().enumerate().flat_map(|(index, scope)| {
             let endpoints = scope.endpoints.iter();
-            endpoints.map(move |endpoint| ((index, endpoint.level), endpoint))
+            endpoints.map(move |endpoint| {
+                let level = (!endpoint.public).then_some(endpoint.level);
+                ((index, level), endpoint)
+            })
         })
     }
 
@@ -250,17 +275,22 @@ impl Catalogue {
             .collect()
     }
 
-    fn right(&self, (scope, level): Place) -> Right {
+    fn right(&self, (scope, level): Place) -> Option<Right> {
         let Scope { name, title, .. } = &self.scopes()[scope];
-        Right {
-            scope: name.at(level),
+        Some(Right {
+            scope: name.at(level?),
             title: title.clone(),
-        }
+        })
     }
 }
 
-/// The index of a scope in its catalogue, and a level.
-type Place = (usize, Level);
+/// The index of a scope in its catalogue, and a level; none for calls that anybody may make.
+type Place = (usize, Option<Level>);
+
+/// What decides, without its title.
+fn scope(right: Option<&Right>) -> Option<&WireScope> {
+    right.map(|right| &right.scope)
+}
 
 fn call(endpoint: &Endpoint) -> Call {
     Call {

@@ -14,8 +14,10 @@ fn catalogue(scopes: &[(&str, &str, &[&str])]) -> Catalogue {
             method: words[0].to_owned(),
             path: words[1].to_owned(),
             summary: String::new(),
+            access: (words.get(2) == Some(&"public")).then_some(EndpointAccess::Public),
             reserved: false,
-            level: words.get(2).map(|level| level.parse().unwrap()),
+            level: (words.get(2).filter(|word| **word != "public"))
+                .map(|word| word.parse().unwrap()),
         }
     };
     let scopes = scopes.iter().map(|(name, title, lines)| ScopeEntry {
@@ -206,10 +208,10 @@ fn a_change_is_read_back_as_it_was_written() {
     }
 }
 
-/// Which scope has which title, and what each call needs, with its path and the kinds there.
+/// Which scope has which title, and what each call needs, if it is not public, with its path and the kinds there.
 type Meaning = (
     BTreeMap<String, String>,
-    BTreeMap<String, (WireScope, String)>,
+    BTreeMap<String, (Option<WireScope>, String)>,
 );
 
 /// A call whatever the kind of its parameter.
@@ -224,7 +226,8 @@ fn meaning(catalogue: &Catalogue) -> Meaning {
     let calls = catalogue.scopes().iter().flat_map(|scope| {
         scope.endpoints.iter().map(|endpoint| {
             let call = shape(endpoint.method, &endpoint.path);
-            (call, (scope.name.at(endpoint.level), endpoint.path.clone()))
+            let needed = (!endpoint.public).then(|| scope.name.at(endpoint.level));
+            (call, (needed, endpoint.path.clone()))
         })
     });
     (titles.collect(), calls.collect())
@@ -245,7 +248,7 @@ fn apply((titles, calls): &mut Meaning, change: &Change) {
         }
         Change::CallsAdded { calls: added, to } => {
             for call in added {
-                assert_eq!(set(calls, call, to), None);
+                assert_eq!(set(calls, call, to.as_ref()), None);
             }
         }
         Change::CallsRemoved {
@@ -254,7 +257,7 @@ fn apply((titles, calls): &mut Meaning, change: &Change) {
         } => {
             for call in removed {
                 let was = calls.remove(&shape(call.method, &call.path));
-                assert_eq!(was, Some((from.scope.clone(), call.path.clone())));
+                assert_eq!(was, Some((needed(from.as_ref()), call.path.clone())));
             }
         }
         Change::CallsMoved {
@@ -263,14 +266,14 @@ fn apply((titles, calls): &mut Meaning, change: &Change) {
             to,
         } => {
             for call in moved {
-                let was = set(calls, call, to).unwrap();
-                assert_eq!(was.0, from.scope);
+                let was = set(calls, call, to.as_ref()).unwrap();
+                assert_eq!(was.0, needed(from.as_ref()));
             }
         }
         Change::ValuesChanged { calls: changed, to } => {
             for call in changed {
-                let was = set(calls, call, to).unwrap();
-                assert_eq!(was.0, to.scope);
+                let was = set(calls, call, to.as_ref()).unwrap();
+                assert_eq!(was.0, needed(to.as_ref()));
                 assert_ne!(was.1, call.path);
             }
         }
@@ -278,18 +281,24 @@ fn apply((titles, calls): &mut Meaning, change: &Change) {
 }
 
 fn set(
-    calls: &mut BTreeMap<String, (WireScope, String)>,
+    calls: &mut BTreeMap<String, (Option<WireScope>, String)>,
     call: &Call,
-    to: &Right,
-) -> Option<(WireScope, String)> {
+    to: Option<&Right>,
+) -> Option<(Option<WireScope>, String)> {
     let shape = shape(call.method, &call.path);
-    calls.insert(shape, (to.scope.clone(), call.path.clone()))
+    calls.insert(shape, (needed(to), call.path.clone()))
 }
 
-/// A catalogue of up to four scopes, with twelve calls that are in one of them or in none.
+fn needed(right: Option<&Right>) -> Option<WireScope> {
+    right.map(|right| right.scope.clone())
+}
+
+/// A catalogue of up to four scopes, with twelve calls that are in one of them or in none; those
+/// without a level are public.
 fn catalogues() -> impl Strategy<Value = Catalogue> {
     let kind = select(vec!["", ":uuid", ":word"]);
-    let places = proptest::collection::vec((0..5_usize, any::<bool>(), kind), 12);
+    let levels = vec![None, Some(Level::Read), Some(Level::Write)];
+    let places = proptest::collection::vec((0..5_usize, select(levels), kind), 12);
     let titles = proptest::array::uniform4("[AB]");
     (places, titles).prop_filter_map("a catalogue has scopes", |(places, titles)| {
         let scopes = titles
@@ -302,12 +311,13 @@ fn catalogues() -> impl Strategy<Value = Catalogue> {
                 endpoints: (0..)
                     .zip(&places)
                     .filter(|(_, (place, ..))| *place == scope)
-                    .map(|(number, (_, writes, kind))| EndpointEntry {
+                    .map(|(number, (_, level, kind))| EndpointEntry {
                         method: if number % 2 == 0 { "GET" } else { "POST" }.to_owned(),
                         path: format!("/{number}/{{id{kind}}}"),
                         summary: String::new(),
+                        access: level.is_none().then_some(EndpointAccess::Public),
                         reserved: false,
-                        level: Some(if *writes { Level::Write } else { Level::Read }),
+                        level: *level,
                     })
                     .collect(),
             });
@@ -332,4 +342,27 @@ proptest! {
         prop_assert_eq!(changes.is_empty(), meaning(&from) == meaning(&to));
         prop_assert_eq!(to.changes_since(&to), []);
     }
+}
+
+#[test]
+fn what_becomes_public_or_ceases_to_be_is_told() {
+    let loans = |call: &'static [&'static str]| catalogue(&[LOANS, ("books", "Books", call)]);
+    let (closed, open) = (loans(&["GET /books"]), loans(&["GET /books public"]));
+    let public = "public access now includes";
+    let change = format!("{public}, in the place of read access to Books GET /books");
+    assert_eq!(lines(&closed, &open), [change]);
+    let change = "read access to Books now includes, in the place of public access GET /books";
+    assert_eq!(lines(&open, &closed), [change]);
+    assert_eq!(open.changes_since(&closed)[0].touches().len(), 1);
+    // Where it is listed does not matter.
+    let elsewhere = catalogue(&[
+        (
+            "loans",
+            "Loans",
+            &["GET /loans", "POST /loans", "GET /books public"],
+        ),
+        ("books", "Books", &["GET /other public"]),
+    ]);
+    let change = format!("{public} GET /other");
+    assert_eq!(lines(&open, &elsewhere), [change]);
 }

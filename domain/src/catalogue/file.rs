@@ -45,10 +45,21 @@ pub struct EndpointEntry {
     /// Set where the method misleads: a `POST` that only reads, or a `GET` that changes data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
+    /// Set where anybody may make the call, without credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<EndpointAccess>,
     /// Set where this path goes before others on purpose: what they would match here is no call, and
     /// not worth a warning.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reserved: bool,
+}
+
+/// Who may make a call, if access to its scope does not decide that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndpointAccess {
+    /// Everybody, without credentials.
+    Public,
 }
 
 impl From<Catalogue> for CatalogueFile {

@@ -33,7 +33,7 @@ mod variant_tests;
 use serde::{Deserialize, Serialize};
 
 pub use self::diff::{Call, Change, Right};
-pub use self::file::{CatalogueFile, EndpointEntry, ScopeEntry};
+pub use self::file::{CatalogueFile, EndpointAccess, EndpointEntry, ScopeEntry};
 pub use self::kind::Kind;
 pub use self::method::Method;
 pub use self::path::{MAX_PATH_BYTES, MAX_TEMPLATE_BYTES, PathFault, TemplateFault};
@@ -74,7 +74,7 @@ impl Scope {
     pub fn all_reads(&self) -> bool {
         self.endpoints
             .iter()
-            .all(|endpoint| endpoint.level == Level::Read)
+            .all(|endpoint| endpoint.public || endpoint.level == Level::Read)
     }
 }
 
@@ -89,6 +89,9 @@ pub struct Endpoint {
     pub summary: String,
     /// What it takes to make the call.
     pub level: Level,
+    /// Whether anybody may make the call without credentials: then scope and level decide nothing, and
+    /// only say where it is listed and counted.
+    pub public: bool,
 }
 
 /// What a credential must have to make a call.
@@ -98,6 +101,10 @@ pub struct Requirement<'a> {
     pub scope: &'a Scope,
     /// The level that it needs there.
     pub level: Level,
+    /// Whether anybody may make the call, and nothing is needed.
+    pub public: bool,
+    /// The method that the catalogue lists: `GET` may answer for `HEAD`, and any for `OPTIONS`.
+    pub listed: Method,
     /// The path template that matched.
     pub template: &'a str,
 }
@@ -182,12 +189,12 @@ impl Catalogue {
         &self.file
     }
 
-    /// A call that is `wanted`: one that needs nothing filled in, if there is such a one, or else one
+    /// A call that is `wanted` and needs access: one that needs nothing filled in, if there is such a one, or else one
     /// with an example for each parameter of its path.
     #[must_use]
     pub fn example(&self, wanted: impl Fn(&Scope, &Endpoint) -> bool) -> Option<(Method, String)> {
         let endpoints = self.scopes.iter().flat_map(|scope| {
-            let wanted = |endpoint: &&Endpoint| wanted(scope, endpoint);
+            let wanted = |endpoint: &&Endpoint| !endpoint.public && wanted(scope, endpoint);
             scope.endpoints.iter().filter(wanted).collect::<Vec<_>>()
         });
         let endpoint = endpoints.min_by_key(|endpoint| endpoint.path.contains('{'))?;
@@ -241,6 +248,8 @@ impl Catalogue {
         Ok(Requirement {
             scope,
             level,
+            public: endpoint.public,
+            listed: endpoint.method,
             template: &endpoint.path,
         })
     }

@@ -160,7 +160,15 @@ impl<'c> Walk<'c> {
         let method = rule.method;
         match winner.rule_for(method).filter(|_| fits) {
             None => Some(format!("{method} is refused")),
-            Some(decides) if decides.scope != rule.scope => {
+            Some(decides) if self.endpoint(decides).public != self.endpoint(rule).public => {
+                let not = if self.endpoint(decides).public {
+                    ""
+                } else {
+                    "not "
+                };
+                Some(format!("{method} is {not}public"))
+            }
+            Some(decides) if decides.scope != rule.scope && !self.endpoint(rule).public => {
                 let (needs, not) = (self.scope(decides), self.scope(rule));
                 Some(format!("{method} needs scope {needs:?}, not {not:?}"))
             }
@@ -289,7 +297,7 @@ mod tests {
 
     #[test]
     fn what_a_more_exact_path_takes_is_named() {
-        let table: [(&str, &[&str]); 9] = [
+        let table: [(&str, &[&str]); 12] = [
             (
                 "books GET /books/{id}\nbooks DELETE /books/{id}\nbooks POST /books/search read",
                 &[
@@ -304,6 +312,16 @@ mod tests {
                    at /books/lent, GET needs scope \"loans\", not \"books\"",
                 ],
             ),
+            // One of them is public, the other is not.
+            (
+                "a GET /x/{id} public\na GET /x/mine",
+                &["scope \"a\", GET /x/mine: goes before /x/{id}: at /x/mine, GET is not public"],
+            ),
+            (
+                "a GET /x/{id}\na GET /x/free public",
+                &["scope \"a\", GET /x/free: goes before /x/{id}: at /x/free, GET is public"],
+            ),
+            ("a GET /x/{id} public\nb GET /x/free public", &[]),
             // Neither is the more exact one, and the first literal decides.
             (
                 "a GET /{shelf}/books\nb GET /top/{what}",

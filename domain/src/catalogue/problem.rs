@@ -157,6 +157,11 @@ pub enum EndpointFault {
     /// Lower case, misspelt, or a method that no API call uses.
     #[error("the method must be one of GET, HEAD, OPTIONS, POST, PUT, PATCH and DELETE")]
     Method,
+    /// A level would say who may make a call that everybody may make.
+    #[error(
+        "it has a level, which decides nothing where access = \"public\": take one of them out"
+    )]
+    LevelOfPublic,
     /// The path can't be matched.
     #[error(transparent)]
     Template(#[from] TemplateFault),

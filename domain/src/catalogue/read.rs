@@ -8,7 +8,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::file::{CatalogueFile, EndpointEntry, ScopeEntry};
+use super::file::{CatalogueFile, EndpointAccess, EndpointEntry, ScopeEntry};
 use super::{Catalogue, Place, Problem, build, overlap, variant};
 use crate::nearest::nearest;
 use crate::scope::Level;
@@ -163,12 +163,14 @@ impl Reader {
     }
 
     fn endpoint(&mut self, part: &Part<'_>) -> EndpointEntry {
-        self.refuse_unknown_keys(part, &["method", "path", "summary", "level", "reserved"]);
+        const KEYS: [&str; 6] = ["method", "path", "summary", "level", "access", "reserved"];
+        self.refuse_unknown_keys(part, &KEYS);
         EndpointEntry {
             method: self.text(part, "method"),
             path: self.text(part, "path"),
             summary: self.text(part, "summary"),
             level: part.table.get("level").and_then(|value| self.level(value)),
+            access: self.access(part),
             reserved: (part.table.get("reserved")).is_some_and(|value| self.truth(value)),
         }
     }
@@ -184,6 +186,19 @@ impl Reader {
             );
         }
         level
+    }
+
+    fn access(&mut self, part: &Part<'_>) -> Option<EndpointAccess> {
+        let value = part.table.get("access")?;
+        let access = (value.get_ref().as_str() == Some("public")).then_some(EndpointAccess::Public);
+        if access.is_none() {
+            let problem =
+                "access must be \"public\", or left out where access to the scope decides";
+            self.error(value.span(), problem.to_owned());
+        }
+        let span = access.map(|_| value.span());
+        self.spans.insert((part.place, "access"), span);
+        access
     }
 
     fn truth(&mut self, value: &Spanned<DeValue<'_>>) -> bool {

@@ -266,3 +266,40 @@ proptest! {
         let _ = Catalogue::read(&text);
     }
 }
+
+#[test]
+fn a_public_endpoint_needs_nothing_and_is_written_as_it_was_read() {
+    let text = |rest: &str| GOOD.replace("level = \"read\"", rest);
+    let checked = Catalogue::read(&text("access = \"public\""));
+    assert_eq!(lines(&checked), [""; 0]);
+    let catalogue = checked.catalogue.unwrap();
+    for method in ["GET", "HEAD", "OPTIONS"] {
+        assert!(catalogue.find(method, "/books").unwrap().public, "{method}");
+    }
+    let json = serde_json::to_string(&catalogue).unwrap();
+    assert_eq!(serde_json::from_str::<Catalogue>(&json).unwrap(), catalogue);
+    assert!(json.contains(r#""access":"public""#), "{json}");
+    // An older one, as it is kept, has no such key.
+    let closed = Catalogue::read(GOOD).catalogue.unwrap();
+    assert!(!closed.find("GET", "/books").unwrap().public);
+    assert!(!serde_json::to_string(&closed).unwrap().contains("access"));
+    for (rest, problem) in [
+        (
+            "access = \"open\"",
+            "9:82: error: access must be \"public\", or left out where access to the scope decides",
+        ),
+        (
+            "access = true",
+            "9:82: error: access must be \"public\", or left out where access to the scope decides",
+        ),
+        (
+            "access = \"public\", level = \"read\"",
+            "9:82: error: scope \"books\", GET /books: it has a level, which decides nothing where \
+             access = \"public\": take one of them out",
+        ),
+    ] {
+        let checked = Catalogue::read(&text(rest));
+        assert_eq!(lines(&checked), [problem]);
+        assert_eq!(checked.catalogue, None);
+    }
+}

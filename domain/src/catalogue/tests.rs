@@ -17,7 +17,7 @@ pub(super) fn shipped() -> &'static Catalogue {
     &CATALOGUE
 }
 
-/// A catalogue from lines of `scope METHOD path` or `scope METHOD path level`.
+/// A catalogue from lines of `scope METHOD path`, with a level or `public` behind.
 pub(super) fn file(lines: &str) -> CatalogueFile {
     let mut scopes: Vec<ScopeEntry> = Vec::new();
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -34,12 +34,10 @@ pub(super) fn file(lines: &str) -> CatalogueFile {
             method: words[1].to_owned(),
             path: words[2].to_owned(),
             summary: String::new(),
+            access: (words.get(3) == Some(&"public")).then_some(EndpointAccess::Public),
             reserved: false,
-            level: words.get(3).map(|level| match *level {
-                "read" => Level::Read,
-                "write" => Level::Write,
-                other => panic!("{other}"),
-            }),
+            level: (words.get(3).filter(|word| **word != "public"))
+                .map(|word| word.parse().unwrap()),
         });
     }
     CatalogueFile {
@@ -124,6 +122,8 @@ fn every_shipped_rule_is_reachable() {
                 Requirement {
                     scope,
                     level: endpoint.level,
+                    public: false,
+                    listed: endpoint.method,
                     template: &endpoint.path
                 }
             );
@@ -851,7 +851,7 @@ proptest! {
             title: name.clone(),
             name,
             description: String::new(),
-            endpoints: vec![EndpointEntry { method, path, summary: String::new(), level: None, reserved: false }],
+            endpoints: vec![EndpointEntry { method, path, summary: String::new(), level: None, access: None, reserved: false }],
         };
         let scopes = lines.into_iter().map(entry).collect();
         let file = CatalogueFile { name: String::new(), version: String::new(), scopes };
@@ -889,5 +889,36 @@ proptest! {
         let target = format!("/{}", path.join("/"));
         let found = catalogue.find("GET", &target).ok().map(|found| found.template.to_owned());
         prop_assert_eq!(found, best);
+    }
+}
+
+proptest! {
+    /// What is public changes neither which endpoint a path belongs to nor what any other one needs.
+    #[test]
+    fn a_public_endpoint_opens_itself_alone(
+        templates in small_templates(),
+        public in any::<proptest::sample::Index>(),
+        path in proptest::collection::vec(proptest::sample::select(vec!["a", "b", "A", "b.x", "a%2Fb", ""]), 0..4),
+    ) {
+        let open = public.index(templates.len());
+        let rules = |marked: bool| {
+            let lines = templates.iter().enumerate().map(|(i, template)| {
+                let mark = if marked && i == open { " public" } else { "" };
+                format!("s{i} GET {}{mark}", written(template))
+            });
+            catalogue(&lines.collect::<Vec<_>>().join("\n"))
+        };
+        let (closed, opened) = (rules(false), rules(true));
+        let path = format!("/{}", path.join("/"));
+        for method in ["GET", "HEAD", "OPTIONS", "POST"] {
+            match (closed.find(method, &path), opened.find(method, &path)) {
+                (Ok(before), Ok(now)) => {
+                    prop_assert_eq!(before.template, now.template);
+                    prop_assert_eq!((&before.scope.name, before.level), (&now.scope.name, now.level));
+                    prop_assert_eq!(now.public, now.template == written(&templates[open]));
+                }
+                (before, now) => prop_assert_eq!(before.err(), now.err()),
+            }
+        }
     }
 }

@@ -114,6 +114,7 @@ fn scopes(document: &Document, notes: &mut Vec<String>) -> Vec<ScopeEntry> {
                 path,
                 summary: summary(item, operation),
                 level: None,
+                access: None,
                 reserved: false,
             });
         }

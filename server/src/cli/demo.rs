@@ -431,6 +431,7 @@ async fn use_once(services: &Services, credential: &Credential, secret: &Secret)
     // An expired credential can't be used; that is what it is there for.
     let _ = services
         .decide(GateRequest {
+            preflight_for: None,
             gateway: None,
             method,
             path: &path,

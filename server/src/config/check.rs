@@ -20,7 +20,7 @@ use super::mail::RawMail;
 use super::sso::RawSso;
 use super::{Config, ConfigError, LogFormat};
 use crate::http::layers::forwarded::ForwardedHeader;
-use crate::state::{GateMode, GateSettings, HttpSettings};
+use crate::state::{GateMode, GateSettings, HttpSettings, Preflights};
 
 #[derive(Deserialize)]
 pub(super) struct Raw {
@@ -54,6 +54,7 @@ pub(super) struct Raw {
 struct RawGate {
     mode: GateMode,
     trusted: Vec<String>,
+    preflights: Preflights,
     audiences: Vec<String>,
     key_id_header: String,
     secret_header: String,
@@ -182,6 +183,7 @@ impl Raw {
             gate: GateSettings {
                 mode: self.gate.mode,
                 trusted: networks("gate.trusted", &self.gate.trusted)?,
+                preflights: self.gate.preflights,
                 key_id_header: header("gate.key_id_header", &self.gate.key_id_header)?,
                 secret_header: header("gate.secret_header", &self.gate.secret_header)?,
             },

@@ -52,6 +52,7 @@ settings! {
     "gate.mode" Text "\"nginx\"" "The gateway that asks the gate: nginx, caddy, traefik or envoy."
     "gate.trusted" List "[\"127.0.0.0/8\", \"::1\"]" "Addresses of gateways that may ask the gate."
     "gate.audiences" List "[]" "The audiences of what is behind these gateways, of `tokens.audiences`: tokens for others are refused, and so are keys with their secret, which are for none; all by default."
+    "gate.preflights" Text "\"refuse\"" "Browsers' preflights (CORS), which never carry credentials: refuse, or allow those of calls that the catalogue has."
     "gate.key_id_header" Text "\"APCA-API-KEY-ID\"" "The legacy header with the key id."
     "gate.secret_header" Text "\"APCA-API-SECRET-KEY\"" "The legacy header with the secret."
     "tokens.minutes" Number "15" "How long an access token lives, 1 to 60 minutes."

@@ -26,7 +26,7 @@ use server::http::layers::proxy::HeaderLogIn;
 use server::mail::Mailer;
 use server::metrics::Metrics;
 use server::outbound::HttpOutbound;
-use server::state::{AppState, GateMode, GateSettings, HttpSettings, Shared};
+use server::state::{AppState, GateMode, GateSettings, HttpSettings, Preflights, Shared};
 use service::{
     Actor, AddPerson, DecisionRow, ManualClock, MasterKey, Services, Settings, SsoSettings,
 };
@@ -119,6 +119,7 @@ pub struct Needs {
     pub proxies: Vec<IpNet>,
     /// The gateways that need no token.
     pub gateways: Vec<IpNet>,
+    pub preflights: Preflights,
     pub database: String,
     pub master: MasterKey,
 }
@@ -132,6 +133,7 @@ impl Default for Needs {
             sso: SsoSettings::default(),
             header_log_in: None,
             proxies: Vec::new(),
+            preflights: Preflights::Refuse,
             gateways: ["127.0.0.0/8", "::1/128"]
                 .map(|net| net.parse().unwrap())
                 .into(),
@@ -220,6 +222,7 @@ impl TestApp {
                 gate: GateSettings {
                     mode: needs.mode,
                     trusted: needs.gateways,
+                    preflights: needs.preflights,
                     key_id_header: HeaderName::from_static("apca-api-key-id"),
                     secret_header: HeaderName::from_static("apca-api-secret-key"),
                 },

@@ -12,6 +12,7 @@ mod app;
 mod audit_chain;
 mod away;
 mod bad_disk;
+mod browsers;
 mod canaries;
 mod catalogue;
 mod catalogue_watch;

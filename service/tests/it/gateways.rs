@@ -290,6 +290,7 @@ async fn refusal(
     gateway: Option<&service::KnownGateway>,
 ) -> Option<&'static str> {
     let request = GateRequest {
+        preflight_for: None,
         method: "GET",
         path: "/v1/accounts",
         presented,

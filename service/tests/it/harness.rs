@@ -317,6 +317,7 @@ pub async fn call_with_token(
     let presented = Presented::Bearer(token);
     services
         .decide(GateRequest {
+            preflight_for: None,
             gateway: None,
             method,
             path,
@@ -340,6 +341,7 @@ pub async fn call_with_secret(
     };
     services
         .decide(GateRequest {
+            preflight_for: None,
             gateway: None,
             method,
             path,

@@ -43,6 +43,7 @@ async fn call(
     };
     team.services
         .decide(GateRequest {
+            preflight_for: None,
             gateway: None,
             method: "GET",
             path,
@@ -79,6 +80,7 @@ async fn call_as_nobody(team: &Team, facts: &RequestFacts) -> Result<Allowed, Re
     };
     team.services
         .decide(GateRequest {
+            preflight_for: None,
             gateway: None,
             method: "GET",
             path: PATH,

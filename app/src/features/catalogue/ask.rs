@@ -39,6 +39,10 @@ impl Verdict {
 #[must_use]
 pub fn needs(catalogue: &Catalogue, method: &str, path: &str) -> Verdict {
     match catalogue.find(method, path) {
+        Ok(needed) if needed.public => Verdict::yes(format!(
+            "Needs nothing: anybody may call it, without credentials. It is {method} {}.",
+            needed.template
+        )),
         Ok(needed) => {
             let level = level_words(needed.level);
             Verdict::yes(format!(
@@ -60,6 +64,9 @@ pub fn can_call(catalogue: &Catalogue, access: &Access, method: &str, path: &str
         Ok(needed) => needed,
         Err(refusal) => return Verdict::no(format!("No. {}", sentence(&refusal.to_string()))),
     };
+    if needed.public {
+        return Verdict::yes("Yes. Anybody may call it, without credentials.");
+    }
     let title = &needed.scope.title;
     let has = access.level(&needed.scope.name);
     if has.allows(needed.level) {

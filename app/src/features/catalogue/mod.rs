@@ -45,7 +45,7 @@ impl From<&catalogue::Endpoint> for Endpoint {
         Self {
             method: endpoint.method.to_string(),
             path: endpoint.path.clone(),
-            level: endpoint.level,
+            level: (!endpoint.public).then_some(endpoint.level),
         }
     }
 }

@@ -153,7 +153,7 @@ fn is_in(texts: &[&str], search: &str) -> bool {
 fn scope_card(scope: &Scope, endpoints: &[&Endpoint], open: bool) -> AnyView {
     let writes = endpoints
         .iter()
-        .filter(|endpoint| endpoint.level == Level::Write)
+        .filter(|endpoint| endpoint.level == Level::Write && !endpoint.public)
         .count();
     let extent = format!(
         "{}, {}",
@@ -195,14 +195,13 @@ fn scope_card(scope: &Scope, endpoints: &[&Endpoint], open: bool) -> AnyView {
 }
 
 fn endpoint_row(endpoint: &Endpoint) -> AnyView {
-    let tone = if endpoint.level == Level::Write {
-        Tone::Accent
-    } else {
-        Tone::Plain
+    let (tone, needs) = match endpoint.level {
+        _ if endpoint.public => (Tone::Warn, "public"),
+        Level::Write => (Tone::Accent, Level::Write.as_str()),
+        Level::Read => (Tone::Plain, Level::Read.as_str()),
     };
     let call = format!("{} {}", endpoint.method, endpoint.path);
     let summary = endpoint.summary.clone();
-    let level = endpoint.level.as_str();
     view! {
         <tr role="row">
             <Cell names_row=true class="wrap">
@@ -210,7 +209,7 @@ fn endpoint_row(endpoint: &Endpoint) -> AnyView {
             </Cell>
             <Cell class="wrap">{summary}</Cell>
             <Cell>
-                <Chip tone=tone>{level}</Chip>
+                <Chip tone=tone>{needs}</Chip>
             </Cell>
         </tr>
     }
@@ -219,7 +218,11 @@ fn endpoint_row(endpoint: &Endpoint) -> AnyView {
 
 #[cfg(test)]
 mod tests {
+    use domain::access::Access;
+    use domain::catalogue::EndpointAccess;
+
     use super::*;
+    use crate::features::catalogue::can_call;
     use crate::features::sample;
 
     fn html(search: &str) -> String {
@@ -236,5 +239,22 @@ mod tests {
         let by_purpose = html("open an account");
         assert!(by_purpose.contains("POST /v1/accounts"));
         assert!(html("nothing like it").contains("No endpoint"));
+    }
+
+    #[test]
+    fn a_public_endpoint_is_called_so_and_counts_as_no_write() {
+        let mut file = sample::catalogue().file().clone();
+        file.scopes[0].endpoints[1].access = Some(EndpointAccess::Public);
+        let catalogue = Catalogue::try_from(file).unwrap();
+        let html = sample::html(|| scopes_with(&catalogue, "post /v1/accounts"));
+        assert!(html.contains(">public<"), "{html}");
+        assert!(html.contains("1 endpoint, all reads"), "{html}");
+        let verdict = needs(&catalogue, "POST", "/v1/accounts");
+        let words =
+            "Needs nothing: anybody may call it, without credentials. It is POST /v1/accounts.";
+        assert_eq!(verdict.words, words);
+        let reads = Access::ReadOnly;
+        assert!(can_call(&catalogue, &reads, "POST", "/v1/accounts").good);
+        assert!(!can_call(&catalogue, &reads, "POST", "/v1/journals").good);
     }
 }

@@ -220,7 +220,7 @@ struct Step {
 const QUARANTINE: Step = Step {
     word: "disable",
     label: "Quarantine",
-    text: "The next call with this key is refused, everywhere. A superuser can re-enable it.",
+    text: "The next call with this key is refused, everywhere. Streams that are open go on until they end. A superuser can re-enable it.",
     needs_reason: true,
     danger: true,
 };
