@@ -1,7 +1,9 @@
-// OAuth clients and a verifier that others wrote, against the issuer: oauth4webapi, openid-client, jose.
+// OAuth clients and a verifier that others wrote, against the issuer: oauth4webapi, openid-client 5 and 6, jose.
+import type { Page } from "@playwright/test";
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from "jose";
 import * as oauth from "oauth4webapi";
 import * as openid from "openid-client";
+import { type Client, Issuer } from "openid-client-5";
 import { type Credential, type Keyrack, mara } from "../support/keyrack.js";
 import { expect, ready, test, visit } from "../support/page.js";
 import { logIn } from "../support/steps.js";
@@ -48,6 +50,16 @@ async function issueSigner(keyrack: Keyrack, algorithm: string): Promise<Credent
   const { key, pem } = await makeKey(algorithm);
   const issued = await keyrack.issue({ name: `signs-${algorithm}`, flow: "private-key-jwt", publicKey: pem });
   return { ...issued, key };
+}
+
+/** The secret of a new gateway that introspects, called reports. */
+async function addReports(page: Page): Promise<string> {
+  await visit(page, "/gateways");
+  await page.locator("#add").getByLabel("Name").fill("reports");
+  await page.locator("#add").getByLabel("Kind").selectOption("introspection");
+  await page.locator("#add").getByRole("button", { name: "Add gateway" }).click();
+  await ready(page);
+  return page.locator(".copy code").innerText();
 }
 
 test("oauth4webapi and openid-client fetch tokens by every key, ask about them and end them", async ({
@@ -97,12 +109,7 @@ test("oauth4webapi and openid-client fetch tokens by every key, ask about them a
 
   const gateway = await test.step("a gateway gets its token in the browser", async () => {
     await logIn(page, mara);
-    await visit(page, "/gateways");
-    await page.locator("#add").getByLabel("Name").fill("reports");
-    await page.locator("#add").getByLabel("Kind").selectOption("introspection");
-    await page.locator("#add").getByRole("button", { name: "Add gateway" }).click();
-    await ready(page);
-    return page.locator(".copy code").innerText();
+    return addReports(page);
   });
 
   await test.step("oauth4webapi introspects and revokes", async () => {
@@ -135,6 +142,47 @@ test("oauth4webapi and openid-client fetch tokens by every key, ask about them a
     await openid.tokenRevocation(client, token);
     expect(await openid.tokenIntrospection(reports, token)).toEqual({ active: false });
   });
+});
+
+test("openid-client 5 fetches tokens in each way, asks about them and ends them", async ({ page, keyrack }) => {
+  // It looks for OpenID Connect by itself, and is told where else to look.
+  await expect(Issuer.discover(`${keyrack.url}/v1`)).rejects.toMatchObject({ error: "invalid_request" });
+  const issuer = await Issuer.discover(`${keyrack.url}/.well-known/oauth-authorization-server/v1`);
+  await logIn(page, mara);
+  const secret = await addReports(page);
+  const reports = new issuer.Client({ client_id: "reports", client_secret: secret });
+  const worker = await keyrack.issue({ access: "custom", scopes: ["accounts=read", "data=read"] });
+  const bySecret = (method: "client_secret_basic" | "client_secret_post") =>
+    new issuer.Client({
+      client_id: worker.key_id,
+      client_secret: worker.secret,
+      token_endpoint_auth_method: method,
+    });
+  const bySignature = async (algorithm: string) => {
+    const { key_id, key } = await issueSigner(keyrack, algorithm);
+    const jwk = { ...(await crypto.subtle.exportKey("jwk", key)), alg: algorithm, kty: algorithm.startsWith("ES") ? "EC" : "RSA" };
+    const metadata = { client_id: key_id, token_endpoint_auth_method: "private_key_jwt" as const };
+    return new issuer.Client({ ...metadata, token_endpoint_auth_signing_alg: algorithm }, { keys: [jwk] });
+  };
+  const clients: [string, Client][] = [
+    ["client_secret_basic", bySecret("client_secret_basic")],
+    ["client_secret_post", bySecret("client_secret_post")],
+    ["ES256", await bySignature("ES256")],
+    ["RS256", await bySignature("RS256")],
+    ["PS256", await bySignature("PS256")],
+  ];
+  for (const [name, client] of clients) {
+    await test.step(name, async () => {
+      const { access_token: token, ...answer } = await client.grant({ grant_type: "client_credentials" });
+      expect(answer).toMatchObject({ token_type: "Bearer" });
+      if (token === undefined) throw new Error("no token");
+      expect(await reports.introspect(token)).toMatchObject({ active: true, sub: client.metadata.client_id });
+      await client.revoke(token);
+      expect(await reports.introspect(token)).toEqual({ active: false });
+    });
+  }
+  const tooMuch = { grant_type: "client_credentials", scope: "accounts:write" };
+  await expect(bySecret("client_secret_post").grant(tooMuch)).rejects.toMatchObject({ error: "invalid_scope" });
 });
 
 test("jose verifies tokens before and after the signing key changes, from one fetch of the key set", async ({
