@@ -69,6 +69,33 @@ for (const wasm of [true, false]) {
       await expect(other.getByRole("alert")).toContainText("superusers only");
     });
 
+    test("a person gets another name and address, and logs in with it", async ({ page, another }) => {
+      const change = page.getByRole("button", { name: "Change name and address" });
+      const address = page.getByRole("textbox", { name: "E-mail" });
+      await logIn(page, mara);
+      await open(page, eve);
+      await expect(page.locator("#manage")).not.toContainText("single sign-on");
+
+      // What is wrong is said at its field, and what was typed stays. (Browsers ask for an address themselves.)
+      await page.getByLabel("Name", { exact: true }).fill("Eve Moreau");
+      await address.fill(jonas.email);
+      await change.click();
+      await expect(page.locator("#manage").getByText("is on the team already")).toBeVisible();
+      await expect(page.getByLabel("Name", { exact: true })).toHaveValue("Eve Moreau");
+      await expect(address).toHaveValue(jonas.email);
+      await ready(page);
+      await address.fill("eve.moreau@example.com");
+      await change.click();
+      await expect(toast(page)).toContainText("Name and address are as you typed them.");
+      await expect(page.getByRole("heading", { name: "Eve Moreau", level: 1 })).toBeVisible();
+
+      const other = await another();
+      await visit(other, "/login");
+      await sendLogIn(other, eve.email, eve.password);
+      await expect(other.getByRole("alert")).toBeVisible();
+      await logIn(other, { ...eve, email: "eve.moreau@example.com" });
+    });
+
     test("disabling a person ends their session and keeps them out", async ({ page, another }) => {
       const other = await another();
       await logIn(page, mara);
@@ -145,6 +172,7 @@ test("nobody but a superuser changes people, by whatever door", async ({ page, k
     ["/users", { people: "A Friend <friend@example.com>", role: "superuser" }],
     [`/users/${id}/give`, { which: "all", to: id }],
     [`/users/${id}/role`, { role: "superuser" }],
+    [`/users/${id}/person`, { name: "Somebody Else", email: "else@example.com" }],
     [`/users/${await keyrack.idOf(mara)}/disable`, {}],
     [`/users/${id}/password-link`, {}],
   ] as [string, Record<string, string>][]) {

@@ -99,6 +99,25 @@ for (const wasm of [true, false]) {
       await expect(page, "the session of before").toHaveURL(/\/login\?next=/);
     });
 
+    test("who follows a provider is called what it says, and their page says so", async ({ page, another, provider }) => {
+      await comeIn(page, provider);
+      const other = await another();
+      await visit(other, "/login");
+      await sendLogIn(other, mara.email, mara.password);
+      await visit(other, "/users");
+      await other.getByRole("row").filter({ hasText: ada.email }).getByRole("link", { name: ada.name }).click();
+      const manage = other.locator("#manage");
+      await expect(manage).toContainText("Their single sign-on says both at each log-in: change them there, too.");
+      await ready(other);
+      await manage.getByLabel("Name", { exact: true }).fill("Ada Lovelace");
+      await manage.getByRole("button", { name: "Change name and address" }).click();
+      await expect(other.getByRole("heading", { name: "Ada Lovelace", level: 1 })).toBeVisible();
+
+      await comeIn(await another(), provider);
+      await other.reload();
+      await expect(other.getByRole("heading", { name: ada.name, level: 1 })).toBeVisible();
+    });
+
     test("whose groups have no role stays out, and is told whom to ask", async ({ page, provider, keyrack }) => {
       await visit(page, "/login");
       await leave(page);
